@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "core/base/job.hpp"
+#include "core/base/result.hpp"
+#include "core/io/tensor_source.hpp"
+#include "core/scheme/scheme.hpp"
+#include "core/scheme/step.hpp"
+#include "core/stats/error_metrics.hpp"
+
+namespace loupe {
+
+/// A matrix and what a scheme may need beside it. Everything shared and immutable: copy into jobs by value.
+struct SchemeInput {
+    std::shared_ptr<const RowSource> weights;
+    int storedBits = 32;                           ///< bits of the stored dtype (a pruner alone keeps it)
+    std::shared_ptr<const RowSource> activations;  ///< [tokens, in], or null
+    std::int64_t calibrationRows = 0;              ///< 0: all
+    std::shared_ptr<const RowSource> gradients;    ///< or null
+};
+
+/// What a scheme did to a tensor, measured over every weight. Immutable.
+struct SchemeResult {
+    Scheme scheme;
+    std::shared_ptr<const QuantizedMatrix> quantized;
+    double bitsPerWeight = 0;
+    ErrorMetrics metrics;
+    std::uint64_t count = 0;
+    std::uint64_t zeros = 0;    ///< weights that the scheme made zero or left zero
+    std::uint64_t clipped = 0;  ///< weights outside of their group's clipping interval
+    double seconds = 0;
+    std::vector<double> rowMse;  ///< per output channel
+    std::vector<double> colMse;  ///< per input channel
+    std::vector<std::pair<std::int64_t, std::uint64_t>> codeUsage;  ///< code, how often; ascending; empty without codes or above 16 bits
+};
+
+/// Applies a scheme and measures it in one streamed pass.
+/// @errors Invalid: NaN or infinite weights naming row and column; wrong shapes; Missing: activations or gradients
+/// @cost   O(rows·cols); memory O(rows + cols) for element-wise steps
+[[nodiscard]] Result<std::shared_ptr<const SchemeResult>> applyScheme(const Scheme& scheme,
+                                                                      const SchemeInput& input,
+                                                                      const JobContext& ctx = {});
+
+/// Opens `FILE[:TENSOR]` for `--activations` / `--gradients` and checks it against the weight (contract 4, Data).
+[[nodiscard]] Result<std::shared_ptr<const RowSource>> openActivations(const std::string& reference,
+                                                                       const std::string& weightName,
+                                                                       std::int64_t inFeatures);
+
+/// Writes `--output OUT.safetensors|OUT.npy` (contract 5) through a temporary file that is renamed when complete.
+[[nodiscard]] Result<void> writeResult(const std::string& path,
+                                       const TensorInfo& tensor,
+                                       const SchemeResult& result,
+                                       const JobContext& ctx = {});
+
+}  // namespace loupe

@@ -1,0 +1,32 @@
+# SPDX-License-Identifier: Apache-2.0
+# Catch2 v3 where there is one, else Debian 12's v2.
+find_package(Catch2 3 QUIET)
+if(NOT Catch2_FOUND)
+  find_package(Catch2 2.13 REQUIRED)
+endif()
+include(Catch)
+
+# loupe_add_test(<name> LABEL <label> [GUI] SOURCES ... [LIBS ...])
+# One executable of Catch2 test cases, registered as one ctest entry per executable: a process start per case costs more than the cases.
+function(loupe_add_test name)
+  cmake_parse_arguments(ARG "GUI" "LABEL;TIMEOUT" "SOURCES;LIBS" ${ARGN})
+  if(NOT ARG_SOURCES)
+    return()
+  endif()
+  add_executable(${name} ${ARG_SOURCES})
+  target_link_libraries(${name} PRIVATE loupe_options loupe_test_support ${ARG_LIBS})
+  if(ARG_GUI)
+    set_target_properties(${name} PROPERTIES AUTOMOC ON)
+    target_link_libraries(${name} PRIVATE loupe_gui_test_main)
+    target_precompile_headers(${name} REUSE_FROM loupe_gui_test_pch)
+  else()
+    target_link_libraries(${name} PRIVATE loupe_test_main)
+    target_precompile_headers(${name} REUSE_FROM loupe_test_pch)
+  endif()
+  if(NOT ARG_TIMEOUT)
+    set(ARG_TIMEOUT 600)
+  endif()
+  add_test(NAME ${name} COMMAND ${name} WORKING_DIRECTORY ${CMAKE_BINARY_DIR})
+  set_tests_properties(${name} PROPERTIES LABELS "${ARG_LABEL}" TIMEOUT ${ARG_TIMEOUT}
+    ENVIRONMENT "QT_QPA_PLATFORM=offscreen;LOUPE_BIN_DIR=${CMAKE_BINARY_DIR}/bin;LOUPE_SOURCE_DIR=${CMAKE_SOURCE_DIR}")
+endfunction()
