@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#pragma once
+
+#include <QObject>
+#include <QString>
+
+#include <memory>
+#include <optional>
+
+#include "app/document/document.hpp"
+#include "core/experiment/pipeline.hpp"
+#include "core/stats/pyramid.hpp"
+#include "core/stats/tensor_stats.hpp"
+
+namespace loupe::app {
+
+/// A computed result as a view sees it: value, error or pending.
+template <class T>
+struct Lookup {
+    std::shared_ptr<const T> value;  ///< of the current spec
+    std::shared_ptr<const T> stale;  ///< while pending: the last value of the same tensor, to keep on screen dimmed; may be null
+    std::optional<Error> error;
+    bool pending = false;
+    double fraction = -1;  ///< while pending: 0 to 1, -1 unknown
+    /// The value, else the stale one.
+    [[nodiscard]] const T* best() const { return value ? value.get() : stale.get(); }
+    explicit operator bool() const { return value != nullptr; }
+};
+
+/// What a matrix picture can show.
+enum class Quantity {
+    Original,
+    Scheme,         ///< dequantized weights of a side
+    Error,          ///< scheme - original
+    Codes,          ///< integer codes of a side
+    Difference,     ///< |error B| - |error A|: which scheme is closer
+    SchemesDiffer,  ///< scheme A - scheme B
+};
+
+/// A plane ready to draw: the pyramid for overview, `fill` for exact cells. Keeps alive what it needs; thread-safe.
+struct PlaneData {
+    Quantity quantity = Quantity::Original;
+    std::int64_t rows = 0;
+    std::int64_t cols = 0;
+    std::shared_ptr<const Pyramid> pyramid;
+    RowFiller fill;
+};
+
+/// Results of the document's experiment: looked up by the full input, computed on demand in the background, cached (LRU by
+/// bytes). Calling a getter starts the work if there is none; Document::changed(Results) tells when it arrived. A failed key
+/// is remembered and not retried. UI thread only.
+class Analyses : public QObject {
+    Q_OBJECT
+
+public:
+    explicit Analyses(Document& document);
+    ~Analyses() override;
+
+    /// Statistics of the selected tensor.
+    [[nodiscard]] Lookup<TensorStats> stats();
+    /// Statistics of any tensor, for the tree: only what is there, starts nothing (scanAll() does).
+    [[nodiscard]] std::shared_ptr<const TensorStats> knownStats(std::size_t tensorIndex) const;
+    /// Fills knownStats() of all tensors in the background; cancellable in the job bar ("scan").
+    void scanAll();
+
+    [[nodiscard]] Lookup<SchemeResult> scheme(Side side);
+    [[nodiscard]] Lookup<PlaneData> plane(Quantity quantity, Side side);
+
+    /// Why the spec's activations cannot be used; empty where there are none or they are fine.
+    [[nodiscard]] const std::optional<Error>& activationsError() const;
+
+    /// For tests and --screenshot: nothing running and nothing asked for is missing.
+    [[nodiscard]] bool idle() const;
+
+private:
+    friend class Document;
+    void documentChanged(Changes what);
+    class Private;
+    std::unique_ptr<Private> m_private;
+};
+
+}  // namespace loupe::app
