@@ -1,0 +1,151 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
+#include <array>
+#include <system_error>
+
+#include "core/base/text.hpp"
+#include "core/io/reader.hpp"
+#include "core/io/synthetic.hpp"
+#include "core/io/tensor_source.hpp"
+
+namespace loupe {
+
+#define LOUPE_READER(id) extern const Reader kReader_##id;
+#include "core/io/readers.def"
+#undef LOUPE_READER
+
+namespace {
+
+constexpr std::size_t kHeadBytes = 4096;
+
+/// Formats that people will try and that nothing here reads, by their first bytes.
+struct KnownMagic {
+    std::string_view magic;
+    std::string_view name;
+};
+constexpr std::array<KnownMagic, 9> kKnownMagics{{{"GGUF", "a GGUF file"},
+                                                  {"PK\x03\x04", "a zip archive (.npz or a PyTorch checkpoint)"},
+                                                  {"\x80\x02\x8a\x0a", "a PyTorch checkpoint (pickle)"},
+                                                  {"\x89HDF\r\n", "an HDF5 file"},
+                                                  {"\x89PNG", "a PNG image"},
+                                                  {"\x1f\x8b", "a gzip archive"},
+                                                  {"\x28\xb5\x2f\xfd", "a zstd archive"},
+                                                  {"%PDF", "a PDF document"},
+                                                  {"version https://git-lfs", "a Git LFS pointer: the checkpoint itself was not fetched"}}};
+
+std::string_view textOf(std::span<const std::byte> bytes) {
+    return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
+}
+
+bool isShardedIndex(const MappedFile& file) {
+    const std::string name = toLower(file.path().filename().string());
+    constexpr std::string_view kSuffix = ".index.json";
+    if (name.size() >= kSuffix.size() && name.compare(name.size() - kSuffix.size(), kSuffix.size(), kSuffix) == 0) {
+        return true;
+    }
+    return looksLikeShardedIndex(textOf(file.bytes().first(std::min<std::size_t>(file.size(), kHeadBytes))));
+}
+
+}  // namespace
+
+std::span<const Reader* const> allReaders() {
+    static constexpr std::array kReaders{
+#define LOUPE_READER(id) &kReader_##id,
+#include "core/io/readers.def"
+#undef LOUPE_READER
+    };
+    return kReaders;
+}
+
+const Reader* chooseReader(const MappedFile& file) {
+    const Candidate candidate{file.bytes().first(std::min<std::size_t>(file.size(), kHeadBytes)),
+                              file.size(),
+                              toLower(file.path().extension().string())};
+    const Reader* maybe = nullptr;
+    const Reader* byExtension = nullptr;
+    for (const Reader* reader : allReaders()) {
+        const Confidence confidence = reader->probe(candidate);
+        if (confidence == Confidence::Yes) {
+            return reader;
+        }
+        if (confidence == Confidence::Maybe && maybe == nullptr) {
+            maybe = reader;
+        }
+        if (candidate.extension == reader->extension) {
+            byExtension = reader;
+        }
+    }
+    return byExtension != nullptr ? byExtension : maybe;
+}
+
+Result<std::shared_ptr<const TensorSource>> openFile(const ReadRequest& request) {
+    const std::string_view head = textOf(request.file->bytes().first(std::min<std::size_t>(request.file->size(), kHeadBytes)));
+    for (const KnownMagic& known : kKnownMagics) {
+        if (head.substr(0, known.magic.size()) == known.magic) {
+            return fail(ErrorCode::Unsupported,
+                        "expected safetensors, .npy or CSV, found " + std::string(known.name),
+                        filePosition(request.file->path(), 0));
+        }
+    }
+    const Reader* reader = chooseReader(*request.file);
+    if (reader == nullptr) {
+        return fail(ErrorCode::Unsupported,
+                    head.empty() ? "expected a checkpoint, found an empty file"
+                                 : "expected safetensors, .npy or CSV, found a file of no format that is known here",
+                    filePosition(request.file->path(), 0));
+    }
+    return reader->open(request);
+}
+
+Result<std::shared_ptr<const TensorSource>> openSource(const std::string& path, const OpenOptions& options) {
+    if (isSyntheticPath(path)) {
+        return openSynthetic(path, options);
+    }
+    std::error_code ignored;
+    if (std::filesystem::is_directory(path, ignored)) {
+        return openModelFolder(path, options);
+    }
+    auto file = MappedFile::open(path);
+    if (!file) {
+        return fail(file.error());
+    }
+    if (isShardedIndex(**file)) {
+        return openShardedIndex(*file, options);
+    }
+    std::vector<std::string> warnings;  // a config.json that is damaged only matters where it was asked for: in a model folder
+    const std::filesystem::path folder = std::filesystem::path(path).parent_path();
+    return openFile({*file, options, readModelConfig(folder / "config.json", warnings)});
+}
+
+std::optional<std::size_t> TensorSource::find(std::string_view name) const {
+    const auto found =
+        std::find_if(tensors_.begin(), tensors_.end(), [name](const TensorInfo& tensor) { return tensor.name == name; });
+    return found == tensors_.end() ? std::nullopt : std::optional(static_cast<std::size_t>(found - tensors_.begin()));
+}
+
+Result<std::size_t> findTensor(const TensorSource& source, std::string_view name) {
+    const std::string where = source.info().path.string();
+    if (name.empty()) {
+        if (source.tensors().size() == 1) {
+            return 0;
+        }
+        return fail(ErrorCode::NotFound,
+                    "expected a tensor's name, since there are " + std::to_string(source.tensors().size()) + " tensors",
+                    where);
+    }
+    if (const auto index = source.find(name)) {
+        return *index;
+    }
+    std::vector<std::string> names;
+    names.reserve(source.tensors().size());
+    for (const TensorInfo& tensor : source.tensors()) {
+        names.push_back(tensor.name);
+    }
+    std::string hint;
+    for (const std::string& near : nearest(name, names)) {
+        hint += (hint.empty() ? "did you mean " : ", ") + near;
+    }
+    return fail(ErrorCode::NotFound, "no tensor named " + std::string(name), where, hint);
+}
+
+}  // namespace loupe

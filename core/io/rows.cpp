@@ -1,0 +1,236 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "core/io/rows.hpp"
+
+#include <algorithm>
+#include <array>
+#include <bit>
+#include <cstring>
+
+#include "core/base/assert.hpp"
+
+namespace loupe {
+
+static_assert(std::endian::native == std::endian::little, "stored bytes are decoded as they lie");
+
+void RowSource::release(std::int64_t /*first*/, std::int64_t /*count*/) const {}
+
+namespace {
+
+void checkRange(const RowSource& source, std::int64_t first, std::int64_t count) {
+    LOUPE_ASSERT(first >= 0 && count >= 0 && first <= source.rows() - count, "rows lie in the matrix");
+}
+
+std::span<const std::byte> bytesOf(const StoredElements& elements) {
+    return elements.file->bytes().subspan(elements.offset, elements.bytes);
+}
+
+/// Decodes big-endian elements through a small buffer with the words turned round.
+template <class T>
+void decodeSwapped(const StoredElements& elements, std::int64_t first, std::int64_t count, T* out) {
+    constexpr std::size_t kBufferBytes = 4096;
+    std::array<std::byte, kBufferBytes> buffer{};
+    const auto elementBytes = static_cast<std::size_t>(elements.type->bits / 8);
+    const auto width = static_cast<std::size_t>(elements.swapWidth);
+    const std::span<const std::byte> all = bytesOf(elements);
+    const auto atOnce = static_cast<std::int64_t>(kBufferBytes / elementBytes);
+    for (std::int64_t done = 0; done < count; done += atOnce) {
+        const std::int64_t n = std::min(atOnce, count - done);
+        const std::size_t length = static_cast<std::size_t>(n) * elementBytes;
+        std::memcpy(buffer.data(), all.data() + static_cast<std::size_t>(first + done) * elementBytes, length);
+        for (std::size_t word = 0; word < length; word += width) {
+            std::reverse(buffer.data() + word, buffer.data() + word + width);
+        }
+        decodeElements(*elements.type, std::span<const std::byte>(buffer).first(length), 0, n, out + done);
+    }
+}
+
+template <class T>
+void decodeRun(const StoredElements& elements, std::int64_t first, std::int64_t count, T* out) {
+    if (elements.swapWidth > 1) {
+        decodeSwapped(elements, first, count, out);
+    } else if (count > 0) {
+        decodeElements(*elements.type, bytesOf(elements), first, count, out);
+    }
+}
+
+class StoredRows final : public RowSource {
+public:
+    StoredRows(StoredElements elements, std::int64_t rows, std::int64_t cols)
+        : elements_(std::move(elements)), rows_(rows), cols_(cols) {}
+
+    [[nodiscard]] std::int64_t rows() const override { return rows_; }
+    [[nodiscard]] std::int64_t cols() const override { return cols_; }
+    [[nodiscard]] bool isDouble() const override { return isDoubleType(*elements_.type); }
+    [[nodiscard]] Result<void> read(std::int64_t first, std::int64_t count, float* out) const override {
+        return readAs(first, count, out);
+    }
+    [[nodiscard]] Result<void> read(std::int64_t first, std::int64_t count, double* out) const override {
+        return readAs(first, count, out);
+    }
+    [[nodiscard]] std::optional<RawMatrix> raw() const override {
+        if (elements_.swapWidth > 1 || !elements_.file->checkUnchanged()) {
+            return std::nullopt;
+        }
+        return RawMatrix{elements_.type, bytesOf(elements_)};
+    }
+    void release(std::int64_t first, std::int64_t count) const override {
+        const auto bits = static_cast<std::uint64_t>(elements_.type->bits);
+        const std::uint64_t begin = static_cast<std::uint64_t>(first * cols_) * bits / 8;
+        const std::uint64_t end = static_cast<std::uint64_t>((first + count) * cols_) * bits / 8;
+        elements_.file->release(elements_.offset + begin, end - begin);
+    }
+
+private:
+    template <class T>
+    Result<void> readAs(std::int64_t first, std::int64_t count, T* out) const {
+        checkRange(*this, first, count);
+        if (Result<void> same = elements_.file->checkUnchanged(); !same) {
+            return same;
+        }
+        decodeRun(elements_, first * cols_, count * cols_, out);
+        return {};
+    }
+
+    StoredElements elements_;
+    std::int64_t rows_;
+    std::int64_t cols_;
+};
+
+class TransposedRows final : public RowSource {
+public:
+    TransposedRows(StoredElements elements,
+                   std::int64_t batches,
+                   std::int64_t storedRows,
+                   std::int64_t storedCols,
+                   std::vector<std::int64_t> columnOf)
+        : elements_(std::move(elements)),
+          batches_(batches),
+          storedRows_(storedRows),
+          storedCols_(storedCols),
+          columnOf_(std::move(columnOf)) {}
+
+    [[nodiscard]] std::int64_t rows() const override { return batches_ * storedCols_; }
+    [[nodiscard]] std::int64_t cols() const override { return storedRows_; }
+    [[nodiscard]] bool isDouble() const override { return isDoubleType(*elements_.type); }
+    [[nodiscard]] Result<void> read(std::int64_t first, std::int64_t count, float* out) const override {
+        return readAs(first, count, out);
+    }
+    [[nodiscard]] Result<void> read(std::int64_t first, std::int64_t count, double* out) const override {
+        return readAs(first, count, out);
+    }
+    void release(std::int64_t first, std::int64_t count) const override {
+        // Every row touches every page of its batch: pages are given back once, when a scan has come to the end.
+        if (first + count == rows()) {
+            elements_.file->release(elements_.offset, elements_.bytes);
+        }
+    }
+
+private:
+    static constexpr std::int64_t kTileRows = 32;
+    static constexpr std::int64_t kTileCols = 128;
+
+    template <class T>
+    Result<void> readAs(std::int64_t first, std::int64_t count, T* out) const {
+        checkRange(*this, first, count);
+        if (Result<void> same = elements_.file->checkUnchanged(); !same) {
+            return same;
+        }
+        for (std::int64_t row = first; row < first + count;) {
+            const std::int64_t inBatch = row % storedCols_;
+            const std::int64_t n = std::min({first + count - row, storedCols_ - inBatch, kTileCols});
+            readStrip(row / storedCols_, inBatch, n, out + (row - first) * storedRows_);
+            row += n;
+        }
+        return {};
+    }
+
+    /// Result rows [begin, begin + n) of one batch, n <= kTileCols.
+    template <class T>
+    void readStrip(std::int64_t batch, std::int64_t begin, std::int64_t n, T* out) const {
+        std::array<T, static_cast<std::size_t>(kTileRows * kTileCols)> tile;
+        for (std::int64_t top = 0; top < storedRows_; top += kTileRows) {
+            const std::int64_t height = std::min(kTileRows, storedRows_ - top);
+            for (std::int64_t i = 0; i < height; ++i) {
+                const std::int64_t start = (batch * storedRows_ + top + i) * storedCols_ + begin;
+                decodeRun(elements_, start, n, tile.data() + i * kTileCols);
+            }
+            for (std::int64_t j = 0; j < n; ++j) {
+                for (std::int64_t i = 0; i < height; ++i) {
+                    const std::int64_t column =
+                        columnOf_.empty() ? top + i : columnOf_[static_cast<std::size_t>(top + i)];
+                    out[j * storedRows_ + column] = tile[static_cast<std::size_t>(i * kTileCols + j)];
+                }
+            }
+        }
+    }
+
+    StoredElements elements_;
+    std::int64_t batches_;
+    std::int64_t storedRows_;
+    std::int64_t storedCols_;
+    std::vector<std::int64_t> columnOf_;
+};
+
+template <class S>
+class MemoryRows final : public RowSource {
+public:
+    MemoryRows(std::int64_t rows, std::int64_t cols, std::vector<S> values)
+        : rows_(rows), cols_(cols), values_(std::move(values)) {
+        LOUPE_ASSERT(rows >= 0 && cols >= 0 && static_cast<std::size_t>(rows * cols) == values_.size(),
+                     "as many values as the shape says");
+    }
+    [[nodiscard]] std::int64_t rows() const override { return rows_; }
+    [[nodiscard]] std::int64_t cols() const override { return cols_; }
+    [[nodiscard]] bool isDouble() const override { return std::is_same_v<S, double>; }
+    [[nodiscard]] Result<void> read(std::int64_t first, std::int64_t count, float* out) const override {
+        return readAs(first, count, out);
+    }
+    [[nodiscard]] Result<void> read(std::int64_t first, std::int64_t count, double* out) const override {
+        return readAs(first, count, out);
+    }
+    [[nodiscard]] std::optional<RawMatrix> raw() const override {
+        static const StorageType* const type = findStorageType(std::is_same_v<S, double> ? "fp64" : "fp32");
+        return RawMatrix{type, std::as_bytes(std::span<const S>(values_))};
+    }
+
+private:
+    template <class T>
+    Result<void> readAs(std::int64_t first, std::int64_t count, T* out) const {
+        checkRange(*this, first, count);
+        const S* begin = values_.data() + first * cols_;
+        std::transform(begin, begin + count * cols_, out, [](S value) { return static_cast<T>(value); });
+        return {};
+    }
+
+    std::int64_t rows_;
+    std::int64_t cols_;
+    std::vector<S> values_;
+};
+
+}  // namespace
+
+bool isDoubleType(const StorageType& type) {
+    return type.id == "fp64" || type.id == "int64" || type.id == "uint64" || type.id == "complex128";
+}
+
+std::shared_ptr<const RowSource> makeStoredRows(StoredElements elements, std::int64_t rows, std::int64_t cols) {
+    return std::make_shared<StoredRows>(std::move(elements), rows, cols);
+}
+
+std::shared_ptr<const RowSource> makeTransposedRows(StoredElements elements,
+                                                    std::int64_t batches,
+                                                    std::int64_t storedRows,
+                                                    std::int64_t storedCols,
+                                                    std::vector<std::int64_t> columnOf) {
+    return std::make_shared<TransposedRows>(std::move(elements), batches, storedRows, storedCols, std::move(columnOf));
+}
+
+std::shared_ptr<const RowSource> makeRowSource(std::int64_t rows, std::int64_t cols, std::vector<float> values) {
+    return std::make_shared<MemoryRows<float>>(rows, cols, std::move(values));
+}
+
+std::shared_ptr<const RowSource> makeRowSource(std::int64_t rows, std::int64_t cols, std::vector<double> values) {
+    return std::make_shared<MemoryRows<double>>(rows, cols, std::move(values));
+}
+
+}  // namespace loupe

@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "core/io/mapped_file.hpp"
+#include "core/io/tensor_source.hpp"
+
+namespace loupe {
+
+/// A run of elements in a file. `bytes` is checked against type and count by whoever makes one.
+struct StoredElements {
+    std::shared_ptr<const MappedFile> file;
+    std::uint64_t offset = 0;  ///< in bytes, from the file's start
+    std::uint64_t bytes = 0;
+    const StorageType* type = nullptr;
+    int swapWidth = 0;  ///< > 1: big-endian words of so many bytes
+};
+
+/// Are values of this type read as double (64-bit types)?
+[[nodiscard]] bool isDoubleType(const StorageType& type);
+
+/// A matrix stored row after row.
+[[nodiscard]] std::shared_ptr<const RowSource> makeStoredRows(StoredElements elements, std::int64_t rows, std::int64_t cols);
+
+/// `batches` matrices, each stored as [storedRows, storedCols], read transposed: [batches·storedCols, storedRows].
+/// Reads go through small tiles, so that n rows cost about n/16 passes over the stored matrix's cache lines, not n.
+/// `columnOf` (or empty): which column of the result stored row s becomes; for column-major arrays of rank 3 and more.
+[[nodiscard]] std::shared_ptr<const RowSource> makeTransposedRows(StoredElements elements,
+                                                                  std::int64_t batches,
+                                                                  std::int64_t storedRows,
+                                                                  std::int64_t storedCols,
+                                                                  std::vector<std::int64_t> columnOf = {});
+
+}  // namespace loupe
