@@ -69,7 +69,7 @@ private:
         if (error == simdjson::SUCCESS) {
             error = walk(document);
         }
-        if (error == simdjson::SUCCESS && !document.at_end()) {
+        if (error == simdjson::SUCCESS && document.current_location().error() != simdjson::OUT_OF_BOUNDS) {
             error = simdjson::TRAILING_CONTENT;
         }
         if (error != simdjson::SUCCESS) {

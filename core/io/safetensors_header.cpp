@@ -162,7 +162,7 @@ private:
                 return done;
             }
         }
-        if (!document_.at_end()) {
+        if (document_.current_location().error() != simdjson::OUT_OF_BOUNDS) {  // the parser has nothing left
             return damaged("header: expected nothing after the JSON object, found more text", here());
         }
         return {};

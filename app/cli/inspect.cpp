@@ -1,0 +1,200 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include <CLI/CLI.hpp>
+
+#include <algorithm>
+
+#include "app/cli/command.hpp"
+#include "core/base/json_writer.hpp"
+#include "core/base/text.hpp"
+#include "core/base/units.hpp"
+#include "core/io/tensor_source.hpp"
+
+#include <nlohmann/json.hpp>
+
+namespace loupe::cli {
+
+namespace {
+
+struct Options {
+    std::string path;
+    std::string layout = "auto";
+    bool stored = false;
+};
+
+void writeShape(JsonWriter& json, const std::vector<std::int64_t>& shape) {
+    json.beginArray();
+    for (const std::int64_t dim : shape) {
+        json.value(dim);
+    }
+    json.endArray();
+}
+
+/// A metadata value: text as it is; an array of more than 64 items, in JSON text, as {length, first}.
+void writeMetadata(JsonWriter& json, const std::string& value) {
+    constexpr std::size_t kMost = 64;
+    if (!value.empty() && value.front() == '[') {
+        const nlohmann::json array = nlohmann::json::parse(value, nullptr, false);
+        if (array.is_array() && array.size() > kMost) {
+            json.beginObject().key("length").value(static_cast<std::uint64_t>(array.size())).key("first").beginArray();
+            for (std::size_t i = 0; i < kMost; ++i) {
+                json.raw(array[i].dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
+            }
+            json.endArray().endObject();
+            return;
+        }
+    }
+    json.value(value);
+}
+
+void writeTensor(JsonWriter& json, const TensorSource& source, const TensorInfo& tensor) {
+    json.beginObject().key("name").value(tensor.name).key("dtype").value(tensor.dtypeName);
+    json.key("shape");
+    writeShape(json, tensor.shape);
+    json.key("logical_shape");
+    std::vector<std::int64_t> logical = tensor.shape;
+    if (tensor.transposed && logical.size() >= 2) {
+        std::swap(logical[logical.size() - 2], logical[logical.size() - 1]);
+    }
+    writeShape(json, logical);
+    json.key("matrix");
+    writeShape(json, {tensor.rows, tensor.cols});
+    json.key("parameters").value(tensor.parameters).key("bytes").value(tensor.bytes);
+    const auto file = static_cast<std::size_t>(tensor.file);
+    json.key("file");
+    if (file < source.info().files.size()) {
+        json.value(source.info().files[file].filename().string());
+    } else {
+        json.null();
+    }
+    json.key("offset").value(tensor.offset);
+    json.key("quantization").null().key("parts").beginArray().value(tensor.name).endArray();
+    json.key("transposed").value(tensor.transposed);
+    json.key("problem");
+    if (tensor.problem) {
+        json.value(tensor.problem->message());
+    } else {
+        json.null();
+    }
+    json.endObject();
+}
+
+std::string jsonText(const TensorSource& source) {
+    const SourceInfo& info = source.info();
+    JsonWriter json;
+    json.beginObject().key("format").value(info.format).key("files").beginArray();
+    for (const auto& file : info.files) {
+        json.value(file.string());
+    }
+    json.endArray().key("metadata").beginObject();
+    for (const auto& [key, value] : info.metadata) {
+        json.key(key);
+        writeMetadata(json, value);
+    }
+    json.endObject().key("parameters").value(info.parameters).key("bytes").value(info.bytes);
+    json.key("warnings").beginArray();
+    for (const std::string& warning : info.warnings) {
+        json.value(warning);
+    }
+    json.endArray().key("tensors").beginArray();
+    for (const TensorInfo& tensor : source.tensors()) {
+        writeTensor(json, source, tensor);
+    }
+    json.endArray().endObject();
+    return json.text() + "\n";
+}
+
+std::string shapeText(const std::vector<std::int64_t>& shape) {
+    std::string text = "[";
+    for (const std::int64_t dim : shape) {
+        text += text.size() > 1 ? ", " : "";
+        text += std::to_string(dim);
+    }
+    text += "]";
+    return text;
+}
+
+std::string withSeparators(std::uint64_t value) {
+    const std::string digits = std::to_string(value);
+    std::string text;
+    for (std::size_t i = 0; i < digits.size(); ++i) {
+        if (i > 0 && (digits.size() - i) % 3 == 0) {
+            text += ',';
+        }
+        text += digits[i];
+    }
+    return text;
+}
+
+/// Names and messages may hold anything: no control characters reach the terminal.
+std::string printable(std::string text) {
+    std::replace_if(text.begin(), text.end(), [](char c) { return static_cast<unsigned char>(c) < ' ' || c == '\x7F'; }, '?');
+    return text;
+}
+
+std::string humanText(const TensorSource& source) {
+    const SourceInfo& info = source.info();
+    std::vector<std::vector<std::string>> rows{{"name", "dtype", "shape", "parameters", "bytes"}};
+    for (const TensorInfo& tensor : source.tensors()) {
+        rows.push_back({printable(tensor.name),
+                        printable(tensor.dtypeName),
+                        shapeText(tensor.shape) + (tensor.transposed ? " stored [in, out]" : ""),
+                        withSeparators(tensor.parameters),
+                        withSeparators(tensor.bytes)});
+    }
+    std::vector<std::size_t> widths(rows.front().size());
+    for (const auto& row : rows) {
+        for (std::size_t c = 0; c < row.size(); ++c) {
+            widths[c] = std::max(widths[c], row[c].size());
+        }
+    }
+    std::string text = printable(info.title) + ": " + info.format + ", " + withSeparators(source.tensors().size()) + " tensors in " +
+                       std::to_string(info.files.size()) + (info.files.size() == 1 ? " file\n" : " files\n");
+    for (const auto& row : rows) {
+        for (std::size_t c = 0; c < row.size(); ++c) {
+            const std::string padding(widths[c] - row[c].size(), ' ');
+            const bool right = c >= 3;
+            text += right ? padding : "";
+            text += row[c];
+            text += right ? "" : padding;
+            text += c + 1 < row.size() ? "  " : "\n";
+        }
+    }
+    const auto bytes = static_cast<double>(info.bytes);
+    text += "total: " + withSeparators(info.parameters) + " parameters, " + decimalBytes(bytes) + " = " + binaryBytes(bytes) + "\n";
+    for (const TensorInfo& tensor : source.tensors()) {
+        if (tensor.problem) {
+            text += "problem: " + printable(tensor.problem->message()) + (tensor.problem->hint.empty() ? "" : "; " + tensor.problem->hint) + "\n";
+        }
+    }
+    for (const std::string& warning : info.warnings) {
+        text += "warning: " + printable(warning) + "\n";
+    }
+    return text;
+}
+
+Result<Output> run(const Options& options, const Common& common) {
+    OpenOptions open;
+    open.layout = options.layout == "in_out" ? Layout::InOut : options.layout == "out_in" ? Layout::OutIn : Layout::Auto;
+    const auto source = openSource(options.path, open);
+    if (!source) {
+        return fail(source.error());
+    }
+    return Output{common.json ? jsonText(**source) : humanText(**source)};
+}
+
+}  // namespace
+
+extern const Command kCommand_inspect;
+const Command kCommand_inspect{
+    "inspect",
+    "Lists the tensors of a checkpoint: names, types, shapes, bytes",
+    [](CLI::App& app, const Common& common) -> std::function<Result<Output>()> {
+        const auto options = std::make_shared<Options>();
+        app.add_option("PATH", options->path, "A file, a sharded index, a model folder or synthetic:KIND")->required();
+        app.add_flag("--stored", options->stored, "List the file's own entries, not logical tensors");
+        app.add_option("--layout", options->layout, "How matrices are stored: auto, out_in or in_out")
+            ->check(CLI::IsMember({"auto", "out_in", "in_out"}));
+        return [options, &common] { return run(*options, common); };
+    }};
+
+}  // namespace loupe::cli
