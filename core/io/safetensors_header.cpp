@@ -27,7 +27,7 @@ struct DtypeName {
     std::string_view id;
 };
 /// spec/formats.md C.1, most frequent first.
-constexpr std::array<DtypeName, 21> kDtypes{{{"BF16", "bf16"},
+constexpr std::array<DtypeName, 22> kDtypes{{{"BF16", "bf16"},
                                              {"F16", "fp16"},
                                              {"F32", "fp32"},
                                              {"F8_E4M3", "fp8_e4m3"},
@@ -47,7 +47,8 @@ constexpr std::array<DtypeName, 21> kDtypes{{{"BF16", "bf16"},
                                              {"I16", "int16"},
                                              {"U16", "uint16"},
                                              {"U32", "uint32"},
-                                             {"U64", "uint64"}}};
+                                             {"U64", "uint64"},
+                                             {"C64", "complex64"}}};
 
 const StorageType* storageTypeOf(std::string_view dtype) {
     static const std::array<const StorageType*, kDtypes.size()> types = [] {
@@ -60,7 +61,7 @@ const StorageType* storageTypeOf(std::string_view dtype) {
             return types[i];
         }
     }
-    return dtype == "C64" ? findStorageType("complex64") : nullptr;
+    return nullptr;
 }
 
 /// Offsets as the header says them, relative to the buffer.
@@ -452,6 +453,11 @@ private:
 };
 
 }  // namespace
+
+std::string_view safetensorsDtype(std::string_view storageType) {
+    const auto found = std::find_if(kDtypes.begin(), kDtypes.end(), [&](const DtypeName& d) { return d.id == storageType; });
+    return found == kDtypes.end() ? std::string_view() : found->stored;
+}
 
 Result<void> listSafetensors(const MappedFile& file, int fileIndex, Listing& listing) {
     return HeaderReader(file, fileIndex, listing).run();

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <string_view>
 
 #include "core/base/result.hpp"
 #include "core/io/listing.hpp"
@@ -19,5 +20,8 @@ inline constexpr std::uint64_t kMaxSafetensorsHeader = 100'000'000;
 /// download cut short). With a marked range the coverage of the buffer cannot be judged, and gaps become warnings.
 /// @cost O(header bytes + n log n) where offsets are not ascending, else O(header bytes)
 [[nodiscard]] Result<void> listSafetensors(const MappedFile& file, int fileIndex, Listing& listing);
+
+/// The format's own word for a storage type: "BF16" for "bf16"; empty if it has none.
+[[nodiscard]] std::string_view safetensorsDtype(std::string_view storageType);
 
 }  // namespace loupe
