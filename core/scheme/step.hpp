@@ -9,6 +9,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "core/base/job.hpp"
@@ -39,11 +40,23 @@ struct ParamSpec {
     std::string_view help;          ///< one sentence with the formula where there is one
     std::string_view unit{};        ///< suffix in the form: "%", "weights"
     bool powersOfTwo = false;       ///< the slider steps 2^k
-    /// Has effect only beside one of these settings: "per=group" or "clip=percentile|mse"; empty: always.
+    /// Has effect only beside one of these settings: "per=group", "clip=percentile|mse", or "act_bits" (given at all), and
+    /// only if that key has an effect itself; empty: always.
     std::string_view onlyWith{};
     /// Giving this key implies that setting (`group=N` implies "per=group"); empty: none.
     std::string_view implies{};
+    /// Must be given beside this setting ("clip=value"); empty: never.
+    std::string_view requiredWith{};
+    /// What withValue() fills in where the key becomes required.
+    std::string_view startText{};
+    /// Written in canonical strings even at its default, wherever it has an effect (`group`).
+    bool alwaysWritten = false;
+    /// Bound: LOW..HIGH is allowed.
+    bool allowsInterval = false;
 };
+
+/// The interval of a Bound: {-b, b} for "b", {low, high} for "low..high". Empty where the text is neither.
+[[nodiscard]] std::optional<std::pair<double, double>> parseBound(std::string_view text);
 
 /// A step's parameters with defaults filled in.
 class Params {
@@ -138,6 +151,8 @@ struct StepDefinition {
     Result<void> (*validate)(const Params& params) = nullptr;
     Result<StepOutput> (*apply)(const StepInput& input, const Params& params, const JobContext& ctx) = nullptr;
     bool needsActivations = false;
+    /// "Absmax int4, group 128"; null: the title and the keys that were given.
+    std::string (*shortTitle)(const Params& params) = nullptr;
 };
 
 [[nodiscard]] std::span<const StepDefinition* const> allSteps();
@@ -149,6 +164,12 @@ struct StepDefinition {
 /// The step with one key changed (empty text: back to the default), implications applied and keys that lost their effect
 /// dropped. @errors Usage: value out of range, unknown key
 [[nodiscard]] Result<Step> withValue(const Step& step, std::string_view key, std::string_view text);
+
+/// The canonical text of a value of one parameter. @errors Usage: names step, key, what was expected and found
+[[nodiscard]] Result<std::string> canonicalValue(const StepDefinition& definition, const ParamSpec& spec, std::string_view text);
+
+/// "2..16", "tensor|row|column|group", ...: what a parameter accepts, for help and messages.
+[[nodiscard]] std::string acceptedValues(const ParamSpec& spec);
 
 /// A short human name: "Absmax int4, group 128".
 [[nodiscard]] std::string title(const Scheme& scheme);

@@ -1,0 +1,307 @@
+// SPDX-License-Identifier: Apache-2.0
+// Where the scales of a UniformMatrix come from: one streamed pass where the range needs only extremes, more where a rule
+// searches. Never a copy of the tensor.
+#include <algorithm>
+#include <bit>
+#include <cmath>
+
+#include "core/base/worker_pool.hpp"
+#include "core/quant/first_error.hpp"
+#include "core/quant/range_search.hpp"
+#include "core/quant/uniform.hpp"
+
+namespace loupe {
+
+namespace {
+
+Error notFinite(double value, std::int64_t row, std::int64_t col) {
+    const std::string kind = std::isnan(value) ? "NaN" : "infinite value";
+    return Error{ErrorCode::Invalid,
+                 kind + " at row " + std::to_string(row) + ", column " + std::to_string(col) + ": a scheme needs finite values",
+                 {},
+                 {}};
+}
+
+/// Calls body(firstRow, rowCount, values, chunk) on decoded chunks of rows, in parallel.
+template <class T, class Body>
+Result<void> forRows(const RowSource& source, const JobContext& ctx, const Body& body, std::int64_t weights = 65536) {
+    FirstError errors;
+    const std::int64_t cols = source.cols();
+    parallelFor(source.rows(), rowsPerChunk(cols, weights), ctx, [&](std::int64_t begin, std::int64_t end, std::int64_t chunk) {
+        std::vector<T> values(static_cast<std::size_t>((end - begin) * cols));
+        Result<void> done = source.read(begin, end - begin, values.data());
+        if (done) {
+            done = body(begin, end - begin, std::span<const T>(values), chunk);
+        }
+        if (!done) {
+            errors.report(chunk, done.error());
+        }
+        ctx.advance(static_cast<std::uint64_t>((end - begin) * cols));
+    });
+    return errors.result();
+}
+
+std::int64_t chunkCount(const RowSource& source) {
+    const std::int64_t step = rowsPerChunk(source.cols());
+    return (source.rows() + step - 1) / step;
+}
+
+/// Keys that order |x| as integers: the bits without the sign.
+std::uint64_t magnitudeKey(float x) { return std::bit_cast<std::uint32_t>(x) & 0x7fffffffU; }
+std::uint64_t magnitudeKey(double x) { return std::bit_cast<std::uint64_t>(x) & 0x7fffffffffffffffULL; }
+double fromKey(float, std::uint64_t key) { return static_cast<double>(std::bit_cast<float>(static_cast<std::uint32_t>(key))); }
+double fromKey(double, std::uint64_t key) { return std::bit_cast<double>(key); }
+
+/// The value of rank `rank` among |x|, by 16 bits of the key a pass: exact, 512 KiB of counters, no copy of the tensor.
+template <class T>
+Result<double> magnitudeOfRank(const RowSource& source, std::uint64_t rank, const JobContext& ctx) {
+    constexpr int kDigit = 16;
+    std::uint64_t prefix = 0;
+    for (int shift = static_cast<int>(sizeof(T) * 8) - kDigit; shift >= 0; shift -= kDigit) {
+        std::vector<std::uint64_t> counts(std::size_t{1} << kDigit, 0);
+        std::mutex mutex;
+        const std::uint64_t above = shift + kDigit >= 64 ? 0 : prefix >> (shift + kDigit);
+        const Result<void> done = forRows<T>(
+            source,
+            ctx,
+            [&](std::int64_t, std::int64_t, std::span<const T> values, std::int64_t) -> Result<void> {
+                std::vector<std::uint32_t> local(std::size_t{1} << kDigit, 0);
+                for (const T x : values) {
+                    const std::uint64_t key = magnitudeKey(x);
+                    const std::uint64_t high = shift + kDigit >= 64 ? 0 : key >> (shift + kDigit);
+                    if (high == above) {
+                        ++local[(key >> shift) & 0xffff];
+                    }
+                }
+                const std::lock_guard lock(mutex);
+                for (std::size_t i = 0; i < local.size(); ++i) {
+                    counts[i] += local[i];
+                }
+                return {};
+            },
+            1 << 20);
+        if (!done) {
+            return fail(done.error());
+        }
+        std::size_t digit = 0;
+        while (digit + 1 < counts.size() && rank >= counts[digit]) {
+            rank -= counts[digit++];
+        }
+        prefix |= static_cast<std::uint64_t>(digit) << shift;
+    }
+    return fromKey(T{}, prefix);
+}
+
+template <class T>
+Result<T> tensorPercentile(const RowSource& source, double percent, const JobContext& ctx) {
+    const double count = static_cast<double>(source.rows()) * static_cast<double>(source.cols());
+    const double place = percent / 100 * (count - 1);
+    const auto below = static_cast<std::uint64_t>(std::floor(place));
+    const double fraction = place - std::floor(place);
+    const Result<double> low = magnitudeOfRank<T>(source, below, ctx);
+    if (!low || fraction == 0) {
+        return low ? Result<T>(static_cast<T>(*low)) : fail(low.error());
+    }
+    const Result<double> high = magnitudeOfRank<T>(source, below + 1, ctx);
+    if (!high) {
+        return fail(high.error());
+    }
+    return static_cast<T>(*low + (*high - *low) * fraction);
+}
+
+template <class T>
+Result<T> tensorMse(const UniformSpec& spec, const RowSource& source, const GroupExtent<T>& extent, const JobContext& ctx) {
+    return searchMse<T>(extent.absmax(), [&](std::span<const T> bounds, std::span<double> sums) -> Result<void> {
+        std::vector<UniformGrid<T>> grids;
+        for (const T bound : bounds) {
+            const auto [low, high] = intervalFor(spec, extent, bound);
+            grids.push_back(gridFor(spec, low, high));
+        }
+        std::vector<std::vector<double>> partials(static_cast<std::size_t>(chunkCount(source)));
+        const Result<void> done =
+            forRows<T>(source, ctx, [&](std::int64_t, std::int64_t, std::span<const T> values, std::int64_t chunk) -> Result<void> {
+                std::vector<double>& partial = partials[static_cast<std::size_t>(chunk)];
+                partial.assign(grids.size(), 0.0);
+                squaredErrors<T>(spec, values, grids, partial);
+                return {};
+            });
+        for (const std::vector<double>& partial : partials) {
+            for (std::size_t i = 0; i < partial.size(); ++i) {
+                sums[i] += partial[i];
+            }
+        }
+        return done;
+    });
+}
+
+template <class T>
+Result<T> tensorEntropy(const UniformSpec& spec, const RowSource& source, T absmax, const JobContext& ctx) {
+    std::vector<std::uint64_t> counts(static_cast<std::size_t>(kEntropyBins), 0);
+    std::mutex mutex;
+    const Result<void> done =
+        forRows<T>(source, ctx, [&](std::int64_t, std::int64_t, std::span<const T> values, std::int64_t) -> Result<void> {
+            std::vector<std::uint64_t> local(counts.size(), 0);
+            addMagnitudes(values, absmax, std::span<std::uint64_t>(local));
+            const std::lock_guard lock(mutex);
+            for (std::size_t i = 0; i < local.size(); ++i) {
+                counts[i] += local[i];
+            }
+            return {};
+        });
+    if (!done) {
+        return fail(done.error());
+    }
+    const std::int64_t edge = searchEntropy(counts, spec.bits, ctx);
+    return static_cast<T>(static_cast<double>(absmax) * static_cast<double>(edge) / static_cast<double>(kEntropyBins));
+}
+
+template <class T>
+Result<GroupExtent<T>> tensorExtent(const RowSource& source, const JobContext& ctx) {
+    std::vector<GroupExtent<T>> partials(static_cast<std::size_t>(chunkCount(source)));
+    const std::int64_t cols = source.cols();
+    const Result<void> done =
+        forRows<T>(source, ctx, [&](std::int64_t first, std::int64_t, std::span<const T> values, std::int64_t chunk) -> Result<void> {
+            std::int64_t bad = -1;
+            partials[static_cast<std::size_t>(chunk)] = extentOf(values, bad);
+            if (bad >= 0) {
+                return fail(notFinite(static_cast<double>(values[static_cast<std::size_t>(bad)]), first + bad / cols, bad % cols));
+            }
+            return {};
+        });
+    if (!done) {
+        return fail(done.error());
+    }
+    GroupExtent<T> extent = partials.empty() ? GroupExtent<T>{} : partials.front();
+    for (const GroupExtent<T>& partial : partials) {
+        extent.add(partial);
+    }
+    return extent;
+}
+
+}  // namespace
+
+template <class T>
+Result<void> UniformMatrix::calibrateTensor(const RowSource& calibration, const JobContext& ctx) {
+    const Result<GroupExtent<T>> extent = tensorExtent<T>(calibration, ctx);
+    if (!extent) {
+        return fail(extent.error());
+    }
+    const T absmax = extent->absmax();
+    Result<T> bound = absmax;
+    if (absmax > 0) {
+        switch (spec_.clip) {
+            case ClipRule::None:
+            case ClipRule::Value: break;
+            case ClipRule::Percentile: bound = tensorPercentile<T>(calibration, spec_.percentile, ctx); break;
+            case ClipRule::Mse: bound = tensorMse<T>(spec_, calibration, *extent, ctx); break;
+            case ClipRule::Entropy: bound = tensorEntropy<T>(spec_, calibration, absmax, ctx); break;
+        }
+    }
+    if (!bound) {
+        return fail(bound.error());
+    }
+    const bool fixed = spec_.clip == ClipRule::Value && absmax > 0;
+    const auto [low, high] = fixed ? fixedInterval<T>(spec_) : intervalFor(spec_, *extent, usableBound(*bound, absmax));
+    store(0, gridFor(spec_, low, high));
+    return {};
+}
+
+template <class T>
+Result<void> UniformMatrix::calibrateByRows(const JobContext& ctx) {
+    const std::int64_t width = cols();
+    const std::int64_t step = spec_.per == ScalePer::Group ? spec_.group : width;
+    return forRows<T>(*source_, ctx, [&](std::int64_t first, std::int64_t count, std::span<const T> values, std::int64_t) -> Result<void> {
+        std::vector<T> scratch;
+        for (std::int64_t row = 0; row < count; ++row) {
+            for (std::int64_t col = 0; col < width; col += step) {
+                const auto group = values.subspan(static_cast<std::size_t>(row * width + col),
+                                                  static_cast<std::size_t>(std::min(step, width - col)));
+                std::int64_t bad = -1;
+                const GroupExtent<T> extent = extentOf(group, bad);
+                if (bad >= 0) {
+                    return fail(notFinite(static_cast<double>(group[static_cast<std::size_t>(bad)]), first + row, col + bad));
+                }
+                const std::pair<T, T> interval = groupInterval(spec_, group, extent, scratch, ctx);
+                store(gridIndex(first + row, col), gridFor(spec_, interval.first, interval.second));
+            }
+        }
+        return {};
+    });
+}
+
+template <class T>
+Result<void> UniformMatrix::calibrateColumns(const JobContext& ctx) {
+    // Columns are gathered in blocks of at most 64 MiB; each block is one read of the matrix.
+    constexpr std::int64_t kBlockBytes = std::int64_t{64} << 20;
+    const std::int64_t height = rows();
+    const std::int64_t width = cols();
+    const auto size = static_cast<std::int64_t>(sizeof(T));
+    const std::int64_t block = std::clamp<std::int64_t>(kBlockBytes / std::max<std::int64_t>(height * size, 1), 1, width);
+    std::vector<T> columns(static_cast<std::size_t>(std::min(block, width) * height));
+    for (std::int64_t left = 0; left < width; left += block) {
+        const std::int64_t count = std::min(block, width - left);
+        const Result<void> gathered =
+            forRows<T>(*source_, ctx, [&](std::int64_t first, std::int64_t n, std::span<const T> values, std::int64_t) -> Result<void> {
+                for (std::int64_t row = 0; row < n; ++row) {
+                    for (std::int64_t col = 0; col < count; ++col) {
+                        const T x = values[static_cast<std::size_t>(row * width + left + col)];
+                        if (!std::isfinite(x)) {
+                            return fail(notFinite(static_cast<double>(x), first + row, left + col));
+                        }
+                        columns[static_cast<std::size_t>(col * height + first + row)] = x;
+                    }
+                }
+                return {};
+            });
+        if (!gathered) {
+            return gathered;
+        }
+        parallelFor(count, 1, ctx, [&](std::int64_t begin, std::int64_t end, std::int64_t) {
+            std::vector<T> scratch;
+            for (std::int64_t col = begin; col < end; ++col) {
+                const std::span<const T> group(columns.data() + col * height, static_cast<std::size_t>(height));
+                std::int64_t bad = -1;
+                const GroupExtent<T> extent = extentOf(group, bad);
+                const std::pair<T, T> interval = groupInterval(spec_, group, extent, scratch, ctx);
+                store(static_cast<std::size_t>(left + col), gridFor(spec_, interval.first, interval.second));
+            }
+        });
+    }
+    return {};
+}
+
+template <class T>
+Result<void> UniformMatrix::calibrateAs(const RowSource& calibration, const JobContext& ctx) {
+    switch (spec_.per) {
+        case ScalePer::Tensor: return calibrateTensor<T>(calibration, ctx);
+        case ScalePer::Column: return calibrateColumns<T>(ctx);
+        case ScalePer::Row:
+        case ScalePer::Group: break;
+    }
+    return calibrateByRows<T>(ctx);
+}
+
+Result<void> UniformMatrix::calibrate(const RowSource& calibration, const JobContext& ctx) {
+    if (spec_.clip == ClipRule::Entropy) {
+        std::int64_t values = calibration.rows() * calibration.cols();
+        if (spec_.per == ScalePer::Row) {
+            values = cols();
+        } else if (spec_.per == ScalePer::Column) {
+            values = rows();
+        } else if (spec_.per == ScalePer::Group) {
+            values = cols() % spec_.group == 0 ? spec_.group : cols() % spec_.group;
+        }
+        if (values < kEntropyBins) {
+            return fail(ErrorCode::Invalid,
+                        "entropy needs at least 2048 values per scale, a scale here has " + std::to_string(values),
+                        {},
+                        "use per=row or per=tensor, or clip=mse");
+        }
+    }
+    if (rows() == 0 || cols() == 0) {
+        return {};
+    }
+    return isDouble() ? calibrateAs<double>(calibration, ctx) : calibrateAs<float>(calibration, ctx);
+}
+
+}  // namespace loupe
