@@ -141,7 +141,7 @@ private:
             for (std::size_t i = 0; i < x.size(); ++i) {
                 const double error = static_cast<double>(x[i]) - static_cast<double>(y[i]);
                 part.colSquared[i] += error * error;
-                part.zeros += y[i] == 0 ? 1 : 0;
+                part.zeros += y[i] == 0 ? 1U : 0U;
             }
             if (clips_) {
                 part.clipped += countClipped<T>(first + row, x);
@@ -158,7 +158,7 @@ private:
             const auto interval = quantized_.clipInterval(row, col);
             for (; col < end; ++col) {
                 const double value = static_cast<double>(x[static_cast<std::size_t>(col)]);
-                clipped += interval && (value < interval->first || value > interval->second) ? 1 : 0;
+                clipped += interval && (value < interval->first || value > interval->second) ? 1U : 0U;
             }
         }
         return clipped;

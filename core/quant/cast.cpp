@@ -299,7 +299,8 @@ std::vector<EquationLine> CastMatrix::explain(std::int64_t row, std::int64_t col
     }
     const bool integer = isInteger();
     const std::string nearestText = shortest(number->value);
-    lines.push_back({"rounds to", name + "(" + (spec_.scaled ? board.number(scaled) : shortest(weight)) + ")", nearestText,
+    const std::string operand = spec_.scaled ? board.number(scaled) : shortest(weight);
+    lines.push_back({"rounds to", name + "(" + operand + ")", nearestText,
                      number->overflow ? "beyond the format's range" : (number->isExact ? "exact" : "")});
     lines.push_back({"code", integer ? nearestText : number->binary, integer ? nearestText : number->bitsHex, {}});
     if (spec_.scaled) {
@@ -353,7 +354,11 @@ std::string castTitle(const Params& params) {
     if (!params.is("rounding", "nearest")) {
         text += ", " + std::string(params.text("rounding"));
     }
-    return text + (params.has("overflow") ? ", " + std::string(params.text("overflow")) : "");
+    if (params.has("overflow")) {
+        text += ", ";
+        text += params.text("overflow");
+    }
+    return text;
 }
 
 }  // namespace

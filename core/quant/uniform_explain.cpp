@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The worked equation of one weight: what a person would write on the board, with its numbers.
+#include <algorithm>
 #include <cmath>
 
 #include "core/base/text.hpp"
@@ -51,12 +52,13 @@ Setters findSetters(const UniformMatrix& matrix, std::int64_t row, std::int64_t 
         }
     }
     const auto place = [&](std::int64_t r, std::int64_t c) {
-        return rowCount > 1 ? "row " + std::to_string(r) + ", column " + std::to_string(c) : "column " + std::to_string(c);
+        return rowCount > 1 ? joined({"row ", std::to_string(r), ", column ", std::to_string(c)})
+                            : joined({"column ", std::to_string(c)});
     };
     if (!spec.asymmetric) {
         return {place(atRow, atCol) + " sets the bound"};
     }
-    return {"smallest at " + place(lowRow, lowCol) + ", largest at " + place(atRow, atCol)};
+    return {joined({"smallest at ", place(lowRow, lowCol), ", largest at ", place(atRow, atCol)})};
 }
 
 std::string groupName(const UniformSpec& spec) {
@@ -105,12 +107,14 @@ std::vector<EquationLine> UniformMatrix::explainAs(std::int64_t row, std::int64_
         scaleLine.expression = "1";
         scaleLine.note = "every weight of this " + groupName(spec_) + " is 0";
     } else if (spec_.asymmetric) {
-        scaleLine.expression = "(" + board.number(bound.second) + " - " + board.signedNumber(bound.first) + ") / " + stepsText(spec_);
+        scaleLine.expression =
+            joined({"(", board.number(bound.second), " - ", board.signedNumber(bound.first), ") / ", stepsText(spec_)});
     } else {
-        scaleLine.expression = (spec_.range == GridRange::Full ? "2 · " : "") + board.number(bound.second) + " / " + stepsText(spec_);
+        scaleLine.expression =
+            joined({spec_.range == GridRange::Full ? "2 · " : "", board.number(bound.second), " / ", stepsText(spec_)});
     }
     lines.push_back(scaleLine);
-    lines.push_back({"1/scale", "1 / " + board.number(static_cast<double>(scale)), board.number(1 / static_cast<double>(scale)), {}});
+    lines.push_back({"1/scale", joined({"1 / ", board.scale()}), board.number(1 / static_cast<double>(scale)), {}});
     if (spec_.asymmetric) {
         lines.push_back({"zero point",
                          std::to_string(spec_.codeMin()) + " - round(" + board.number(bound.first) + " / " +
@@ -121,10 +125,11 @@ std::vector<EquationLine> UniformMatrix::explainAs(std::int64_t row, std::int64_
     const std::int64_t unclamped = static_cast<std::int64_t>(std::clamp(rounded, -1e15, 1e15)) + zero;
     EquationLine codeLine;
     codeLine.label = "code";
-    codeLine.expression = std::string(spec_.stochastic ? "round up or down(" : "round(") + board.weight() + " / " + board.scale() +
-                          ") = " + (spec_.stochastic ? "random(" : "round(") + board.number(static_cast<double>(quotient)) + ")";
+    const std::string_view rounding = spec_.stochastic ? "up or down(" : "round(";
+    codeLine.expression = joined({rounding, board.weight(), " / ", board.scale(), ") = ", rounding,
+                                  board.number(static_cast<double>(quotient)), ")"});
     if (spec_.asymmetric) {
-        codeLine.expression += (zero < 0 ? " - " : " + ") + std::to_string(zero < 0 ? -zero : zero);
+        codeLine.expression += joined({zero < 0 ? " - " : " + ", std::to_string(zero < 0 ? -zero : zero)});
     }
     codeLine.result = std::to_string(code);
     if (unclamped != code) {
@@ -134,7 +139,7 @@ std::vector<EquationLine> UniformMatrix::explainAs(std::int64_t row, std::int64_
     const T value = scale * static_cast<T>(code - zero);
     std::string factor = std::to_string(code);
     if (spec_.asymmetric) {
-        factor = "(" + std::to_string(code) + (zero < 0 ? " + " : " - ") + std::to_string(zero < 0 ? -zero : zero) + ")";
+        factor = joined({"(", std::to_string(code), zero < 0 ? " + " : " - ", std::to_string(zero < 0 ? -zero : zero), ")"});
     }
     lines.push_back({"becomes", board.scale() + " · " + factor, board.number(static_cast<double>(value)), {}});
     const double error = static_cast<double>(weight) - static_cast<double>(value);

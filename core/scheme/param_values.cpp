@@ -108,7 +108,8 @@ std::string acceptedValues(const ParamSpec& spec) {
     }
     std::string text;
     for (const std::string_view choice : spec.choices) {
-        text += (text.empty() ? "" : "|") + std::string(choice);
+        text += text.empty() ? "" : "|";
+        text += choice;
     }
     return text;
 }
@@ -134,7 +135,8 @@ Result<std::string> canonicalValue(const StepDefinition& definition, const Param
             const std::vector<std::string> near = nearest(text, names, 3);
             std::string hint;
             for (const std::string& name : near) {
-                hint += (hint.empty() ? "did you mean " : ", ") + name;
+                hint += hint.empty() ? "did you mean " : ", ";
+                hint += name;
             }
             return fail(invalid(definition, spec, text, hint.empty() ? hint : hint + "?"));
         }

@@ -21,7 +21,8 @@ const ParamSpec* findParam(const StepDefinition& definition, std::string_view ke
 std::string didYouMean(std::string_view word, const std::vector<std::string>& candidates) {
     std::string hint;
     for (const std::string& name : nearest(word, candidates, 3)) {
-        hint += (hint.empty() ? "did you mean " : ", ") + name;
+        hint += hint.empty() ? "did you mean " : ", ";
+        hint += name;
     }
     return hint.empty() ? hint : hint + "?";
 }
@@ -33,7 +34,8 @@ tl::unexpected<Error> unknownStep(std::string_view name) {
     std::string list;
     for (const StepDefinition* step : allSteps()) {
         names.emplace_back(step->id);
-        list += (list.empty() ? "" : ", ") + std::string(step->id);
+        list += list.empty() ? "" : ", ";
+        list += step->id;
     }
     std::string hint = didYouMean(name, names);
     return fail(ErrorCode::Usage, "unknown step '" + std::string(name) + "' in the scheme; known: " + list, {}, std::move(hint));
@@ -44,7 +46,8 @@ tl::unexpected<Error> unknownKey(const StepDefinition& definition, std::string_v
     std::string list;
     for (const ParamSpec& spec : definition.params) {
         names.emplace_back(spec.name);
-        list += (list.empty() ? "" : ", ") + std::string(spec.name);
+        list += list.empty() ? "" : ", ";
+        list += spec.name;
     }
     std::string hint = didYouMean(key, names);
     return fail(ErrorCode::Usage, inStep(definition) + "unknown key '" + std::string(key) + "'; keys: " + list, {}, std::move(hint));
@@ -198,7 +201,8 @@ std::string stepToString(const Step& original) {
             return other.implies == pair && step.values.contains(std::string(other.name));
         });
         if (!implied) {
-            pairs += (pairs.empty() ? ":" : ",") + pair;
+            pairs += pairs.empty() ? ':' : ',';
+            pairs += pair;
         }
     }
     return step.name + pairs;
@@ -224,7 +228,8 @@ Result<Scheme> parseScheme(std::string_view text) {
 std::string toString(const Scheme& scheme) {
     std::string text;
     for (const Step& step : scheme.steps) {
-        text += (text.empty() ? "" : "+") + stepToString(step);
+        text += text.empty() ? "" : "+";
+        text += stepToString(step);
     }
     return text;
 }
@@ -288,7 +293,8 @@ std::string title(const Scheme& scheme) {
                 name += ", " + key + " " + value;
             }
         }
-        text += (text.empty() ? "" : " + ") + name;
+        text += text.empty() ? "" : " + ";
+        text += name;
     }
     return text.empty() ? "Unchanged" : text;
 }
