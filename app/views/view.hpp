@@ -40,6 +40,8 @@ public:
     [[nodiscard]] virtual std::vector<QAction*> headerActions() const { return {}; }
     /// Name of the help text under resources/help/views/.
     [[nodiscard]] virtual QString helpAnchor() const { return objectName(); }
+    /// The experiment that the view shows (exports write its schemes beside the picture).
+    [[nodiscard]] Document& document() const { return m_document; }
 
 signals:
     void subtitleChanged();
@@ -47,7 +49,6 @@ signals:
 protected:
     void setSubtitle(const QString& text);
     void showEvent(QShowEvent* event) override;
-    [[nodiscard]] Document& document() const { return m_document; }
 
 private:
     void deliver(Changes what);
