@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "app/plot/export.hpp"
 
+#include "app/plot/plot_style.hpp"
+#include "app/views/view.hpp"
+#include "core/base/version.hpp"
+
 #include <QApplication>
 #include <QBuffer>
 #include <QClipboard>
@@ -15,10 +19,6 @@
 #include <algorithm>
 #include <cmath>
 #include <functional>
-
-#include "app/plot/plot_style.hpp"
-#include "app/views/view.hpp"
-#include "core/base/version.hpp"
 
 namespace loupe::app {
 
@@ -37,7 +37,8 @@ QString viewTitle(const View& view) {
 /// Puts another theme in force for one drawing. Nothing is painted on screen between.
 class ThemeScope {
 public:
-    explicit ThemeScope(std::optional<ThemeId> theme) : m_before(Theme::current().id), m_scale(Theme::fontScale()) {
+    explicit ThemeScope(std::optional<ThemeId> theme)
+        : m_before(Theme::current().id), m_scale(Theme::fontScale()) {
         m_changed = theme && *theme != m_before;
         if (m_changed) {
             applyTheme(*theme, m_scale);
@@ -68,23 +69,28 @@ struct Page {
     double footLine = 0;
 
     [[nodiscard]] QSizeF size() const {
-        return {picture.width() + 2 * margin, picture.height() + titleHeight + footLine * double(foot.size()) + 2 * margin};
+        return {picture.width() + 2 * margin,
+                picture.height() + titleHeight + footLine * double(foot.size()) + 2 * margin};
     }
 };
 
-QString schemeText(const QString& scheme) { return scheme.isEmpty() ? QObject::tr("none") : scheme; }
+QString schemeText(const QString& scheme) {
+    return scheme.isEmpty() ? QObject::tr("none") : scheme;
+}
 
 Page layoutPage(View& view, const ExportOptions& options) {
     Page page;
     page.picture = options.size.isEmpty() ? view.exportSize() : options.size;
-    page.picture = QSizeF(std::max(16.0, std::round(page.picture.width())), std::max(16.0, std::round(page.picture.height())));
+    page.picture = QSizeF(std::max(16.0, std::round(page.picture.width())),
+                          std::max(16.0, std::round(page.picture.height())));
     if (!options.title) {
         return page;
     }
     page.margin = Theme::px(12);
     page.title = viewTitle(view);
     const ExperimentSpec& spec = view.document().spec();
-    page.subtitle = QStringList({QString::fromStdString(spec.tensor), view.subtitle()}).join("  ").trimmed();
+    page.subtitle =
+        QStringList({QString::fromStdString(spec.tensor), view.subtitle()}).join("  ").trimmed();
     page.titleHeight = lineHeight(TextRole::Heading) + Theme::px(8);
     page.footLine = lineHeight(TextRole::Caption);
     QString foot;
@@ -97,7 +103,8 @@ Page layoutPage(View& view, const ExportOptions& options) {
     if (!foot.isEmpty()) {
         page.foot << foot.trimmed();
     }
-    page.foot << QFileInfo(QString::fromStdString(spec.source)).fileName() + QString("  Tensorloupe %1").arg(kVersion);
+    page.foot << QFileInfo(QString::fromStdString(spec.source)).fileName() +
+                     QString("  Tensorloupe %1").arg(kVersion);
     return page;
 }
 
@@ -109,12 +116,22 @@ void paintPage(View& view, QPainter& painter, const Page& page) {
     if (!page.title.isEmpty()) {
         const double height = page.titleHeight - Theme::px(8);
         const double width = textWidth(page.title, TextRole::Heading);
-        drawTextLine(painter, QRectF(page.margin, y, page.picture.width(), height), Qt::AlignLeft, page.title, TextRole::Heading,
+        drawTextLine(painter,
+                     QRectF(page.margin, y, page.picture.width(), height),
+                     Qt::AlignLeft,
+                     page.title,
+                     TextRole::Heading,
                      theme.text);
         const double left = page.margin + width + Theme::px(10);
         const double room = page.margin + page.picture.width() - left;
-        const QString subtitle = QFontMetricsF(Theme::font(TextRole::Small)).elidedText(page.subtitle, Qt::ElideMiddle, room);
-        drawTextLine(painter, QRectF(left, y, room, height), Qt::AlignLeft, subtitle, TextRole::Small, theme.text3);
+        const QString subtitle = QFontMetricsF(Theme::font(TextRole::Small))
+                                     .elidedText(page.subtitle, Qt::ElideMiddle, room);
+        drawTextLine(painter,
+                     QRectF(left, y, room, height),
+                     Qt::AlignLeft,
+                     subtitle,
+                     TextRole::Small,
+                     theme.text3);
         y += page.titleHeight;
     }
     painter.save();
@@ -122,8 +139,12 @@ void paintPage(View& view, QPainter& painter, const Page& page) {
     painter.restore();
     y += page.picture.height();
     for (const QString& line : page.foot) {
-        drawTextLine(painter, QRectF(page.margin, y + Theme::px(2), page.picture.width(), page.footLine), Qt::AlignLeft, line,
-                     TextRole::Caption, theme.text3);
+        drawTextLine(painter,
+                     QRectF(page.margin, y + Theme::px(2), page.picture.width(), page.footLine),
+                     Qt::AlignLeft,
+                     line,
+                     TextRole::Caption,
+                     theme.text3);
         y += page.footLine;
     }
 }
@@ -251,20 +272,25 @@ bool exportView(View& view, const QString& path, const ExportOptions& options, Q
             return refuse(QObject::tr("There are no numbers to write: the view is empty."));
         }
         const QByteArray bytes = (suffix == "csv" ? csvFromTsv(text) : text).toUtf8();
-        return save(path, [&](QIODevice& device) { return device.write(bytes) == bytes.size(); }, problem);
+        return save(
+            path, [&](QIODevice& device) { return device.write(bytes) == bytes.size(); }, problem);
     }
     if (!QStringList({"png", "svg", "pdf"}).contains(suffix)) {
-        return refuse(QObject::tr("Cannot write %1: the name should end in .png, .svg, .pdf, .csv or .tsv.").arg(path));
+        return refuse(
+            QObject::tr("Cannot write %1: the name should end in .png, .svg, .pdf, .csv or .tsv.")
+                .arg(path));
     }
     if (!view.canExport()) {
-        return refuse(QObject::tr("This panel is not a picture; its numbers can be written as .csv or .tsv."));
+        return refuse(QObject::tr(
+            "This panel is not a picture; its numbers can be written as .csv or .tsv."));
     }
     if (suffix == "png") {
         const QImage image = renderPage(view, options);
         if (image.isNull()) {
             return refuse(QObject::tr("The picture is too large: at most 32 767 pixels each way."));
         }
-        return save(path, [&](QIODevice& device) { return image.save(&device, "PNG"); }, problem);
+        return save(
+            path, [&](QIODevice& device) { return image.save(&device, "PNG"); }, problem);
     }
     // Through memory: the generators do not report a full disk, QSaveFile does.
     QBuffer buffer;
@@ -275,11 +301,16 @@ bool exportView(View& view, const QString& path, const ExportOptions& options, Q
         return refuse(QObject::tr("The PDF could not be drawn."));
     }
     const QByteArray bytes = buffer.data();
-    return save(path, [&](QIODevice& device) { return device.write(bytes) == bytes.size(); }, problem);
+    return save(
+        path, [&](QIODevice& device) { return device.write(bytes) == bytes.size(); }, problem);
 }
 
-QImage renderView(View& view, const ExportOptions& options) { return renderPage(view, options); }
+QImage renderView(View& view, const ExportOptions& options) {
+    return renderPage(view, options);
+}
 
-void copyPicture(View& view, const ExportOptions& options) { QApplication::clipboard()->setImage(renderPage(view, options)); }
+void copyPicture(View& view, const ExportOptions& options) {
+    QApplication::clipboard()->setImage(renderPage(view, options));
+}
 
 }  // namespace loupe::app

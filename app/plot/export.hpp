@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #pragma once
 
+#include "app/widgets/theme.hpp"
+
 #include <QDialog>
 #include <QImage>
 #include <QList>
@@ -10,8 +12,6 @@
 #include <QStringList>
 
 #include <optional>
-
-#include "app/widgets/theme.hpp"
 
 class QComboBox;
 class QDoubleSpinBox;
@@ -26,19 +26,22 @@ class View;
 /// How a picture is written. Slides are light: the dark theme is only used when asked for.
 struct ExportOptions {
     std::optional<ThemeId> theme = ThemeId::Light;  ///< empty: the theme on screen
-    QSizeF size;            ///< of the picture in logical pixels, without title and foot; empty: as on screen
-    double scale = 2;       ///< device pixels per logical pixel of a PNG
-    bool title = true;      ///< title line above, and a foot with schemes and version
+    QSizeF size;  ///< of the picture in logical pixels, without title and foot; empty: as on screen
+    double scale = 2;   ///< device pixels per logical pixel of a PNG
+    bool title = true;  ///< title line above, and a foot with schemes and version
 };
 
-/// What exports write beside a picture: title, source, tensor, schemes, program version. In PNG as tEXt, in SVG and PDF as
-/// title and description.
+/// What exports write beside a picture: title, source, tensor, schemes, program version. In PNG as
+/// tEXt, in SVG and PDF as title and description.
 [[nodiscard]] QList<QPair<QString, QString>> exportMetadata(View& view);
 
-/// Writes the view to `path`; the suffix says how: png, svg, pdf (vector, text stays text), csv, tsv (the numbers behind the
-/// picture: View::copyText()). Nothing half-written is left behind.
+/// Writes the view to `path`; the suffix says how: png, svg, pdf (vector, text stays text), csv,
+/// tsv (the numbers behind the picture: View::copyText()). Nothing half-written is left behind.
 /// @return false: `problem` says what failed and why
-[[nodiscard]] bool exportView(View& view, const QString& path, const ExportOptions& options = {}, QString* problem = nullptr);
+[[nodiscard]] bool exportView(View& view,
+                              const QString& path,
+                              const ExportOptions& options = {},
+                              QString* problem = nullptr);
 
 /// The picture as an image, as a PNG would hold it.
 [[nodiscard]] QImage renderView(View& view, const ExportOptions& options = {});

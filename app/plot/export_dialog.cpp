@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
+#include "app/plot/export.hpp"
+#include "app/views/view.hpp"
+
 #include <QComboBox>
 #include <QDialogButtonBox>
 #include <QDir>
@@ -15,9 +18,6 @@
 #include <QVBoxLayout>
 
 #include <algorithm>
-
-#include "app/plot/export.hpp"
-#include "app/views/view.hpp"
 
 namespace loupe::app {
 
@@ -105,7 +105,9 @@ ExportDialog::ExportDialog(View& view, QWidget* parent) : QDialog(parent), m_vie
     updatePreview();
 }
 
-QString ExportDialog::kind() const { return m_kind->currentData().toString(); }
+QString ExportDialog::kind() const {
+    return m_kind->currentData().toString();
+}
 
 ExportOptions ExportDialog::options() const {
     ExportOptions options;
@@ -129,7 +131,8 @@ bool ExportDialog::exportTo(const QString& path) {
 
 void ExportDialog::askAndExport() {
     const QString suffix = kind();
-    QString path = QFileDialog::getSaveFileName(this, tr("Export"), suggestedPath(), QString("%1 (*.%2)").arg(suffix.toUpper(), suffix));
+    QString path = QFileDialog::getSaveFileName(
+        this, tr("Export"), suggestedPath(), QString("%1 (*.%2)").arg(suffix.toUpper(), suffix));
     if (path.isEmpty()) {
         return;
     }
@@ -143,8 +146,12 @@ void ExportDialog::askAndExport() {
 
 QString ExportDialog::suggestedPath() const {
     const QString folder =
-        QSettings().value("export/folder", QStandardPaths::writableLocation(QStandardPaths::PicturesLocation)).toString();
-    QString name = QString::fromStdString(m_view.document().spec().tensor) + "-" + m_view.objectName();
+        QSettings()
+            .value("export/folder",
+                   QStandardPaths::writableLocation(QStandardPaths::PicturesLocation))
+            .toString();
+    QString name =
+        QString::fromStdString(m_view.document().spec().tensor) + "-" + m_view.objectName();
     name.replace(QRegularExpression("[^A-Za-z0-9._-]+"), "-");
     return QDir(folder).filePath(name + "." + kind());
 }
@@ -169,16 +176,19 @@ void ExportDialog::updatePreview() {
     }
     ExportOptions small = options();
     const QSizeF room = QSizeF(m_preview->contentsRect().size()) - QSizeF(8, 8);
-    const double fit = std::min(room.width() / (small.size.width() + 24), room.height() / (small.size.height() + 70));
+    const double fit = std::min(room.width() / (small.size.width() + 24),
+                                room.height() / (small.size.height() + 70));
     small.scale = std::clamp(fit, 0.05, 1.0) * devicePixelRatioF();
     QImage image = renderView(m_view, small);
     image.setDevicePixelRatio(devicePixelRatioF());
     m_preview->setPixmap(QPixmap::fromImage(image));
     const QSizeF size = options().size * options().scale;
-    m_facts->setText(kind() == "png" ? tr("%1 × %2 pixels and title. Schemes and version are written into the file.")
-                                           .arg(int(size.width()))
-                                           .arg(int(size.height()))
-                                     : tr("Schemes and version are written into the file."));
+    m_facts->setText(
+        kind() == "png"
+            ? tr("%1 × %2 pixels and title. Schemes and version are written into the file.")
+                  .arg(int(size.width()))
+                  .arg(int(size.height()))
+            : tr("Schemes and version are written into the file."));
 }
 
 }  // namespace loupe::app

@@ -11,10 +11,14 @@
 
 namespace loupe::app {
 
-PaintLayer::PaintLayer(QCustomPlot* plot, const QString& layerName, std::function<void(QPainter&)> paint)
+PaintLayer::PaintLayer(QCustomPlot* plot,
+                       const QString& layerName,
+                       std::function<void(QPainter&)> paint)
     : QCPLayerable(plot, layerName), m_paint(std::move(paint)) {}
 
-void PaintLayer::applyDefaultAntialiasingHint(QCPPainter* painter) const { painter->setAntialiasing(false); }
+void PaintLayer::applyDefaultAntialiasingHint(QCPPainter* painter) const {
+    painter->setAntialiasing(false);
+}
 
 void PaintLayer::draw(QCPPainter* painter) {
     painter->save();
@@ -81,7 +85,9 @@ void Plot::paintTo(QPainter& painter, const QRectF& target) {
     painter.restore();
 }
 
-void Plot::replotOverlay() { layer("overlay")->replot(); }
+void Plot::replotOverlay() {
+    layer("overlay")->replot();
+}
 
 void Plot::changeEvent(QEvent* event) {
     QCustomPlot::changeEvent(event);
@@ -92,7 +98,9 @@ void Plot::changeEvent(QEvent* event) {
     }
 }
 
-QVector<double> FixedTicker::createTickVector(double, const QCPRange&) { return {positions.begin(), positions.end()}; }
+QVector<double> FixedTicker::createTickVector(double, const QCPRange&) {
+    return {positions.begin(), positions.end()};
+}
 
 QString FixedTicker::getTickLabel(double tick, const QLocale&, QChar, int) {
     for (std::size_t i = 0; i < positions.size() && i < labels.size(); ++i) {
@@ -132,12 +140,14 @@ std::vector<QString> tickLabels(const std::vector<double>& ticks) {
         largest = std::max(largest, std::abs(tick));
     }
     int decimals = std::max(0, int(std::ceil(-std::log10(step) - 1e-9)));
-    if (std::abs(step * std::pow(10.0, decimals) - std::round(step * std::pow(10.0, decimals))) > 1e-6) {
+    if (std::abs(step * std::pow(10.0, decimals) - std::round(step * std::pow(10.0, decimals))) >
+        1e-6) {
         ++decimals;  // steps of 2.5
     }
     const bool scientific = decimals > 5 || largest >= 1e6;
     for (const double tick : ticks) {
-        QString label = scientific ? QString::number(tick, 'g', 3) : QString::number(tick, 'f', decimals);
+        QString label =
+            scientific ? QString::number(tick, 'g', 3) : QString::number(tick, 'f', decimals);
         if (tick == 0) {
             label = "0";
         }
@@ -154,8 +164,9 @@ void setNiceTicks(FixedTicker& ticker, double low, double high, double pixels, b
         ticker.labels = tickLabels(ticker.positions);
         double widest = 0;
         for (const QString& label : ticker.labels) {
-            widest = std::max(widest, horizontal ? textWidth(label, TextRole::NumberAxis) + Theme::px(10)
-                                                 : lineHeight(TextRole::NumberAxis));
+            widest = std::max(widest,
+                              horizontal ? textWidth(label, TextRole::NumberAxis) + Theme::px(10)
+                                         : lineHeight(TextRole::NumberAxis));
         }
         if (count <= 1 || widest * double(ticker.positions.size()) <= pixels + widest) {
             return;
@@ -166,15 +177,19 @@ void setNiceTicks(FixedTicker& ticker, double low, double high, double pixels, b
 
 double countPosition(CountScale scale, double count) {
     switch (scale) {
-        case CountScale::Log: return count < 1 ? 0 : std::log10(count) + 0.3;
-        case CountScale::Linear: return count;
-        case CountScale::Sqrt: return std::sqrt(count);
+        case CountScale::Log:
+            return count < 1 ? 0 : std::log10(count) + 0.3;
+        case CountScale::Linear:
+            return count;
+        case CountScale::Sqrt:
+            return std::sqrt(count);
     }
     return count;
 }
 
 void setCountTicks(FixedTicker& ticker, CountScale scale, double most) {
-    static const QString kSuper = QStringLiteral("\u2070\u00b9\u00b2\u00b3\u2074\u2075\u2076\u2077\u2078\u2079");
+    static const QString kSuper =
+        QStringLiteral("\u2070\u00b9\u00b2\u00b3\u2074\u2075\u2076\u2077\u2078\u2079");
     ticker.positions.clear();
     ticker.labels.clear();
     if (scale == CountScale::Log) {
@@ -198,7 +213,9 @@ void setCountTicks(FixedTicker& ticker, CountScale scale, double most) {
     }
 }
 
-QColor sideColor(Side side) { return side == Side::A ? Theme::current().schemeA : Theme::current().schemeB; }
+QColor sideColor(Side side) {
+    return side == Side::A ? Theme::current().schemeA : Theme::current().schemeB;
+}
 
 QPen sidePen(Side side, double width) {
     QPen pen(sideColor(side), width);
@@ -224,7 +241,8 @@ QPen referencePen() {
     return pen;
 }
 
-void fillHatched(QPainter& painter, const QRectF& rect, const QColor& color, double pitch, double width) {
+void fillHatched(
+    QPainter& painter, const QRectF& rect, const QColor& color, double pitch, double width) {
     if (rect.width() <= 0 || rect.height() <= 0) {
         return;
     }
@@ -253,7 +271,9 @@ void drawDiamond(QPainter& painter, QPointF centre, double radius, const QColor&
     painter.setRenderHint(QPainter::Antialiasing);
     painter.setPen(Qt::NoPen);
     painter.setBrush(color);
-    painter.drawPolygon(QPolygonF({centre + QPointF(0, -radius), centre + QPointF(radius, 0), centre + QPointF(0, radius),
+    painter.drawPolygon(QPolygonF({centre + QPointF(0, -radius),
+                                   centre + QPointF(radius, 0),
+                                   centre + QPointF(0, radius),
                                    centre + QPointF(-radius, 0)}));
     painter.restore();
 }
@@ -277,14 +297,16 @@ void drawSideBadge(QPainter& painter, const QRectF& rect, Side side) {
     QFont font = Theme::font(TextRole::Small);
     font.setWeight(QFont::Bold);
     painter.setFont(font);
-    painter.setPen(side == Side::A ? (theme.dark ? theme.bitText : QColor(Qt::white)) : theme.schemeB);
+    painter.setPen(side == Side::A ? (theme.dark ? theme.bitText : QColor(Qt::white))
+                                   : theme.schemeB);
     painter.drawText(rect, Qt::AlignCenter, side == Side::A ? "A" : "B");
     painter.restore();
 }
 
 double drawTruthMark(QPainter& painter, QPointF rightTop, bool exact, const QString& text) {
     const Theme& theme = Theme::current();
-    const QString words = exact ? QStringLiteral("\u2713 ") + text : QStringLiteral("\u2248 ") + text;
+    const QString words =
+        exact ? QStringLiteral("\u2713 ") + text : QStringLiteral("\u2248 ") + text;
     const double width = std::ceil(textWidth(words, TextRole::Caption)) + Theme::px(12);
     const QRectF rect(rightTop.x() - width, rightTop.y(), width, Theme::px(18));
     painter.save();
@@ -296,7 +318,12 @@ double drawTruthMark(QPainter& painter, QPointF rightTop, bool exact, const QStr
     painter.setPen(pen);
     painter.setBrush(Qt::NoBrush);
     painter.drawRoundedRect(rect.adjusted(0.5, 0.5, -0.5, -0.5), 3, 3);
-    drawTextLine(painter, rect, Qt::AlignHCenter, words, TextRole::Caption, exact ? theme.text2 : theme.warning);
+    drawTextLine(painter,
+                 rect,
+                 Qt::AlignHCenter,
+                 words,
+                 TextRole::Caption,
+                 exact ? theme.text2 : theme.warning);
     painter.restore();
     return width;
 }
@@ -330,23 +357,29 @@ void drawLegendMark(QPainter& painter, const QRectF& rect, const LegendEntry& en
         case LegendEntry::Mark::Triangle:
             painter.setPen(Qt::NoPen);
             painter.setBrush(theme.text);
-            painter.drawPolygon(QPolygonF({QPointF(rect.left() + 5, middle - 4), QPointF(rect.left() + 10, middle + 4),
+            painter.drawPolygon(QPolygonF({QPointF(rect.left() + 5, middle - 4),
+                                           QPointF(rect.left() + 10, middle + 4),
                                            QPointF(rect.left(), middle + 4)}));
             break;
-        case LegendEntry::Mark::Text: break;
+        case LegendEntry::Mark::Text:
+            break;
     }
 }
 
 }  // namespace
 
-double drawLegend(QPainter& painter, QPointF leftTop, double width, const std::vector<LegendEntry>& entries) {
+double drawLegend(QPainter& painter,
+                  QPointF leftTop,
+                  double width,
+                  const std::vector<LegendEntry>& entries) {
     const Theme& theme = Theme::current();
     const double height = lineHeight(TextRole::Caption);
     double x = leftTop.x();
     painter.save();
     painter.setRenderHint(QPainter::Antialiasing);
     for (const LegendEntry& entry : entries) {
-        const bool isLine = entry.mark == LegendEntry::Mark::LineA || entry.mark == LegendEntry::Mark::LineB ||
+        const bool isLine = entry.mark == LegendEntry::Mark::LineA ||
+                            entry.mark == LegendEntry::Mark::LineB ||
                             entry.mark == LegendEntry::Mark::Original;
         const double mark = entry.mark == LegendEntry::Mark::Text ? 0 : isLine ? 18 : 10;
         const double gap = mark > 0 ? 6 : 0;
@@ -355,7 +388,11 @@ double drawLegend(QPainter& painter, QPointF leftTop, double width, const std::v
             break;
         }
         drawLegendMark(painter, QRectF(x, leftTop.y(), mark, height), entry);
-        drawTextLine(painter, QRectF(x + mark + gap, leftTop.y(), text, height), Qt::AlignLeft, entry.text, TextRole::Caption,
+        drawTextLine(painter,
+                     QRectF(x + mark + gap, leftTop.y(), text, height),
+                     Qt::AlignLeft,
+                     entry.text,
+                     TextRole::Caption,
                      entry.color.isValid() ? entry.color : theme.text2);
         x += mark + gap + text + Theme::px(14);
     }
@@ -363,23 +400,37 @@ double drawLegend(QPainter& painter, QPointF leftTop, double width, const std::v
     return x - leftTop.x();
 }
 
-void drawEmpty(QPainter& painter, const QRectF& rect, const QString& icon, const QString& title, const QString& text) {
+void drawEmpty(QPainter& painter,
+               const QRectF& rect,
+               const QString& icon,
+               const QString& title,
+               const QString& text) {
     const Theme& theme = Theme::current();
     const double size = Theme::px(22);
     const double line = lineHeight(TextRole::Body);
-    const double textWidthMost = std::min(rect.width() - 2.0 * Theme::px(12), double(Theme::px(420)));
-    const QRectF wrapped = QFontMetricsF(Theme::font(TextRole::Small))
-                               .boundingRect(QRectF(0, 0, textWidthMost, 1000), Qt::AlignHCenter | Qt::TextWordWrap, text);
+    const double textWidthMost =
+        std::min(rect.width() - 2.0 * Theme::px(12), double(Theme::px(420)));
+    const QRectF wrapped =
+        QFontMetricsF(Theme::font(TextRole::Small))
+            .boundingRect(
+                QRectF(0, 0, textWidthMost, 1000), Qt::AlignHCenter | Qt::TextWordWrap, text);
     const double height = size + Theme::px(8) + line + Theme::px(2) + wrapped.height();
     double y = std::max(rect.top() + Theme::px(4), rect.center().y() - height / 2);
     themedIcon(icon).paint(&painter, QRectF(rect.center().x() - size / 2, y, size, size).toRect());
     y += size + Theme::px(8);
-    drawTextLine(painter, QRectF(rect.left(), y, rect.width(), line), Qt::AlignHCenter, title, TextRole::Body, theme.text);
+    drawTextLine(painter,
+                 QRectF(rect.left(), y, rect.width(), line),
+                 Qt::AlignHCenter,
+                 title,
+                 TextRole::Body,
+                 theme.text);
     y += line + Theme::px(2);
     painter.setFont(Theme::font(TextRole::Small));
     painter.setPen(theme.text3);
-    painter.drawText(QRectF(rect.center().x() - textWidthMost / 2, y, textWidthMost, wrapped.height() + 2),
-                     Qt::AlignHCenter | Qt::TextWordWrap, text);
+    painter.drawText(
+        QRectF(rect.center().x() - textWidthMost / 2, y, textWidthMost, wrapped.height() + 2),
+        Qt::AlignHCenter | Qt::TextWordWrap,
+        text);
 }
 
 void drawProgressLine(QPainter& painter, const QRectF& rect, double fraction) {
@@ -398,14 +449,23 @@ void drawFocusRing(QPainter& painter, const QRectF& rect) {
     painter.restore();
 }
 
-void drawTextLine(QPainter& painter, const QRectF& rect, Qt::Alignment align, const QString& text, TextRole role, const QColor& color) {
+void drawTextLine(QPainter& painter,
+                  const QRectF& rect,
+                  Qt::Alignment align,
+                  const QString& text,
+                  TextRole role,
+                  const QColor& color) {
     painter.setFont(Theme::font(role));
     painter.setPen(color);
     painter.drawText(rect, int(align | Qt::AlignVCenter) | Qt::TextSingleLine, text);
 }
 
-double textWidth(const QString& text, TextRole role) { return QFontMetricsF(Theme::font(role)).horizontalAdvance(text); }
+double textWidth(const QString& text, TextRole role) {
+    return QFontMetricsF(Theme::font(role)).horizontalAdvance(text);
+}
 
-double lineHeight(TextRole role) { return std::ceil(QFontMetricsF(Theme::font(role)).height()); }
+double lineHeight(TextRole role) {
+    return std::ceil(QFontMetricsF(Theme::font(role)).height());
+}
 
 }  // namespace loupe::app

@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #pragma once
 
+#include "app/document/document.hpp"
+#include "app/plot/qcp.hpp"
+#include "app/widgets/theme.hpp"
+
 #include <QColor>
 #include <QPen>
 #include <QPointF>
@@ -10,14 +14,10 @@
 #include <functional>
 #include <vector>
 
-#include "app/document/document.hpp"
-#include "app/plot/qcp.hpp"
-#include "app/widgets/theme.hpp"
-
 namespace loupe::app {
 
-/// Our own drawing on one of QCustomPlot's layers; the callback gets the plot's painter in widget coordinates and must keep
-/// inside of the plot itself (SVG has no clipping).
+/// Our own drawing on one of QCustomPlot's layers; the callback gets the plot's painter in widget
+/// coordinates and must keep inside of the plot itself (SVG has no clipping).
 class PaintLayer : public QCPLayerable {
 public:
     PaintLayer(QCustomPlot* plot, const QString& layerName, std::function<void(QPainter&)> paint);
@@ -30,8 +30,8 @@ private:
     std::function<void(QPainter&)> m_paint;
 };
 
-/// A QCustomPlot in the visual language: canvas background, no frame, outside ticks, horizontal grid, mono tick labels, all
-/// from the theme in force and rebuilt when it changes.
+/// A QCustomPlot in the visual language: canvas background, no frame, outside ticks, horizontal
+/// grid, mono tick labels, all from the theme in force and rebuilt when it changes.
 class Plot : public QCustomPlot {
     Q_OBJECT
 
@@ -40,7 +40,8 @@ public:
 
     /// Called before every drawing with the size that is drawn: ranges, margins, bins.
     void setPrepare(std::function<void(QSize)> prepare) { m_prepare = std::move(prepare); }
-    /// Draws the plot as vectors into `target` (logical pixels) with the colours of the theme in force.
+    /// Draws the plot as vectors into `target` (logical pixels) with the colours of the theme in
+    /// force.
     void paintTo(QPainter& painter, const QRectF& target);
     void restyle();
     /// Redraws only what moves with the pointer.
@@ -61,7 +62,10 @@ public:
 
 protected:
     QVector<double> createTickVector(double tickStep, const QCPRange& range) override;
-    QString getTickLabel(double tick, const QLocale& locale, QChar formatChar, int precision) override;
+    QString getTickLabel(double tick,
+                         const QLocale& locale,
+                         QChar formatChar,
+                         int precision) override;
 };
 
 /// Round numbers in [low, high], about `count` of them.
@@ -84,11 +88,13 @@ void setCountTicks(FixedTicker& ticker, CountScale scale, double most);
 [[nodiscard]] QPen referencePen();
 
 /// 45° lines with outline, as lines and not as a texture, so that SVG and PDF stay vectors.
-void fillHatched(QPainter& painter, const QRectF& rect, const QColor& color, double pitch = 6, double width = 2);
+void fillHatched(
+    QPainter& painter, const QRectF& rect, const QColor& color, double pitch = 6, double width = 2);
 void drawDiamond(QPainter& painter, QPointF centre, double radius, const QColor& color);
 /// The letter badge: A filled, B dashed outline.
 void drawSideBadge(QPainter& painter, const QRectF& rect, Side side);
-/// "exact" with a solid outline or "≈ word" with a dashed one; returns its width. Right edge at `right`.
+/// "exact" with a solid outline or "≈ word" with a dashed one; returns its width. Right edge at
+/// `right`.
 double drawTruthMark(QPainter& painter, QPointF rightTop, bool exact, const QString& text);
 
 struct LegendEntry {
@@ -97,17 +103,30 @@ struct LegendEntry {
     QString text;
     QColor color{};  ///< Text only; invalid: text2
 };
-/// One row of marks with words; entries that do not fit are left out from the end. Returns the width used.
-double drawLegend(QPainter& painter, QPointF leftTop, double width, const std::vector<LegendEntry>& entries);
+/// One row of marks with words; entries that do not fit are left out from the end. Returns the
+/// width used.
+double drawLegend(QPainter& painter,
+                  QPointF leftTop,
+                  double width,
+                  const std::vector<LegendEntry>& entries);
 
 /// An empty view: icon, what is missing, what would appear.
-void drawEmpty(QPainter& painter, const QRectF& rect, const QString& icon, const QString& title, const QString& text);
+void drawEmpty(QPainter& painter,
+               const QRectF& rect,
+               const QString& icon,
+               const QString& title,
+               const QString& text);
 /// The 2 px line along the top edge while something is computed; fraction -1: unknown.
 void drawProgressLine(QPainter& painter, const QRectF& rect, double fraction);
 void drawFocusRing(QPainter& painter, const QRectF& rect);
 
 /// Text on a line whose top is `top`, with the font's role, vertically centred in `height`.
-void drawTextLine(QPainter& painter, const QRectF& rect, Qt::Alignment align, const QString& text, TextRole role, const QColor& color);
+void drawTextLine(QPainter& painter,
+                  const QRectF& rect,
+                  Qt::Alignment align,
+                  const QString& text,
+                  TextRole role,
+                  const QColor& color);
 [[nodiscard]] double textWidth(const QString& text, TextRole role);
 [[nodiscard]] double lineHeight(TextRole role);
 
