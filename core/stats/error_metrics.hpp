@@ -34,7 +34,7 @@ struct ErrorSums {
     [[nodiscard]] ErrorMetrics metrics() const;
 };
 
-/// Sums over one stretch of finite values (float partials at most 4096 long, then double).
+/// Sums over one stretch of finite values; differences and products in double, one accumulator per vector lane.
 [[nodiscard]] ErrorSums errorSums(std::span<const float> reference, std::span<const float> approximation);
 [[nodiscard]] ErrorSums errorSums(std::span<const double> reference, std::span<const double> approximation);
 

@@ -4,12 +4,14 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <mutex>
 #include <span>
 #include <vector>
 
 #include "core/base/job.hpp"
 #include "core/base/matrix_view.hpp"
 #include "core/base/result.hpp"
+#include "core/io/tensor_source.hpp"
 
 namespace loupe {
 
@@ -22,6 +24,26 @@ using RowFiller = std::function<Result<void>(std::int64_t first, std::int64_t co
 /// Marks of a pooled texel: what it hides.
 enum TexelFlag : std::uint8_t { HidesNaN = 1, HidesInf = 2 };
 
+/// Floats that are not touched before they are written, in huge pages where the system has them: filling the levels of a
+/// large plane would otherwise spend most of its time in page faults.
+class LevelBuffer {
+public:
+    LevelBuffer() = default;
+    explicit LevelBuffer(std::size_t size);
+    [[nodiscard]] std::size_t size() const noexcept { return size_; }
+    [[nodiscard]] bool empty() const noexcept { return size_ == 0; }
+    [[nodiscard]] float* data() noexcept { return data_.get(); }
+    [[nodiscard]] const float* data() const noexcept { return data_.get(); }
+    [[nodiscard]] float operator[](std::size_t index) const noexcept { return data_[index]; }
+
+private:
+    struct Free {
+        void operator()(float* data) const noexcept;
+    };
+    std::unique_ptr<float[], Free> data_;
+    std::size_t size_ = 0;
+};
+
 /// Pooled levels of a plane: level 0 pools 2x2 cells, level k pools 2^(k+1). Never the plane itself (that is read on
 /// demand), so memory is at most 1/3 of the plane's for each pooling kept.
 class Pyramid {
@@ -29,9 +51,9 @@ public:
     struct Level {
         std::int64_t rows = 0;
         std::int64_t cols = 0;
-        std::vector<float> absMax;  ///< signed value of largest |x| over finite cells
-        std::vector<float> mean;    ///< over finite cells
-        std::vector<std::uint8_t> flags;
+        LevelBuffer absMax;  ///< signed value of largest |x| over finite cells; NaN or +-inf where a texel has none
+        LevelBuffer mean;    ///< over finite cells
+        std::vector<std::uint8_t> flags;  ///< empty where the plane is finite
     };
     std::int64_t rows = 0;
     std::int64_t cols = 0;
@@ -40,6 +62,13 @@ public:
     std::uint64_t nan = 0;
     std::uint64_t inf = 0;
     [[nodiscard]] std::size_t bytes() const;
+
+    /// Levels of the smallest finite value, made by minLevels(); kept here so that they live as long as the others.
+    struct MinLevels {
+        std::mutex mutex;
+        std::vector<LevelBuffer> levels;
+    };
+    std::shared_ptr<MinLevels> min_ = std::make_shared<MinLevels>();
 };
 
 /// @cost one read of the plane; rows are filled in parallel chunks
@@ -64,10 +93,25 @@ struct Texels {
     std::int64_t cellsX = 1, cellsY = 1;  ///< largest number of cells in one pixel: 1 = nothing pooled
 };
 
-/// @param fill reads exact rows; called for at most height + 1 rows when zoomed in, never for a zoomed-out picture
-/// @cost O(width·height), independent of the plane's size
+/// @param fill reads exact rows; called for at most height + 1 rows when no axis has more than one cell per pixel, never for
+///        a zoomed-out picture, except Pooling::Min, whose levels are built from it on first use (one read of the plane)
+/// @cost O(width·height), independent of the plane's size (zoomed in: the rows in view are read whole; see WindowFiller)
 [[nodiscard]] Result<Texels> sampleViewport(const Pyramid& pyramid,
                                             const RowFiller& fill,
+                                            const Viewport& viewport,
+                                            Pooling pooling,
+                                            const JobContext& ctx = {});
+
+/// Fills the window [firstRow, +rows) x [firstCol, +cols) into out[rows·cols].
+using WindowFiller = std::function<
+    Result<void>(std::int64_t firstRow, std::int64_t rows, std::int64_t firstCol, std::int64_t cols, float* out)>;
+
+/// A filler that decodes only the window where the source's bytes lie in memory, and whole rows otherwise.
+[[nodiscard]] WindowFiller makeWindowFiller(std::shared_ptr<const RowSource> source);
+
+/// As above, but a zoomed-in picture reads only the columns in view: independent of the plane's width.
+[[nodiscard]] Result<Texels> sampleViewport(const Pyramid& pyramid,
+                                            const WindowFiller& fill,
                                             const Viewport& viewport,
                                             Pooling pooling,
                                             const JobContext& ctx = {});

@@ -40,6 +40,9 @@ struct ChannelRanges {
     std::vector<float> max;
     std::vector<float> absmax;
     std::vector<double> sumSquares;  ///< RMS = sqrt(sumSquares / finite count)
+    /// Only for data wider than FP32, whose extremes may not fit a float: absmax as it is (0 for a channel without
+    /// finite values). The float vectors then hold rounded values.
+    std::vector<double> wideAbsmax;
 };
 
 struct OutlierChannel {
@@ -56,13 +59,13 @@ struct TensorStats {
     std::uint64_t nan = 0;
     std::uint64_t inf = 0;
     std::uint64_t zeros = 0;  ///< +0 and -0
-    double min = 0, max = 0, absmax = 0;
+    double min = 0, max = 0, absmax = 0;  ///< of finite values; NaN where there are none, as are the moments
     double mean = 0, std = 0, skewness = 0, kurtosis = 0;  ///< excess kurtosis; NaN where undefined (constant)
     ChannelRanges rowRanges;  ///< output channels
     ChannelRanges colRanges;  ///< input channels
     ValueCounts values;
 
-    /// The quantile q in [0, 1] with linear interpolation, exact where values.exact, else see exactQuantiles().
+    /// Channels by absmax over the median channel's, largest first (ties: lower index).
     [[nodiscard]] std::vector<OutlierChannel> outliers(bool inputs, std::size_t most) const;
     /// absmax of the median channel (even count: mean of the two middle ones).
     [[nodiscard]] double medianChannelAbsmax(bool inputs) const;
@@ -71,7 +74,13 @@ struct TensorStats {
     [[nodiscard]] double crestFactor() const;
 };
 
-/// @cost one pass over the bytes; memory O(rows + cols + 64 Ki)
+/// Statistics of a whole tensor; NaN and infinities are counted and left out.
+///
+/// Stored types of at most 16 bits: from the exact counts of their bit patterns. Others: sums of powers of x - pivot in
+/// double, the pivot being the median of a sample of the tensor, so that a large mean costs no digits. Values beyond
+/// 2^±200 (FP64 only) are scaled by a power of two in a second pass, so that fourth powers neither overflow nor vanish;
+/// sumSquares of a channel is not scaled and may be inf.
+/// @cost one pass over the bytes; memory O(rows + cols + 64 Ki) for each thread
 /// Results are bit-identical for any number of threads.
 [[nodiscard]] Result<TensorStats> computeStats(const RowSource& source, const JobContext& ctx = {});
 
