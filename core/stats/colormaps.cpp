@@ -68,16 +68,27 @@ std::uint32_t fromLab(const Lab& lab) {
 
 using Diverging = std::array<std::uint32_t, kDivergingSize>;
 
-/// Nine stops from the lowest to the highest value, interpolated in CIELAB; the stops themselves are met exactly.
-Diverging diverging(const std::array<std::uint32_t, 9>& stops) {
+/// Nine stops from the lowest to the highest value, interpolated in CIELAB. Where two mirrored stops differ by more than
+/// 0.8 in L* (rounding must stay within 1), both give way by half of the excess; other stops are met exactly.
+Diverging diverging(const std::array<std::uint32_t, 9>& colors) {
+    std::array<Lab, 9> stops{};
+    for (std::size_t k = 0; k < stops.size(); ++k) {
+        stops[k] = toLab(colors[k]);
+    }
+    for (std::size_t k = 0; k < 4; ++k) {
+        const double difference = stops[k].l - stops[8 - k].l;
+        const double shift = std::copysign(std::max(0.0, std::fabs(difference) - 0.8) / 2, difference);
+        stops[k].l -= shift;
+        stops[8 - k].l += shift;
+    }
     Diverging table{};
     const double step = static_cast<double>(kDivergingSize - 1) / 8;
     for (std::size_t i = 0; i < table.size(); ++i) {
         const double position = static_cast<double>(i) / step;
         const auto k = std::min<std::size_t>(static_cast<std::size_t>(position), 7);
         const double t = position - static_cast<double>(k);
-        const Lab from = toLab(stops[k]);
-        const Lab to = toLab(stops[k + 1]);
+        const Lab& from = stops[k];
+        const Lab& to = stops[k + 1];
         table[i] = fromLab({from.l + t * (to.l - from.l), from.a + t * (to.a - from.a), from.b + t * (to.b - from.b)});
     }
     return table;

@@ -268,14 +268,14 @@ std::vector<OutlierChannel> TensorStats::outliers(bool inputs, std::size_t most)
     for (std::size_t i = 0; i < order.size(); ++i) {
         order[i] = static_cast<std::int64_t>(i);
     }
-    const auto count = static_cast<std::ptrdiff_t>(std::min(most, order.size()));
-    std::partial_sort(order.begin(), order.begin() + count, order.end(), [&](std::int64_t a, std::int64_t b) {
+    const auto shown = static_cast<std::ptrdiff_t>(std::min(most, order.size()));
+    std::partial_sort(order.begin(), order.begin() + shown, order.end(), [&](std::int64_t a, std::int64_t b) {
         const double x = top[static_cast<std::size_t>(a)];
         const double y = top[static_cast<std::size_t>(b)];
         return x > y || (x == y && a < b);
     });
     std::vector<OutlierChannel> result;
-    for (std::ptrdiff_t i = 0; i < count; ++i) {
+    for (std::ptrdiff_t i = 0; i < shown; ++i) {
         const std::int64_t index = order[static_cast<std::size_t>(i)];
         const double absmaxOfChannel = top[static_cast<std::size_t>(index)];
         result.push_back({index, absmaxOfChannel, absmaxOfChannel / median});

@@ -108,7 +108,7 @@ struct Tile {
 };
 
 std::uint8_t flagsOfCell(float value) {
-    return std::isnan(value) ? HidesNaN : std::isinf(value) ? HidesInf : std::uint8_t{0};
+    return std::isnan(value) ? std::uint8_t{HidesNaN} : std::isinf(value) ? std::uint8_t{HidesInf} : std::uint8_t{0};
 }
 
 class Sampler {
