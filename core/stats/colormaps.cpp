@@ -69,7 +69,7 @@ std::uint32_t fromLab(const Lab& lab) {
 using Diverging = std::array<std::uint32_t, kDivergingSize>;
 
 /// Nine stops from the lowest to the highest value, interpolated in CIELAB. Where two mirrored stops differ by more than
-/// 0.8 in L* (rounding must stay within 1), both give way by half of the excess; other stops are met exactly.
+/// 0.6 in L* (rounding must stay within 1), both give way by half of the excess; other stops are met exactly.
 Diverging diverging(const std::array<std::uint32_t, 9>& colors) {
     std::array<Lab, 9> stops{};
     for (std::size_t k = 0; k < stops.size(); ++k) {
@@ -77,7 +77,7 @@ Diverging diverging(const std::array<std::uint32_t, 9>& colors) {
     }
     for (std::size_t k = 0; k < 4; ++k) {
         const double difference = stops[k].l - stops[8 - k].l;
-        const double shift = std::copysign(std::max(0.0, std::fabs(difference) - 0.8) / 2, difference);
+        const double shift = std::copysign(std::max(0.0, std::fabs(difference) - 0.6) / 2, difference);
         stops[k].l -= shift;
         stops[8 - k].l += shift;
     }
