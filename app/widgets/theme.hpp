@@ -7,6 +7,8 @@
 #include <QPalette>
 #include <QString>
 
+class QWidget;
+
 namespace loupe::app {
 
 /// Type roles of the visual language: face, weight and size; everything scales with the font scale.
@@ -52,6 +54,13 @@ struct Theme {
 /// `fontScale` 1 is 100 %; may be called again at any time.
 void applyTheme(ThemeId id, double fontScale);
 
+/// Gives a widget a role's font and keeps it when the font scale changes.
+void setTextRole(QWidget* widget, TextRole role);
+
+/// Text, text2 or text3 for a label; follows the theme by itself.
+enum class Tone { Normal, Secondary, Tertiary };
+void setTone(QWidget* widget, Tone tone);
+
 /// What the desktop asks for (dark or light); Light where it does not say.
 [[nodiscard]] ThemeId systemTheme();
 
@@ -65,6 +74,10 @@ void applyTheme(ThemeId id, double fontScale);
 [[nodiscard]] QString formatNumber(double value, int digits = 4);
 /// The shortest decimal that reads back as the same float or double, with U+2212.
 [[nodiscard]] QString formatExact(double value, bool isFloat = true);
+/// "25.32 %" with fixed decimals.
+[[nodiscard]] QString formatPercent(double fraction, int decimals = 2);
+/// Fixed decimals, U+2212; "NaN", "∞".
+[[nodiscard]] QString formatFixed(double value, int decimals);
 /// The ASCII form of a formatted number for the clipboard: "-", no thousands separators.
 [[nodiscard]] QString toAscii(QString text);
 
