@@ -13,6 +13,9 @@
 #include "app/widgets/loupe_style.hpp"
 #include "core/base/assert.hpp"
 
+/// Resources of a static library must be named once; the macro needs the global namespace.
+static void initResources() { Q_INIT_RESOURCE(tensorloupe); }
+
 namespace loupe::app {
 
 namespace {
@@ -57,6 +60,7 @@ void loadFonts() {
         return;
     }
     loaded = true;
+    initResources();
     for (const char* face : {"LoupeInter-Regular.otf",
                              "LoupeInter-Medium.otf",
                              "LoupeInter-SemiBold.otf",
