@@ -33,6 +33,8 @@ struct Command {
     const char* name;
     const char* summary;
     std::function<Result<Output>()> (*configure)(CLI::App& app, const Common& common);
+    /// Positional arguments may be negative numbers (`-.5`, `-inf`) and need no `--` before them.
+    bool takesNumbers = false;
 };
 
 /// Prints `percent` progress on stderr while it lives, only when stderr is a terminal.

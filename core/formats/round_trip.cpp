@@ -1,56 +1,218 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <cmath>
+#include <algorithm>
+#include <array>
+#include <cstring>
+#include <functional>
+#include <optional>
 #include <string>
+#include <type_traits>
+#include <vector>
 
 #include "core/base/assert.hpp"
+#include "core/base/worker_pool.hpp"
 #include "core/formats/codec.hpp"
+#include "core/formats/format_kernels.hpp"
+#include "core/formats/kernel_setup.hpp"
+#include "core/formats/rounding.hpp"
 
 namespace loupe {
 
 namespace {
 
-/// The definition: one scalar encode and decode per element.
-template <class T>
-Result<void> roundEach(const NumberFormat& format, std::span<const T> in, std::span<T> out, const EncodeOptions& options) {
-    LOUPE_ASSERT(in.size() == out.size(), "one result per input");
+/// Elements that go through one buffer in the first-level cache.
+constexpr std::int64_t kBlock = 2048;
+constexpr std::int64_t kChunk = std::int64_t{1} << 18;
+/// From here on, results would push more out of the caches than a reader finds in them.
+constexpr std::int64_t kStreamBytes = std::int64_t{32} << 20;
+
+/// Rounds `count` values, returns the detail::Seen flags.
+template <class In, class Out>
+using Kernel = std::function<std::int32_t(const In*, Out*, std::int64_t)>;
+
+template <class In>
+Result<std::uint64_t> encodeAt(const NumberFormat& format, In value, const EncodeOptions& options, std::int64_t index) {
     EncodeOptions each = options;
-    for (std::size_t i = 0; i < in.size(); ++i) {
-        each.index = options.index + i;
-        const Result<std::uint64_t> code = encode(format, static_cast<double>(in[i]), each);
+    each.index = options.index + static_cast<std::uint64_t>(index);
+    return encode(format, static_cast<double>(value), each);
+}
+
+/// The error of the first element that the format refuses.
+template <class In>
+Error firstRefused(const NumberFormat& format, const In* in, std::int64_t begin, std::int64_t end, const EncodeOptions& options) {
+    for (std::int64_t i = begin; i < end; ++i) {
+        const Result<std::uint64_t> code = encodeAt(format, in[i], options, i);
         if (!code) {
-            return fail(code.error().code, "element " + std::to_string(each.index) + ": " + code.error().what);
+            return {code.error().code, "element " + std::to_string(i) + ": " + code.error().what, {}, {}};
         }
-        out[i] = static_cast<T>(decode(format, *code));
+    }
+    throw LogicError("a kernel refused what the codec takes");
+}
+
+/// The definition: one scalar encode (and decode) per element.
+template <class In, class Out>
+std::optional<Error> scalarChunk(const NumberFormat& format,
+                                 const In* in,
+                                 Out* out,
+                                 std::int64_t begin,
+                                 std::int64_t end,
+                                 const EncodeOptions& options) {
+    for (std::int64_t i = begin; i < end; ++i) {
+        const Result<std::uint64_t> code = encodeAt(format, in[i], options, i);
+        if (!code) {
+            return firstRefused(format, in, i, i + 1, options);
+        }
+        if constexpr (std::is_same_v<Out, std::uint16_t>) {
+            out[i] = static_cast<std::uint16_t>(*code);
+        } else {
+            out[i] = static_cast<Out>(decode(format, *code));
+        }
+    }
+    return std::nullopt;
+}
+
+/// Elements up to the next 64-byte border of `out`.
+std::int64_t untilAligned(const float* out) {
+    const auto address = reinterpret_cast<std::uintptr_t>(out);
+    return static_cast<std::int64_t>((64 - address % 64) % 64 / sizeof(float));
+}
+
+template <class Out>
+void store(const Out* buffer, Out* out, std::int64_t count, bool stream) {
+    if constexpr (std::is_same_v<Out, float>) {
+        if (stream && count % 16 == 0 && untilAligned(out) == 0) {
+            detail::formatKernels().streamCopy(buffer, out, count);
+            return;
+        }
+    }
+    std::memcpy(out, buffer, static_cast<std::size_t>(count) * sizeof(Out));
+}
+
+template <class In, class Out>
+std::optional<Error> kernelChunk(const NumberFormat& format,
+                                 const Kernel<In, Out>& kernel,
+                                 const In* in,
+                                 Out* out,
+                                 std::int64_t begin,
+                                 std::int64_t end,
+                                 const EncodeOptions& options,
+                                 bool stream) {
+    alignas(64) std::array<Out, kBlock> buffer;
+    const std::int32_t wrong = detail::refused(format, options.overflow);
+    for (std::int64_t i = begin; i < end;) {
+        std::int64_t count = std::min(kBlock, end - i);
+        if constexpr (std::is_same_v<Out, float>) {
+            const std::int64_t head = untilAligned(out + i);
+            if (stream && head > 0) {
+                count = std::min(head, count);
+            }
+        }
+        // Through a buffer: an element that is refused must still be found when in and out are the same.
+        if ((kernel(in + i, buffer.data(), count) & wrong) != 0) {
+            return firstRefused(format, in, i, i + count, options);
+        }
+        store(buffer.data(), out + i, count, stream);
+        i += count;
+    }
+    return std::nullopt;
+}
+
+template <class In, class Out>
+Result<void> overChunks(const NumberFormat& format,
+                        const Kernel<In, Out>& kernel,
+                        std::span<const In> in,
+                        std::span<Out> out,
+                        const EncodeOptions& options) {
+    LOUPE_ASSERT(in.size() == out.size(), "one result per input");
+    const auto count = static_cast<std::int64_t>(in.size());
+    const bool same = static_cast<const void*>(in.data()) == static_cast<const void*>(out.data());
+    const bool stream = !same && count * static_cast<std::int64_t>(sizeof(Out)) >= kStreamBytes;
+    std::vector<std::optional<Error>> errors(static_cast<std::size_t>((count + kChunk - 1) / kChunk));
+    parallelFor(count, kChunk, {}, [&](std::int64_t begin, std::int64_t end, std::int64_t chunk) {
+        errors[static_cast<std::size_t>(chunk)] =
+            kernel ? kernelChunk(format, kernel, in.data(), out.data(), begin, end, options, stream)
+                   : scalarChunk(format, in.data(), out.data(), begin, end, options);
+    });
+    for (std::optional<Error>& error : errors) {
+        if (error) {
+            return fail(std::move(*error));
+        }
     }
     return {};
+}
+
+/// `kernel` with its parameters, as one function.
+template <class In, class Out, class Parameters>
+Kernel<In, Out> bind(std::int32_t (*kernel)(const In*, Out*, std::int64_t, const Parameters&), const Parameters& parameters) {
+    return [kernel, parameters](const In* in, Out* out, std::int64_t count) { return kernel(in, out, count, parameters); };
+}
+
+/// Formats whose kernels take any 16-bit code; the integers must also stay exact in FP32 sums.
+bool isSmallInteger(const NumberFormat& format) {
+    return format.kind == FormatKind::Integer && format.bits <= 16 && !detail::isBinary(format);
+}
+
+bool isKernelBook(const NumberFormat& format) {
+    return format.kind == FormatKind::Codebook && format.codebook.size() == detail::kBookSize;
+}
+
+Kernel<float, float> roundKernel(const NumberFormat& format, const EncodeOptions& options) {
+    const detail::FormatKernels& kernels = detail::formatKernels();
+    if (options.rounding != Rounding::Nearest) {
+        return nullptr;
+    }
+    if (detail::isMiniFloat(format)) {
+        return bind(kernels.roundMini, detail::miniFloat(format, options.overflow));
+    }
+    if (detail::isShortFloat(format)) {
+        return bind(kernels.roundShort, detail::shortFloat(format, options.overflow));
+    }
+    if (isSmallInteger(format)) {
+        return bind(kernels.roundInteger, detail::integerRange(format));
+    }
+    return isKernelBook(format) ? bind(kernels.roundBook, detail::book(format)) : nullptr;
+}
+
+Kernel<double, double> roundKernelDouble(const NumberFormat& format, const EncodeOptions& options) {
+    const bool narrow = detail::isMiniFloat(format) || (detail::isShortFloat(format) && format.id != "fp64");
+    if (options.rounding != Rounding::Nearest || !narrow) {
+        return nullptr;
+    }
+    return bind(detail::formatKernels().roundMiniDouble, detail::miniDouble(format, options.overflow));
+}
+
+Kernel<float, std::uint16_t> encodeKernel(const NumberFormat& format, const EncodeOptions& options) {
+    const detail::FormatKernels& kernels = detail::formatKernels();
+    if (options.rounding != Rounding::Nearest) {
+        return nullptr;
+    }
+    if (detail::isMiniFloat(format)) {
+        return bind(kernels.encodeMini, detail::miniFloat(format, options.overflow));
+    }
+    if (format.id == "bf16") {
+        return bind(kernels.encodeShort, detail::shortFloat(format, options.overflow));
+    }
+    if (isSmallInteger(format)) {
+        return bind(kernels.encodeInteger, detail::integerRange(format));
+    }
+    return isKernelBook(format) ? bind(kernels.encodeBook, detail::book(format)) : nullptr;
 }
 
 }  // namespace
 
 Result<void> roundTrip(const NumberFormat& format, std::span<const float> in, std::span<float> out, const EncodeOptions& options) {
-    return roundEach(format, in, out, options);
+    return overChunks(format, roundKernel(format, options), in, out, options);
 }
 
 Result<void> roundTrip(const NumberFormat& format, std::span<const double> in, std::span<double> out, const EncodeOptions& options) {
-    return roundEach(format, in, out, options);
+    return overChunks(format, roundKernelDouble(format, options), in, out, options);
 }
 
 Result<void> encodeArray(const NumberFormat& format,
                          std::span<const float> in,
                          std::span<std::uint16_t> codes,
                          const EncodeOptions& options) {
-    LOUPE_ASSERT(in.size() == codes.size(), "one code per input");
     LOUPE_ASSERT(format.bits <= 16, "codes of at most 16 bits");
-    EncodeOptions each = options;
-    for (std::size_t i = 0; i < in.size(); ++i) {
-        each.index = options.index + i;
-        const Result<std::uint64_t> code = encode(format, static_cast<double>(in[i]), each);
-        if (!code) {
-            return fail(code.error().code, "element " + std::to_string(each.index) + ": " + code.error().what);
-        }
-        codes[i] = static_cast<std::uint16_t>(*code);
-    }
-    return {};
+    return overChunks(format, encodeKernel(format, options), in, codes, options);
 }
 
 }  // namespace loupe

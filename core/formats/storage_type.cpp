@@ -11,6 +11,8 @@
 
 #include "core/base/assert.hpp"
 #include "core/formats/codec.hpp"
+#include "core/formats/format_kernels.hpp"
+#include "core/formats/kernel_setup.hpp"
 
 namespace loupe {
 
@@ -25,6 +27,7 @@ struct Entry {
     StorageType type;
     Plain plain = Plain::None;
     std::vector<float> values;  ///< of every code, for formats of at most 16 bits
+    detail::MiniFloat mini;     ///< meaningful where detail::isMiniFloat(*type.format)
 };
 
 Plain plainOf(std::string_view id) {
@@ -51,16 +54,19 @@ std::vector<Entry> makeEntries() {
         if (format->id == "tf32") {
             continue;  // lives in registers only
         }
-        Entry entry{{format->id, format->bits, format}, plainOf(format->id), {}};
+        Entry entry{{format->id, format->bits, format}, plainOf(format->id), {}, {}};
         if (format->bits <= 16) {
             for (std::uint64_t code = 0; code < std::uint64_t{1} << format->bits; ++code) {
                 entry.values.push_back(static_cast<float>(decode(*format, code)));
             }
         }
+        if (detail::isMiniFloat(*format)) {
+            entry.mini = detail::miniFloat(*format, Overflow::Default);
+        }
         entries.push_back(std::move(entry));
     }
     for (const auto& [id, bits] : {std::pair{"bool", 8}, {"int64", 64}, {"uint64", 64}, {"complex64", 64}, {"complex128", 128}}) {
-        entries.push_back({{id, bits, nullptr}, plainOf(id), {}});
+        entries.push_back({{id, bits, nullptr}, plainOf(id), {}, {}});
     }
     return entries;
 }
@@ -136,6 +142,35 @@ void decodeTable(const Entry& entry, std::span<const std::byte> bytes, std::int6
     }
 }
 
+/// True if a kernel did it.
+bool decodeByKernel(const Entry& entry, const std::byte* from, std::int64_t count, float* out) {
+    const detail::FormatKernels& kernels = detail::formatKernels();
+    if (entry.type.id == "bf16") {
+        kernels.decodeBf16(from, count, out);
+    } else if (entry.type.id == "int8") {
+        kernels.decodeInt8(from, count, out);
+    } else if (entry.type.id == "uint8") {
+        kernels.decodeUint8(from, count, out);
+    } else if (entry.type.bits < 8 || entry.type.bits > 16 || !detail::isMiniFloat(*entry.type.format)) {
+        return false;
+    } else if (entry.type.bits == 8) {
+        kernels.decodeMini8(from, count, entry.mini, out);
+    } else {
+        kernels.decodeMini16(from, count, entry.mini, out);
+    }
+    return true;
+}
+
+template <class Out>
+void decodeCodes(const Entry& entry, std::span<const std::byte> bytes, std::int64_t first, std::int64_t count, Out* out) {
+    if constexpr (std::is_same_v<Out, float>) {
+        if (entry.type.bits >= 8 && decodeByKernel(entry, bytes.data() + first * (entry.type.bits / 8), count, out)) {
+            return;
+        }
+    }
+    decodeTable(entry, bytes, first, count, out);
+}
+
 template <class Out>
 void decodeAll(const StorageType& type, std::span<const std::byte> bytes, std::int64_t first, std::int64_t count, Out* out) {
     if (count == 0) {
@@ -148,7 +183,7 @@ void decodeAll(const StorageType& type, std::span<const std::byte> bytes, std::i
     const std::byte* from = type.bits >= 8 ? bytes.data() + first * (type.bits / 8) : bytes.data();
     switch (entry.plain) {
         case Plain::None:
-            return decodeTable(entry, bytes, first, count, out);
+            return decodeCodes(entry, bytes, first, count, out);
         case Plain::Bool:
             for (std::int64_t i = 0; i < count; ++i) {
                 out[i] = from[i] == std::byte{0} ? Out{0} : Out{1};
@@ -169,6 +204,10 @@ void decodeAll(const StorageType& type, std::span<const std::byte> bytes, std::i
         case Plain::Fp64:
             return convert<double>(from, count, out);
         case Plain::Fp32:
+            if constexpr (std::is_same_v<Out, float>) {
+                std::memcpy(out, from, static_cast<std::size_t>(count) * sizeof(float));
+                return;
+            }
             return convert<float>(from, count, out);
     }
 }
