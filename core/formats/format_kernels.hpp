@@ -41,6 +41,7 @@ struct ShortFloat {
     std::int32_t half = 0;      ///< half a unit less one, 0 for FP32 itself
     std::int32_t lastBit = 0;   ///< mask of the last bit kept, 0 for FP32
     std::int32_t shift = 0;     ///< its place
+    std::int32_t keep = -1;     ///< mask of the bits kept
     std::int32_t maxBits = 0;
     std::int32_t overflowBits = 0;
 };
@@ -66,19 +67,23 @@ struct Book {
 /// What a block of input held that some formats refuse.
 enum Seen : std::int32_t { kSeenNan = 1, kSeenInfinity = 2 };
 
-/// All round to nearest, ties to even. They return the Seen flags; in and out may be the same.
+/// All round to nearest, ties to even. They return the Seen flags; in and out may be the same. With `stream`, results go
+/// past the caches: `out` aligned to 64 bytes and `count` a multiple of 16.
 struct FormatKernels {
-    std::int32_t (*roundMini)(const float* in, float* out, std::int64_t count, const MiniFloat& format);
-    std::int32_t (*roundShort)(const float* in, float* out, std::int64_t count, const ShortFloat& format);
-    std::int32_t (*roundInteger)(const float* in, float* out, std::int64_t count, const IntegerRange& format);
-    std::int32_t (*roundBook)(const float* in, float* out, std::int64_t count, const Book& format);
-    std::int32_t (*roundMiniDouble)(const double* in, double* out, std::int64_t count, const MiniDouble& format);
-    std::int32_t (*encodeMini)(const float* in, std::uint16_t* out, std::int64_t count, const MiniFloat& format);
-    std::int32_t (*encodeShort)(const float* in, std::uint16_t* out, std::int64_t count, const ShortFloat& format);
-    std::int32_t (*encodeInteger)(const float* in, std::uint16_t* out, std::int64_t count, const IntegerRange& format);
-    std::int32_t (*encodeBook)(const float* in, std::uint16_t* out, std::int64_t count, const Book& format);
-    /// Copies past the caches; `out` aligned to 64 bytes, `count` a multiple of 16.
-    void (*streamCopy)(const float* in, float* out, std::int64_t count);
+    template <class In, class Format>
+    using Round = std::int32_t (*)(const In* in, In* out, std::int64_t count, const Format& format, bool stream);
+    template <class Format>
+    using Encode = std::int32_t (*)(const float* in, std::uint16_t* out, std::int64_t count, const Format& format);
+
+    Round<float, MiniFloat> roundMini;
+    Round<float, ShortFloat> roundShort;
+    Round<float, IntegerRange> roundInteger;
+    Round<float, Book> roundBook;
+    Round<double, MiniDouble> roundMiniDouble;
+    Encode<MiniFloat> encodeMini;
+    Encode<ShortFloat> encodeShort;
+    Encode<IntegerRange> encodeInteger;
+    Encode<Book> encodeBook;
 
     void (*decodeMini8)(const void* codes, std::int64_t count, const MiniFloat& format, float* out);
     void (*decodeMini16)(const void* codes, std::int64_t count, const MiniFloat& format, float* out);

@@ -89,6 +89,7 @@ ShortFloat shortFloat(const NumberFormat& format, Overflow overflow) {
     if (shorter.shift > 0) {
         shorter.lastBit = std::int32_t{1} << shorter.shift;
         shorter.half = (shorter.lastBit >> 1) - 1;
+        shorter.keep = -shorter.lastBit;
     }
     // The largest FP64 is no float; as one it is infinity, as the scalar codec's result is.
     shorter.maxBits = std::min(floatBits(limits(format).max), floatBits(static_cast<double>(std::numeric_limits<float>::max())));

@@ -27,7 +27,7 @@ constexpr std::int64_t kStreamBytes = std::int64_t{32} << 20;
 
 /// Rounds `count` values, returns the detail::Seen flags.
 template <class In, class Out>
-using Kernel = std::function<std::int32_t(const In*, Out*, std::int64_t)>;
+using Kernel = std::function<std::int32_t(const In*, Out*, std::int64_t, bool stream)>;
 
 template <class In>
 Result<std::uint64_t> encodeAt(const NumberFormat& format, In value, const EncodeOptions& options, std::int64_t index) {
@@ -76,17 +76,6 @@ std::int64_t untilAligned(const float* out) {
     return static_cast<std::int64_t>((64 - address % 64) % 64 / sizeof(float));
 }
 
-template <class Out>
-void store(const Out* buffer, Out* out, std::int64_t count, bool stream) {
-    if constexpr (std::is_same_v<Out, float>) {
-        if (stream && count % 16 == 0 && untilAligned(out) == 0) {
-            detail::formatKernels().streamCopy(buffer, out, count);
-            return;
-        }
-    }
-    std::memcpy(out, buffer, static_cast<std::size_t>(count) * sizeof(Out));
-}
-
 template <class In, class Out>
 std::optional<Error> kernelChunk(const NumberFormat& format,
                                  const Kernel<In, Out>& kernel,
@@ -94,24 +83,39 @@ std::optional<Error> kernelChunk(const NumberFormat& format,
                                  Out* out,
                                  std::int64_t begin,
                                  std::int64_t end,
-                                 const EncodeOptions& options,
-                                 bool stream) {
-    alignas(64) std::array<Out, kBlock> buffer;
+                                 const EncodeOptions& options) {
     const std::int32_t wrong = detail::refused(format, options.overflow);
-    for (std::int64_t i = begin; i < end;) {
-        std::int64_t count = std::min(kBlock, end - i);
-        if constexpr (std::is_same_v<Out, float>) {
-            const std::int64_t head = untilAligned(out + i);
-            if (stream && head > 0) {
-                count = std::min(head, count);
-            }
-        }
-        // Through a buffer: an element that is refused must still be found when in and out are the same.
-        if ((kernel(in + i, buffer.data(), count) & wrong) != 0) {
+    // A refused element must still be found when in and out are the same.
+    const bool buffered = wrong != 0 && static_cast<const void*>(in) == static_cast<const void*>(out);
+    std::array<Out, kBlock> buffer;
+    for (std::int64_t i = begin; i < end; i += kBlock) {
+        const std::int64_t count = std::min(kBlock, end - i);
+        Out* to = buffered ? buffer.data() : out + i;
+        if ((kernel(in + i, to, count, false) & wrong) != 0) {
             return firstRefused(format, in, i, i + count, options);
         }
-        store(buffer.data(), out + i, count, stream);
-        i += count;
+        if (buffered) {
+            std::memcpy(out + i, to, static_cast<std::size_t>(count) * sizeof(Out));
+        }
+    }
+    return std::nullopt;
+}
+
+/// kernelChunk() whose results go past the caches. @pre in and out are not the same
+std::optional<Error> streamChunk(const NumberFormat& format,
+                                 const Kernel<float, float>& kernel,
+                                 const float* in,
+                                 float* out,
+                                 std::int64_t begin,
+                                 std::int64_t end,
+                                 const EncodeOptions& options) {
+    const std::int64_t first = std::min(begin + untilAligned(out + begin), end);
+    const std::int64_t last = first + (end - first) / 16 * 16;
+    std::int32_t seen = kernel(in + begin, out + begin, first - begin, false);
+    seen |= kernel(in + first, out + first, last - first, true);
+    seen |= kernel(in + last, out + last, end - last, false);
+    if ((seen & detail::refused(format, options.overflow)) != 0) {
+        return firstRefused(format, in, begin, end, options);
     }
     return std::nullopt;
 }
@@ -128,9 +132,18 @@ Result<void> overChunks(const NumberFormat& format,
     const bool stream = !same && count * static_cast<std::int64_t>(sizeof(Out)) >= kStreamBytes;
     std::vector<std::optional<Error>> errors(static_cast<std::size_t>((count + kChunk - 1) / kChunk));
     parallelFor(count, kChunk, {}, [&](std::int64_t begin, std::int64_t end, std::int64_t chunk) {
-        errors[static_cast<std::size_t>(chunk)] =
-            kernel ? kernelChunk(format, kernel, in.data(), out.data(), begin, end, options, stream)
-                   : scalarChunk(format, in.data(), out.data(), begin, end, options);
+        std::optional<Error>& error = errors[static_cast<std::size_t>(chunk)];
+        if (!kernel) {
+            error = scalarChunk(format, in.data(), out.data(), begin, end, options);
+            return;
+        }
+        if constexpr (std::is_same_v<In, float> && std::is_same_v<Out, float>) {
+            if (stream) {
+                error = streamChunk(format, kernel, in.data(), out.data(), begin, end, options);
+                return;
+            }
+        }
+        error = kernelChunk(format, kernel, in.data(), out.data(), begin, end, options);
     });
     for (std::optional<Error>& error : errors) {
         if (error) {
@@ -141,9 +154,18 @@ Result<void> overChunks(const NumberFormat& format,
 }
 
 /// `kernel` with its parameters, as one function.
-template <class In, class Out, class Parameters>
-Kernel<In, Out> bind(std::int32_t (*kernel)(const In*, Out*, std::int64_t, const Parameters&), const Parameters& parameters) {
-    return [kernel, parameters](const In* in, Out* out, std::int64_t count) { return kernel(in, out, count, parameters); };
+template <class In, class Parameters>
+Kernel<In, In> bind(detail::FormatKernels::Round<In, Parameters> kernel, const Parameters& parameters) {
+    return [kernel, parameters](const In* in, In* out, std::int64_t count, bool stream) {
+        return kernel(in, out, count, parameters, stream);
+    };
+}
+
+template <class Parameters>
+Kernel<float, std::uint16_t> bind(detail::FormatKernels::Encode<Parameters> kernel, const Parameters& parameters) {
+    return [kernel, parameters](const float* in, std::uint16_t* out, std::int64_t count, bool) {
+        return kernel(in, out, count, parameters);
+    };
 }
 
 /// Formats whose kernels take any 16-bit code; the integers must also stay exact in FP32 sums.

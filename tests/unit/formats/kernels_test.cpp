@@ -205,11 +205,13 @@ TEST_CASE("stored elements decode to the values of their codes") {
         const auto stored = std::span<const std::byte>(bytes).subspan(1);
         std::vector<float> expected;
         std::vector<double> expectedWide;
+        bool codesRight = true;
         for (std::size_t code = 0; code < count; ++code) {
             expectedWide.push_back(decode(*format, code));
             expected.push_back(static_cast<float>(expectedWide.back()));
-            REQUIRE(elementCode(*type, stored, static_cast<std::int64_t>(code)) == code);
+            codesRight = codesRight && elementCode(*type, stored, static_cast<std::int64_t>(code)) == code;
         }
+        CHECK(codesRight);
         for (const CpuTarget target : availableCpuTargets()) {
             const TargetGuard guard(target);
             CAPTURE(format->id, cpuTargetName(target));
