@@ -66,7 +66,8 @@ private:
         const simdjson::padded_string_view view(text_.get(), index_.size(), index_.size() + simdjson::SIMDJSON_PADDING);
         ondemand::document document;
         auto error = parser_.iterate(view).get(document);
-        if (error == simdjson::SUCCESS) {
+        const bool iterating = error == simdjson::SUCCESS;  // a document that was refused as a whole has no place
+        if (iterating) {
             error = walk(document);
         }
         if (error == simdjson::SUCCESS && document.current_location().error() != simdjson::OUT_OF_BOUNDS) {
@@ -74,7 +75,7 @@ private:
         }
         if (error != simdjson::SUCCESS) {
             const char* location = nullptr;
-            const bool known = document.current_location().get(location) == simdjson::SUCCESS && location >= text_.get() &&
+            const bool known = iterating && document.current_location().get(location) == simdjson::SUCCESS && location >= text_.get() &&
                                location <= text_.get() + index_.size();
             return fail(ErrorCode::Damaged,
                         std::string("index: expected a JSON object with a weight_map of tensor names to file names, found ") +

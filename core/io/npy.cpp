@@ -190,15 +190,14 @@ Result<ElementType> parseDescr(const std::string& descr, const std::string& wher
     if (order == '<' || order == '>' || order == '|' || order == '=') {
         rest.remove_prefix(1);
     }
+    const char kind = rest.empty() ? '\0' : rest.front();
     std::uint64_t bytes = rest == "?" ? 1 : 0;
+    bool wellFormed = rest.size() > 1 || rest == "?" || rest == "O";
     if (rest.size() > 1) {
         const auto [end, status] = std::from_chars(rest.data() + 1, rest.data() + rest.size(), bytes);
-        if (status != std::errc{} || end != rest.data() + rest.size()) {
-            return fail(ErrorCode::Damaged, "descr: expected a dtype such as '<f4', found '" + descr + "'", where);
-        }
+        wellFormed = status == std::errc{} && (end == rest.data() + rest.size() || *end == '[');  // dates: "M8[D]"
     }
-    const char kind = rest.empty() ? '\0' : rest.front();
-    if (const std::string what = refusal(kind, bytes); !what.empty()) {
+    if (const std::string what = refusal(kind, bytes); wellFormed && !what.empty()) {
         return fail(ErrorCode::Unsupported, "expected numbers, found " + what + " (dtype '" + descr + "')", where);
     }
     for (const auto& [name, id] : kTypes) {
@@ -207,7 +206,7 @@ Result<ElementType> parseDescr(const std::string& descr, const std::string& wher
             return ElementType{id, bytes, order == '>' && word > 1 ? word : 0};
         }
     }
-    if ((kind == 'V' || kind == 'f') && bytes > 0 && bytes <= 65536) {
+    if (wellFormed && rest.back() != ']' && (kind == 'V' || kind == 'f') && bytes > 0 && bytes <= 65536) {
         return ElementType{{}, bytes, 0};
     }
     return fail(ErrorCode::Damaged, "descr: expected a dtype such as '<f4', found '" + descr + "'", where);

@@ -101,6 +101,9 @@ private:
     /// Where the parser stands, as an offset in the file.
     [[nodiscard]] std::uint64_t here() {
         const char* location = nullptr;
+        if (!iterating_) {  // a document that was refused as a whole has no place
+            return kLengthBytes;
+        }
         if (document_.current_location().get(location) != simdjson::SUCCESS || location < text_.get() ||
             location > text_.get() + headerBytes_) {
             return kLengthBytes + headerBytes_;
@@ -153,6 +156,7 @@ private:
         if (auto error = parser_.iterate(view).get(document_); error != simdjson::SUCCESS) {
             return wrong("a JSON object", error);
         }
+        iterating_ = true;
         if (auto error = document_.get_object().get(root); error != simdjson::SUCCESS) {
             return wrong("a JSON object", error);
         }
@@ -174,7 +178,7 @@ private:
         if (auto error = std::move(item).get(field); error != simdjson::SUCCESS) {
             return wrong("a tensor's name", error);
         }
-        const auto position = kLengthBytes + static_cast<std::uint64_t>(field.key().raw() - text_.get());
+        const auto position = kLengthBytes + static_cast<std::uint64_t>(field.key().raw() - 1 - text_.get());  // of the quote
         std::string_view name;
         if (auto error = field.unescaped_key().get(name); error != simdjson::SUCCESS) {
             return wrong("a tensor's name", error);
@@ -447,6 +451,7 @@ private:
     std::vector<Range> ranges_;
     std::vector<std::uint32_t> positions_;  ///< of names; a header is shorter than 2^32
     std::size_t outside_ = 0;
+    bool iterating_ = false;
     bool hasMetadata_ = false;
     bool badRange_ = false;
     bool warnedOfGap_ = false;

@@ -31,8 +31,8 @@ public:
     void metadata(std::string key, std::string value);
 
     /// Announces a tensor. `dtype` is a storage type's id ("fp32", "int8", "bool", "fp8_e4m3"); elements are little-endian in C
-    /// order and must be as many as `shape` says. Data lie in the file by falling size of an element, then by name, as the
-    /// format's own library writes them, so that every tensor is aligned.
+    /// order and must be as many as `shape` says. Data lie in the file by falling size of an element, then by name, so that
+    /// every tensor is aligned.
     void add(std::string name, std::string_view dtype, std::vector<std::int64_t> shape, ByteProducer produce);
 
     /// Writes everything to a temporary file that takes the place of `path` when it is complete and synced.
