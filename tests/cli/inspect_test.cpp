@@ -78,7 +78,7 @@ TEST_CASE("inspect for people: a table and totals in both units") {
 TEST_CASE("inspect of damaged, missing and unknown files: status 1, one line, nothing on stdout") {
     const std::filesystem::path damaged = loupe::test::scratchDir() / "damaged.safetensors";
     std::ofstream(damaged, std::ios::binary) << std::string("\x10\0\0\0\0\0\0\0{\"a\"", 12);
-    for (const std::string& path : {damaged.string(), std::string("/no/such/file"), (goldenDir() / "io" / "refused_object.npy").string(), (goldenDir() / "io").string()}) {
+    for (const std::string& path : {damaged.string(), std::string("/no/such/file"), (goldenDir() / "io" / "refused_object.npy").string(), (goldenDir() / "fuzz").string()}) {
         const ProcessResult result = runProgram("loupe", {"inspect", path, "--json"});
         CAPTURE(path, result.err);
         CHECK(result.exitCode == 1);
