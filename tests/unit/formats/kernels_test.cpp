@@ -35,8 +35,11 @@ std::vector<float> inputs(const NumberFormat& format, const EncodeOptions& optio
         }
     };
     for (std::uint32_t upper = 0; upper < 0x10000; ++upper) {
-        for (const std::uint32_t lower : {0U, 1U, 0x7FFFU, 0x8000U, 0x8001U, 0xFFFFU}) {
-            add(std::bit_cast<float>((upper << 16U) | lower));
+        add(std::bit_cast<float>((upper << 16U) | 0x8000U));
+        if (options.overflow == Overflow::Default) {
+            for (const std::uint32_t lower : {0U, 1U, 0x7FFFU, 0x8001U, 0xFFFFU}) {
+                add(std::bit_cast<float>((upper << 16U) | lower));
+            }
         }
     }
     if (format.bits <= 16) {
