@@ -52,6 +52,12 @@ struct SchemeResult {
                                                                        const std::string& weightName,
                                                                        std::int64_t inFeatures);
 
+/// The same for `--gradients`: without `:TENSOR` the tensor named like the weight; the weight's shape, read with `options`.
+[[nodiscard]] Result<std::shared_ptr<const RowSource>> openGradients(const std::string& reference,
+                                                                     const std::string& weightName,
+                                                                     const RowSource& weights,
+                                                                     const OpenOptions& options);
+
 /// Writes `--output OUT.safetensors|OUT.npy` (contract 5) through a temporary file that is renamed when complete.
 [[nodiscard]] Result<void> writeResult(const std::string& path,
                                        const TensorInfo& tensor,

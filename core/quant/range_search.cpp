@@ -269,7 +269,7 @@ T percentileOfMagnitudes(std::span<T> values, double percent) {
         return *middle;
     }
     const double high = static_cast<double>(*std::min_element(middle + 1, values.end()));
-    return static_cast<T>(low + (high - low) * fraction);
+    return static_cast<T>(interpolate(low, high, fraction));
 }
 
 template <class T>

@@ -66,6 +66,11 @@ void addMagnitudes(std::span<const T> values, T absmax, std::span<std::uint64_t>
 /// "entropy" of the contract, after the TensorRT calibrator. @return index into the edges, 128..2048
 [[nodiscard]] std::int64_t searchEntropy(std::span<const std::uint64_t> counts, int bits, const JobContext& ctx);
 
+/// Linear interpolation as numpy.percentile rounds it: from the nearer end.
+[[nodiscard]] inline double interpolate(double low, double high, double fraction) {
+    return fraction < 0.5 ? low + (high - low) * fraction : high - (high - low) * (1 - fraction);
+}
+
 /// The quantile p (percent) of |values| with linear interpolation; reorders `values`.
 template <class T>
 [[nodiscard]] T percentileOfMagnitudes(std::span<T> values, double percent);

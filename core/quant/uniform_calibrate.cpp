@@ -106,7 +106,7 @@ Result<T> tensorPercentile(const RowSource& source, double percent, const JobCon
     if (!high) {
         return fail(high.error());
     }
-    return static_cast<T>(*low + (*high - *low) * fraction);
+    return static_cast<T>(interpolate(*low, *high, fraction));
 }
 
 template <class T>

@@ -31,7 +31,7 @@ Result<StepOutput> tryApply(const char* text, std::int64_t rows, std::int64_t co
     return definition->apply(input, Params(definition->params, step), {});
 }
 
-Applied apply(const char* text, const std::vector<float>& values, std::int64_t rows = 1) {
+Applied applied(const char* text, const std::vector<float>& values, std::int64_t rows = 1) {
     const auto cols = static_cast<std::int64_t>(values.size()) / rows;
     Applied result{tryApply(text, rows, cols, values).value(), {}, {}, 0, 0};
     result.codes.resize(values.size());
@@ -59,14 +59,14 @@ std::string line(const std::vector<EquationLine>& lines, std::string_view label)
 }  // namespace
 
 TEST_CASE("absmax gives the slide's codes") {
-    const Applied slide = apply("absmax", kSlide);
+    const Applied slide = applied("absmax", kSlide);
     CHECK(slide.codes == Codes{64, 36, -89, 0, -23, -54, 127});
     CHECK_THAT(1 / slide.scale, WithinAbs(11.7593, 5e-5));
     CHECK_THAT(static_cast<double>(slide.values[1]), WithinAbs(3.0614, 5e-5));
-    CHECK(apply("absmax:bits=6", kSlide).codes == Codes{16, 9, -22, 0, -6, -13, 31});
-    CHECK(apply("absmax:bits=4", kSlide).codes == Codes{4, 2, -5, 0, -1, -3, 7});
-    CHECK(apply("absmax:bits=3", kSlide).codes == Codes{2, 1, -2, 0, -1, -1, 3});
-    CHECK(apply("absmax:bits=2", kSlide).codes == Codes{1, 0, -1, 0, 0, 0, 1});
+    CHECK(applied("absmax:bits=6", kSlide).codes == Codes{16, 9, -22, 0, -6, -13, 31});
+    CHECK(applied("absmax:bits=4", kSlide).codes == Codes{4, 2, -5, 0, -1, -3, 7});
+    CHECK(applied("absmax:bits=3", kSlide).codes == Codes{2, 1, -2, 0, -1, -1, 3});
+    CHECK(applied("absmax:bits=2", kSlide).codes == Codes{1, 0, -1, 0, 0, 0, 1});
     // bits of codes, and one 16-bit scale for seven weights
     CHECK_THAT(slide.output.bitsPerWeight, WithinRel(8 + 16.0 / 7, 1e-12));
 }
@@ -74,21 +74,21 @@ TEST_CASE("absmax gives the slide's codes") {
 TEST_CASE("3.08 and 3.02 become the same value") {
     std::vector<float> values = kSlide;
     values.push_back(3.02F);
-    const Applied slide = apply("absmax", values);
+    const Applied slide = applied("absmax", values);
     CHECK(slide.codes[1] == 36);
     CHECK(slide.codes[7] == 36);
     CHECK(slide.values[1] == slide.values[7]);
 }
 
 TEST_CASE("zeropoint gives the slide's codes") {
-    const Applied slide = apply("zeropoint", kSlide);
+    const Applied slide = applied("zeropoint", kSlide);
     CHECK(slide.codes == Codes{53, 20, -128, -23, -50, -86, 127});
     CHECK_THAT(1 / slide.scale, WithinAbs(13.86623, 5e-6));
     CHECK(slide.zero == -23);
     CHECK_THAT(static_cast<double>(slide.values[6]), WithinAbs(10.8176, 5e-5));
     CHECK(slide.values[3] == 0.0F);
     // Unsigned codes 10 9 0 6 4 2 15 with z = 6, minus 8.
-    const Applied four = apply("zeropoint:bits=4", kSlide);
+    const Applied four = applied("zeropoint:bits=4", kSlide);
     CHECK(four.codes == Codes{2, 1, -8, -2, -4, -6, 7});
     CHECK(four.zero == -2);
     CHECK_THAT(four.scale, WithinAbs(1.226, 5e-7));
@@ -98,19 +98,19 @@ TEST_CASE("zeropoint gives the slide's codes") {
 TEST_CASE("clipping to +-5 sends 10.8 and 256 to 5") {
     std::vector<float> values = kSlide;
     values.push_back(256.0F);
-    const Applied clipped = apply("absmax:clip_value=5", values);
+    const Applied clipped = applied("absmax:clip_value=5", values);
     CHECK(clipped.codes == Codes{127, 78, -127, 0, -50, -116, 127, 127});
     CHECK(clipped.values[6] == 5.0F);
     CHECK(clipped.values[7] == 5.0F);
     CHECK(clipped.output.weights->clipInterval(0, 0) == std::pair{-5.0, 5.0});
-    const Applied open = apply("absmax", values);
+    const Applied open = applied("absmax", values);
     CHECK(open.codes == Codes{3, 2, -4, 0, -1, -2, 5, 127});
     CHECK_THAT(open.scale, WithinAbs(2.01575, 5e-6));
     CHECK_FALSE(open.output.weights->clipInterval(0, 0).has_value());
 }
 
 TEST_CASE("range=power gives the slide's 128 before the clamp") {
-    const Applied power = apply("absmax:range=power", kSlide);
+    const Applied power = applied("absmax:range=power", kSlide);
     CHECK(power.codes.back() == 127);
     CHECK_THAT(power.scale, WithinRel(10.8 / 128, 1e-7));
     const std::string code = line(power.output.weights->explain(0, 6), "code");
@@ -120,13 +120,13 @@ TEST_CASE("range=power gives the slide's 128 before the clamp") {
 }
 
 TEST_CASE("the worked equation has this element's numbers") {
-    const Applied slide = apply("absmax", kSlide);
+    const Applied slide = applied("absmax", kSlide);
     const std::vector<EquationLine> lines = slide.output.weights->explain(0, 1);
     CHECK(line(lines, "scale") == "10.8 / 127 = 0.0850394 [column 6 sets the bound]");
     CHECK(line(lines, "1/scale") == "1 / 0.0850394 = 11.7593");
     CHECK(line(lines, "code") == "round(3.08 / 0.0850394) = round(36.2185) = 36");
     CHECK(line(lines, "becomes") == "0.0850394 · 36 = 3.06142");
-    const std::vector<EquationLine> affine = apply("zeropoint", kSlide).output.weights->explain(0, 2);
+    const std::vector<EquationLine> affine = applied("zeropoint", kSlide).output.weights->explain(0, 2);
     CHECK(line(affine, "scale") == "(10.8 - (-7.59)) / 255 = 0.0721176 [smallest at column 2, largest at column 6]");
     CHECK(line(affine, "zero point") == "-128 - round(-7.59 / 0.0721176) = -23");
     CHECK(line(affine, "code") == "round(-7.59 / 0.0721176) = round(-105.245) - 23 = -128");
@@ -134,14 +134,14 @@ TEST_CASE("the worked equation has this element's numbers") {
 }
 
 TEST_CASE("all-zero groups have scale 1 and codes 0; the last group may be shorter") {
-    const Applied groups = apply("absmax:bits=4,group=3", {0, 0, 0, 1, 2, -4, 7});
+    const Applied groups = applied("absmax:bits=4,group=3", {0, 0, 0, 1, 2, -4, 7});
     const ScaleGrid& scales = *groups.output.weights->scales();
     CHECK(scales.rows == 1);
     CHECK(scales.cols == 3);
     CHECK(scales.values[0] == 1.0);
-    CHECK(groups.codes == Codes{0, 0, 0, 2, 4, -7, 7});  // 1/(4/7) = 1.75, 2/(4/7) = 3.5: to even
+    CHECK(groups.codes == Codes{0, 0, 0, 2, 3, -7, 7});  // scale 4/7 rounds up: 2/scale is just below 3.5
     CHECK(groups.output.weights->groupColumns(0, 6) == std::pair<std::int64_t, std::int64_t>{6, 7});
-    const Applied affine = apply("zeropoint:bits=4,group=3", {0, 0, 0, 1, 2, -4, 7});
+    const Applied affine = applied("zeropoint:bits=4,group=3", {0, 0, 0, 1, 2, -4, 7});
     CHECK(affine.output.weights->scales()->values[0] == 1.0);
     CHECK(affine.codes[0] == 0);
     CHECK(affine.output.weights->zeroPoints()->values[0] == 0.0);
@@ -168,7 +168,7 @@ TEST_CASE("entropy needs 2048 values per scale") {
 }
 
 TEST_CASE("levels are what codes stand for") {
-    const Applied slide = apply("zeropoint:bits=3", kSlide);
+    const Applied slide = applied("zeropoint:bits=3", kSlide);
     const std::vector<Level> levels = slide.output.weights->levels(0, 0);
     REQUIRE(levels.size() == 8);
     for (std::size_t i = 0; i < kSlide.size(); ++i) {
@@ -176,13 +176,13 @@ TEST_CASE("levels are what codes stand for") {
         REQUIRE(found != levels.end());
         CHECK(found->value == static_cast<double>(slide.values[i]));
     }
-    CHECK(apply("absmax:bits=16", kSlide).output.weights->levels(0, 0).empty());
+    CHECK(applied("absmax:bits=16", kSlide).output.weights->levels(0, 0).empty());
 }
 
 TEST_CASE("stochastic rounding is unbiased, stays beside the value and depends on the index alone") {
     std::vector<float> values(40000, 2.3F);
     values[0] = 127.0F;
-    const Applied drawn = apply("absmax:rounding=stochastic,seed=3", values, 4);
+    const Applied drawn = applied("absmax:rounding=stochastic,seed=3", values, 4);
     double mean = 0;
     for (std::size_t i = 1; i < values.size(); ++i) {
         REQUIRE((drawn.codes[i] == 2 || drawn.codes[i] == 3));
@@ -193,5 +193,5 @@ TEST_CASE("stochastic rounding is unbiased, stays beside the value and depends o
     std::vector<std::int32_t> third(10000);
     REQUIRE(drawn.output.weights->codes(2, 1, third.data()).has_value());
     CHECK(std::equal(third.begin(), third.end(), drawn.codes.begin() + 20000));
-    CHECK(apply("absmax:rounding=stochastic,seed=4", values, 4).codes != drawn.codes);
+    CHECK(applied("absmax:rounding=stochastic,seed=4", values, 4).codes != drawn.codes);
 }

@@ -1,0 +1,182 @@
+// SPDX-License-Identifier: Apache-2.0
+// `--output`: the quantized tensor with its codes, scales, zero points and mask, streamed through a temporary file.
+#include <algorithm>
+#include <filesystem>
+
+#include "core/experiment/pipeline.hpp"
+#include "core/io/npy_writer.hpp"
+#include "core/io/safetensors_writer.hpp"
+#include "core/quant/first_error.hpp"
+
+namespace loupe {
+
+namespace {
+
+constexpr std::int64_t kWeightsPerPiece = 1 << 20;
+
+/// Hands rows over as they come.
+Result<void> writeRows(const RowSource& rows, const ByteSink& sink, const JobContext& ctx) {
+    const std::int64_t step = rowsPerChunk(rows.cols(), kWeightsPerPiece);
+    std::vector<float> values;
+    for (std::int64_t first = 0; first < rows.rows(); first += step) {
+        ctx.checkpoint();
+        const std::int64_t count = std::min(step, rows.rows() - first);
+        values.resize(static_cast<std::size_t>(count * rows.cols()));
+        if (Result<void> done = rows.read(first, count, values.data()); !done) {
+            return done;
+        }
+        if (Result<void> done = sink(std::as_bytes(std::span(values))); !done) {
+            return done;
+        }
+    }
+    return {};
+}
+
+/// Stored [in, out] (a stack: experts of it): columns of the matrix become rows of the file, some columns at a time, so that
+/// the transposed tensor is never held as a whole.
+Result<void> writeTransposed(const RowSource& rows, std::int64_t stacks, const ByteSink& sink, const JobContext& ctx) {
+    constexpr std::int64_t kBlockWeights = std::int64_t{16} << 20;
+    const std::int64_t height = rows.rows() / stacks;
+    const std::int64_t width = rows.cols();
+    const std::int64_t block = std::clamp<std::int64_t>(kBlockWeights / std::max<std::int64_t>(height, 1), 1, width);
+    const std::int64_t step = rowsPerChunk(width, kWeightsPerPiece);
+    std::vector<float> transposed;
+    std::vector<float> values;
+    for (std::int64_t stack = 0; stack < stacks; ++stack) {
+        for (std::int64_t left = 0; left < width; left += block) {
+            const std::int64_t columns = std::min(block, width - left);
+            transposed.resize(static_cast<std::size_t>(columns * height));
+            for (std::int64_t first = 0; first < height; first += step) {
+                ctx.checkpoint();
+                const std::int64_t count = std::min(step, height - first);
+                values.resize(static_cast<std::size_t>(count * width));
+                if (Result<void> done = rows.read(stack * height + first, count, values.data()); !done) {
+                    return done;
+                }
+                for (std::int64_t row = 0; row < count; ++row) {
+                    for (std::int64_t col = 0; col < columns; ++col) {
+                        transposed[static_cast<std::size_t>(col * height + first + row)] =
+                            values[static_cast<std::size_t>(row * width + left + col)];
+                    }
+                }
+            }
+            if (Result<void> done = sink(std::as_bytes(std::span(transposed))); !done) {
+                return done;
+            }
+        }
+    }
+    return {};
+}
+
+std::int64_t stackCount(const TensorInfo& tensor) {
+    return tensor.transposed && tensor.shape.size() == 3 ? std::max<std::int64_t>(tensor.shape[0], 1) : 1;
+}
+
+ByteProducer valuesOf(const TensorInfo& tensor, const QuantizedMatrix& matrix, const JobContext& ctx) {
+    return [&tensor, &matrix, &ctx](const ByteSink& sink) {
+        return tensor.transposed ? writeTransposed(matrix, stackCount(tensor), sink, ctx) : writeRows(matrix, sink, ctx);
+    };
+}
+
+/// Codes narrowed to the file's integer type.
+template <class Code>
+ByteProducer codesOf(const QuantizedMatrix& matrix, const JobContext& ctx) {
+    return [&matrix, &ctx](const ByteSink& sink) -> Result<void> {
+        const std::int64_t step = rowsPerChunk(matrix.cols(), kWeightsPerPiece);
+        std::vector<std::int32_t> codes;
+        std::vector<Code> narrow;
+        for (std::int64_t first = 0; first < matrix.rows(); first += step) {
+            ctx.checkpoint();
+            const std::int64_t count = std::min(step, matrix.rows() - first);
+            codes.resize(static_cast<std::size_t>(count * matrix.cols()));
+            if (Result<void> done = matrix.codes(first, count, codes.data()); !done) {
+                return done;
+            }
+            narrow.resize(codes.size());
+            std::transform(codes.begin(), codes.end(), narrow.begin(), [](std::int32_t code) { return static_cast<Code>(code); });
+            if (Result<void> done = sink(std::as_bytes(std::span(narrow))); !done) {
+                return done;
+            }
+        }
+        return {};
+    };
+}
+
+ByteProducer maskOf(const QuantizedMatrix& matrix, const JobContext& ctx) {
+    return [&matrix, &ctx](const ByteSink& sink) -> Result<void> {
+        std::vector<std::uint8_t> mask(static_cast<std::size_t>(matrix.cols()));
+        for (std::int64_t row = 0; row < matrix.rows(); ++row) {
+            ctx.checkpoint();
+            if (Result<void> done = matrix.mask(row, 1, mask.data()); !done) {
+                return done;
+            }
+            if (Result<void> done = sink(std::as_bytes(std::span(mask))); !done) {
+                return done;
+            }
+        }
+        return {};
+    };
+}
+
+template <class T>
+ByteProducer gridOf(const ScaleGrid& grid) {
+    return [&grid](const ByteSink& sink) {
+        std::vector<T> values(grid.values.size());
+        std::transform(grid.values.begin(), grid.values.end(), values.begin(), [](double x) { return static_cast<T>(x); });
+        return sink(std::as_bytes(std::span(values)));
+    };
+}
+
+std::vector<std::int64_t> gridShape(const ScaleGrid& grid) {
+    if (grid.flattenedBlock > 0) {
+        return {static_cast<std::int64_t>(grid.values.size())};
+    }
+    return {grid.rows, grid.cols};
+}
+
+void addCodes(SafetensorsWriter& writer, const std::string& name, const QuantizedMatrix& matrix, const JobContext& ctx) {
+    const std::vector<std::int64_t> shape{matrix.rows(), matrix.cols()};
+    const int bits = matrix.codeBits();
+    if (bits <= 8) {
+        if (matrix.codesUnsigned()) {
+            writer.add(name, "uint8", shape, codesOf<std::uint8_t>(matrix, ctx));
+        } else {
+            writer.add(name, "int8", shape, codesOf<std::int8_t>(matrix, ctx));
+        }
+    } else if (bits <= 16 && !matrix.codesUnsigned()) {
+        writer.add(name, "int16", shape, codesOf<std::int16_t>(matrix, ctx));
+    } else {
+        writer.add(name, "int32", shape, codesOf<std::int32_t>(matrix, ctx));
+    }
+}
+
+}  // namespace
+
+Result<void> writeResult(const std::string& path, const TensorInfo& tensor, const SchemeResult& result, const JobContext& ctx) {
+    const QuantizedMatrix& matrix = *result.quantized;
+    const std::string extension = std::filesystem::path(path).extension().string();
+    if (extension == ".npy") {
+        return writeNpy(path, "fp32", tensor.shape, valuesOf(tensor, matrix, ctx));
+    }
+    if (extension != ".safetensors") {
+        return fail(ErrorCode::Unsupported, "cannot write '" + path + "': expected a name ending in .safetensors or .npy");
+    }
+    SafetensorsWriter writer;
+    writer.metadata("scheme", toString(result.scheme));
+    writer.add(tensor.name, "fp32", tensor.shape, valuesOf(tensor, matrix, ctx));
+    if (matrix.hasCodes()) {
+        addCodes(writer, tensor.name + ".codes", matrix, ctx);
+    }
+    if (const ScaleGrid* scales = matrix.scales()) {
+        writer.add(tensor.name + ".scale", "fp32", gridShape(*scales), gridOf<float>(*scales));
+    }
+    if (const ScaleGrid* zeroPoints = matrix.zeroPoints()) {
+        writer.add(tensor.name + ".zero_point", "int32", gridShape(*zeroPoints), gridOf<std::int32_t>(*zeroPoints));
+    }
+    if (matrix.hasMask()) {
+        writer.add(tensor.name + ".mask", "bool", {matrix.rows(), matrix.cols()}, maskOf(matrix, ctx));
+    }
+    return writer.write(path);
+}
+
+}  // namespace loupe
