@@ -39,7 +39,9 @@ ErrorMetrics ErrorSums::metrics() const {
         m.sqnrDb = 10 * std::log10(squaredReference / squaredError);
         m.relativeFrobenius = std::sqrt(squaredError / squaredReference);
     }
-    const double norms = std::sqrt(squaredReference) * std::sqrt(squaredApproximation);
+    // One root where it can be: exactly 1 for equal tensors.
+    const double both = squaredReference * squaredApproximation;
+    const double norms = std::isnormal(both) ? std::sqrt(both) : std::sqrt(squaredReference) * std::sqrt(squaredApproximation);
     m.cosine = norms == 0 ? kNan : std::clamp(product / norms, -1.0, 1.0);
     return m;
 }
