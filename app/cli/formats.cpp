@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
+#include "app/cli/command.hpp"
+#include "core/base/json_writer.hpp"
+#include "core/base/text.hpp"
 #include "core/formats/number_format.hpp"
 
 #include <CLI/CLI.hpp>
 
 #include <cstdio>
-
-#include "app/cli/command.hpp"
-#include "core/base/json_writer.hpp"
-#include "core/base/text.hpp"
 
 namespace loupe::cli {
 
@@ -38,7 +37,8 @@ struct Layout {
 Layout layoutOf(const NumberFormat& format) {
     if (format.kind == FormatKind::Float) {
         const FloatLayout& floating = format.floating;
-        return {floating.hasSign ? 1 : 0, floating.exponentBits, floating.mantissaBits, floating.bias};
+        return {
+            floating.hasSign ? 1 : 0, floating.exponentBits, floating.mantissaBits, floating.bias};
     }
     if (format.kind == FormatKind::Integer && format.bits > 1) {
         return {format.integer.min < 0 ? 1 : 0, {}, {}, {}};
@@ -61,7 +61,10 @@ void writeFormat(JsonWriter& json, const NumberFormat& format) {
     json.key("min").value(limit.min).key("max").value(limit.max);
     json.key("min_normal").value(limit.minNormal).key("min_subnormal").value(limit.minSubnormal);
     json.key("epsilon").value(limit.epsilon).key("decimal_digits").value(limit.decimalDigits);
-    json.key("digits10").value(widened(limit.digits10)).key("max_digits10").value(widened(limit.maxDigits10));
+    json.key("digits10")
+        .value(widened(limit.digits10))
+        .key("max_digits10")
+        .value(widened(limit.maxDigits10));
     json.key("has_infinity").value(limit.hasInfinity).key("has_nan").value(limit.hasNan);
     json.key("finite_values").value(limit.finiteValues).key("block_size").null();
     json.key("source").value(format.source).key("summary").value(format.summary).endObject();
@@ -78,19 +81,31 @@ std::string layoutText(const NumberFormat& format) {
         return "-";
     }
     const FloatLayout& floating = format.floating;
-    return std::string(floating.hasSign ? "1" : "0") + "/" + std::to_string(floating.exponentBits) + "/" +
-           std::to_string(floating.mantissaBits) + " b" + std::to_string(floating.bias);
+    return std::string(floating.hasSign ? "1" : "0") + "/" + std::to_string(floating.exponentBits) +
+           "/" + std::to_string(floating.mantissaBits) + " b" + std::to_string(floating.bias);
 }
 
 std::string table() {
     char line[200];
     constexpr const char* kRow = "%-16s %4s  %-13s %12s %12s %12s %12s %6s  %-7s %20s\n";
-    std::snprintf(line, sizeof line, kRow, "name", "bits", "s/e/m bias", "max", "min", "min normal", "min subnorm.", "digits",
-                  "special", "finite codes");
+    std::snprintf(line,
+                  sizeof line,
+                  kRow,
+                  "name",
+                  "bits",
+                  "s/e/m bias",
+                  "max",
+                  "min",
+                  "min normal",
+                  "min subnorm.",
+                  "digits",
+                  "special",
+                  "finite codes");
     std::string text = line;
     for (const NumberFormat* format : allFormats()) {
         const FormatLimits limit = limits(*format);
-        const std::string special = std::string(limit.hasInfinity ? "inf " : "") + (limit.hasNan ? "nan" : "");
+        const std::string special =
+            std::string(limit.hasInfinity ? "inf " : "") + (limit.hasNan ? "nan" : "");
         std::snprintf(line,
                       sizeof line,
                       kRow,
@@ -128,6 +143,8 @@ extern const Command kCommand_formats;
 const Command kCommand_formats{
     "formats",
     "Every number format: layout, range, precision, special values",
-    [](CLI::App&, const Common& common) -> std::function<Result<Output>()> { return [&common] { return run(common); }; }};
+    [](CLI::App&, const Common& common) -> std::function<Result<Output>()> {
+        return [&common] { return run(common); };
+    }};
 
 }  // namespace loupe::cli

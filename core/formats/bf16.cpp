@@ -9,7 +9,9 @@ constinit const NumberFormat kFormat_bf16{
     .id = "bf16",
     .title = "BF16",
     .source = "Intel BFLOAT16 Hardware Numerics Definition, rev 1.0 (2018)",
-    .summary = "Training and checkpoints of most language models: the range of FP32 with 8 significant bits.",
+    .summary =
+        "Training and checkpoints of most language models: the range of FP32 with 8 significant "
+        "bits.",
     .kind = FormatKind::Float,
     .bits = 16,
     .bitsPerWeight = 16,

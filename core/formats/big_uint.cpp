@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "core/formats/big_uint.hpp"
 
+#include "core/base/assert.hpp"
+
 #include <algorithm>
 #include <bit>
-
-#include "core/base/assert.hpp"
 
 namespace loupe::detail {
 
@@ -12,11 +12,15 @@ namespace {
 
 constexpr unsigned kLimbBits = 32;
 
-std::uint32_t low(std::uint64_t value) { return static_cast<std::uint32_t>(value); }
+std::uint32_t low(std::uint64_t value) {
+    return static_cast<std::uint32_t>(value);
+}
 
 }  // namespace
 
-BigUint::BigUint(std::uint64_t value) : limbs_{low(value), low(value >> kLimbBits)} { trim(); }
+BigUint::BigUint(std::uint64_t value) : limbs_{low(value), low(value >> kLimbBits)} {
+    trim();
+}
 
 BigUint BigUint::power(std::uint32_t base, int exponent) {
     BigUint result(1);
@@ -27,7 +31,8 @@ BigUint BigUint::power(std::uint32_t base, int exponent) {
 }
 
 int BigUint::bitLength() const noexcept {
-    return isZero() ? 0 : static_cast<int>(limbs_.size() * kLimbBits) - std::countl_zero(limbs_.back());
+    return isZero() ? 0
+                    : static_cast<int>(limbs_.size() * kLimbBits) - std::countl_zero(limbs_.back());
 }
 
 int BigUint::compare(const BigUint& a, const BigUint& b) noexcept {

@@ -8,8 +8,8 @@
 
 namespace loupe::detail {
 
-/// A non-negative integer of any size: just what reading and writing exact decimals needs. Schoolbook: numbers here have
-/// a few thousand digits at most.
+/// A non-negative integer of any size: just what reading and writing exact decimals needs.
+/// Schoolbook: numbers here have a few thousand digits at most.
 class BigUint {
 public:
     BigUint() = default;

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "core/formats/codec.hpp"
 
-#include <algorithm>
-#include <cmath>
-#include <limits>
-
 #include "core/base/assert.hpp"
 #include "core/base/rng.hpp"
 #include "core/formats/rounding.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
 
 namespace loupe {
 
@@ -31,10 +31,12 @@ double decodeFloat(const FloatLayout& layout, std::uint64_t code) {
     const std::uint64_t hidden = std::uint64_t{1} << layout.mantissaBits;
     const std::uint64_t fraction = magnitude & (hidden - 1);
     if (!layout.hasZero) {
-        return std::ldexp(static_cast<double>(hidden + fraction), field - layout.bias - layout.mantissaBits);
+        return std::ldexp(static_cast<double>(hidden + fraction),
+                          field - layout.bias - layout.mantissaBits);
     }
     const std::uint64_t significand = fraction + (field > 0 ? hidden : 0);
-    return sign * std::ldexp(static_cast<double>(significand), std::max(field, 1) - layout.bias - layout.mantissaBits);
+    return sign * std::ldexp(static_cast<double>(significand),
+                             std::max(field, 1) - layout.bias - layout.mantissaBits);
 }
 
 double decodeInteger(const NumberFormat& format, std::uint64_t code) {
@@ -42,9 +44,11 @@ double decodeInteger(const NumberFormat& format, std::uint64_t code) {
         return code != 0 ? 1.0 : -1.0;
     }
     const bool negative = format.integer.min < 0 && ((code >> (format.bits - 1)) & 1U) != 0;
-    const auto value = static_cast<std::int64_t>(code) - (negative ? std::int64_t{1} << format.bits : 0);
+    const auto value =
+        static_cast<std::int64_t>(code) - (negative ? std::int64_t{1} << format.bits : 0);
     // Ternary leaves one of its four codes unused.
-    return value < format.integer.min ? std::numeric_limits<double>::quiet_NaN() : static_cast<double>(value);
+    return value < format.integer.min ? std::numeric_limits<double>::quiet_NaN()
+                                      : static_cast<double>(value);
 }
 
 }  // namespace
@@ -73,7 +77,8 @@ std::optional<Rounding> parseRounding(std::string_view name) {
 }
 
 double decode(const NumberFormat& format, std::uint64_t code) {
-    LOUPE_ASSERT(format.bits == 64 || code >> format.bits == 0, "bits above the format's must be 0");
+    LOUPE_ASSERT(format.bits == 64 || code >> format.bits == 0,
+                 "bits above the format's must be 0");
     switch (format.kind) {
         case FormatKind::Float:
             return decodeFloat(format.floating, code);
@@ -87,9 +92,12 @@ double decode(const NumberFormat& format, std::uint64_t code) {
     throw LogicError("a block has no code of its own");
 }
 
-Result<std::uint64_t> encode(const NumberFormat& format, double value, const EncodeOptions& options) {
+Result<std::uint64_t> encode(const NumberFormat& format,
+                             double value,
+                             const EncodeOptions& options) {
     if (!std::isfinite(value)) {
-        return detail::specialToCode(format, std::isnan(value), std::signbit(value), options.overflow);
+        return detail::specialToCode(
+            format, std::isnan(value), std::signbit(value), options.overflow);
     }
     const std::uint64_t random =
         options.rounding == Rounding::Stochastic ? randomBits(options.seed, options.index) : 0;
@@ -125,7 +133,8 @@ NumberClass classify(const NumberFormat& format, std::uint64_t code) {
     }
     if (format.kind == FormatKind::Float && format.floating.hasZero) {
         const std::uint64_t magnitude = code & ~detail::floatCodes(format.floating).sign;
-        return magnitude >> format.floating.mantissaBits == 0 ? NumberClass::Subnormal : NumberClass::Normal;
+        return magnitude >> format.floating.mantissaBits == 0 ? NumberClass::Subnormal
+                                                              : NumberClass::Normal;
     }
     return NumberClass::Normal;
 }

@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "core/base/rng.hpp"
+#include "core/base/text.hpp"
+#include "core/formats/codec.hpp"
+#include "core/formats/exact_number.hpp"
+#include "core/formats/rounding.hpp"
+
 #include <algorithm>
 #include <array>
 #include <bit>
 #include <charconv>
 #include <cmath>
 #include <string>
-
-#include "core/base/rng.hpp"
-#include "core/base/text.hpp"
-#include "core/formats/codec.hpp"
-#include "core/formats/exact_number.hpp"
-#include "core/formats/rounding.hpp"
 
 namespace loupe {
 
@@ -52,7 +52,9 @@ std::string binary(const NumberFormat& format, std::uint64_t code) {
 }
 
 EncodedNumber::Fields fieldsOf(const FloatLayout& layout, std::uint64_t code) {
-    const auto part = [&](int from, int count) { return (code >> from) & ((std::uint64_t{1} << count) - 1); };
+    const auto part = [&](int from, int count) {
+        return (code >> from) & ((std::uint64_t{1} << count) - 1);
+    };
     return {layout.hasSign ? part(layout.exponentBits + layout.mantissaBits, 1) : 0,
             part(layout.mantissaBits, layout.exponentBits),
             part(0, layout.mantissaBits)};
@@ -90,7 +92,8 @@ Neighbours floatNeighbours(const NumberFormat& format, std::uint64_t code) {
         if (format.floating.hasSign) {
             inward = (code ^ codes.sign) + 1;
         }
-    } else if (magnitude == 1 && negative && format.floating.specials == Specials::NanNegativeZero) {
+    } else if (magnitude == 1 && negative &&
+               format.floating.specials == Specials::NanNegativeZero) {
         inward = 0;
     } else {
         inward = std::min(magnitude - 1, codes.maxFinite) | (code & codes.sign);
@@ -138,12 +141,14 @@ Neighbours neighbours(const NumberFormat& format, std::uint64_t code, double val
 void compareWithInput(const NumberFormat& format, const ExactNumber& input, EncodedNumber& number) {
     if (input.kind() != ExactNumber::Kind::Finite || !std::isfinite(number.value)) {
         const bool bothNan = input.kind() == ExactNumber::Kind::NaN && std::isnan(number.value);
-        const bool sameInfinity = input.kind() == ExactNumber::Kind::Infinite && std::isinf(number.value) &&
+        const bool sameInfinity = input.kind() == ExactNumber::Kind::Infinite &&
+                                  std::isinf(number.value) &&
                                   input.negative() == std::signbit(number.value);
         number.isExact = bothNan || sameInfinity;
         number.absoluteError.reset();
         number.relativeError.reset();
-        number.overflow = number.overflow || (input.kind() == ExactNumber::Kind::Infinite && !sameInfinity);
+        number.overflow =
+            number.overflow || (input.kind() == ExactNumber::Kind::Infinite && !sameInfinity);
         return;
     }
     const ExactNumber distance = input.distanceTo(number.value);
@@ -155,24 +160,31 @@ void compareWithInput(const NumberFormat& format, const ExactNumber& input, Enco
         number.relativeError = 0;
     }
     const std::optional<double> minNormal = limits(format).minNormal;
-    number.underflow = !number.isExact && !number.overflow && minNormal && std::abs(number.value) < *minNormal;
+    number.underflow =
+        !number.isExact && !number.overflow && minNormal && std::abs(number.value) < *minNormal;
 }
 
-Result<EncodedNumber> encodeExact(const NumberFormat& format, const ExactNumber& input, const EncodeOptions& options) {
+Result<EncodedNumber> encodeExact(const NumberFormat& format,
+                                  const ExactNumber& input,
+                                  const EncodeOptions& options) {
     if (format.kind == FormatKind::Block) {
-        return fail(ErrorCode::Unsupported, std::string(format.id) + " is a block format: one value has no code of its own");
+        return fail(
+            ErrorCode::Unsupported,
+            std::string(format.id) + " is a block format: one value has no code of its own");
     }
     std::uint64_t code = 0;
     bool overflow = false;
     if (input.kind() == ExactNumber::Kind::Finite) {
         const std::uint64_t random =
             options.rounding == Rounding::Stochastic ? randomBits(options.seed, options.index) : 0;
-        const detail::Rounded rounded = detail::roundToCode(format, input.scaled(), options, random);
+        const detail::Rounded rounded =
+            detail::roundToCode(format, input.scaled(), options, random);
         code = rounded.code;
         overflow = rounded.overflow;
     } else {
         const bool isNan = input.kind() == ExactNumber::Kind::NaN;
-        const Result<std::uint64_t> special = detail::specialToCode(format, isNan, input.negative(), options.overflow);
+        const Result<std::uint64_t> special =
+            detail::specialToCode(format, isNan, input.negative(), options.overflow);
         if (!special) {
             return fail(special.error());
         }
@@ -188,25 +200,31 @@ Result<EncodedNumber> describeBits(const NumberFormat& format, std::string_view 
     const bool prefixed = text.substr(0, 2) == "0x" || text.substr(0, 2) == "0X";
     const std::string_view digits = prefixed ? text.substr(2) : text;
     std::uint64_t code = 0;
-    const auto [end, status] = std::from_chars(digits.data(), digits.data() + digits.size(), code, 16);
+    const auto [end, status] =
+        std::from_chars(digits.data(), digits.data() + digits.size(), code, 16);
     if (status == std::errc::invalid_argument || end != digits.data() + digits.size()) {
-        return fail(ErrorCode::Usage, "expected a hexadecimal code such as bits:0x3f80, found 'bits:" + std::string(text) + "'");
+        return fail(ErrorCode::Usage,
+                    "expected a hexadecimal code such as bits:0x3f80, found 'bits:" +
+                        std::string(text) + "'");
     }
     if (status != std::errc{} || (format.bits < 64 && code >> format.bits != 0)) {
         return fail(ErrorCode::Usage,
-                    "expected a code of " + std::to_string(format.bits) + " bits for " + std::string(format.id) +
-                        ", found '" + std::string(text) + "'");
+                    "expected a code of " + std::to_string(format.bits) + " bits for " +
+                        std::string(format.id) + ", found '" + std::string(text) + "'");
     }
     const bool unused = format.kind == FormatKind::Integer && std::isnan(decode(format, code));
     if (unused) {
-        return fail(ErrorCode::Invalid, hex(code, format.bits) + " is no code of " + std::string(format.id));
+        return fail(ErrorCode::Invalid,
+                    hex(code, format.bits) + " is no code of " + std::string(format.id));
     }
     return describeCode(format, code);
 }
 
 }  // namespace
 
-Result<EncodedNumber> encodeText(const NumberFormat& format, std::string_view text, const EncodeOptions& options) {
+Result<EncodedNumber> encodeText(const NumberFormat& format,
+                                 std::string_view text,
+                                 const EncodeOptions& options) {
     if (format.kind != FormatKind::Block && text.substr(0, 5) == "bits:") {
         return describeBits(format, text.substr(5));
     }
@@ -221,7 +239,9 @@ Result<EncodedNumber> encodeText(const NumberFormat& format, std::string_view te
     return encodeExact(format, *input, options);
 }
 
-Result<EncodedNumber> encodeValue(const NumberFormat& format, double value, const EncodeOptions& options) {
+Result<EncodedNumber> encodeValue(const NumberFormat& format,
+                                  double value,
+                                  const EncodeOptions& options) {
     return encodeExact(format, ExactNumber::from(value), options);
 }
 
@@ -235,7 +255,8 @@ EncodedNumber describeCode(const NumberFormat& format, std::uint64_t code) {
     }
     number.kind = classify(format, code);
     number.value = decode(format, code);
-    number.exact = std::isfinite(number.value) ? exactDecimal(number.value) : shortest(number.value);
+    number.exact =
+        std::isfinite(number.value) ? exactDecimal(number.value) : shortest(number.value);
     number.isExact = true;
     if (std::isfinite(number.value)) {
         number.absoluteError = 0;

@@ -13,6 +13,11 @@ constinit const NumberFormat kFormat_e8m0{
     .kind = FormatKind::Float,
     .bits = 8,
     .bitsPerWeight = 8,
-    .floating = {.exponentBits = 8, .mantissaBits = 0, .bias = 127, .specials = Specials::NanAllOnes, .hasSign = false, .hasZero = false}};
+    .floating = {.exponentBits = 8,
+                 .mantissaBits = 0,
+                 .bias = 127,
+                 .specials = Specials::NanAllOnes,
+                 .hasSign = false,
+                 .hasZero = false}};
 
 }  // namespace loupe

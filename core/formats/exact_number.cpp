@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "core/formats/exact_number.hpp"
 
+#include "core/base/text.hpp"
+
 #include <algorithm>
 #include <bit>
 #include <cmath>
 #include <limits>
 #include <optional>
 #include <string>
-
-#include "core/base/text.hpp"
 
 namespace loupe::detail {
 
@@ -18,8 +18,8 @@ constexpr std::int64_t kHugeExponent = 1'000'000'000'000;
 
 /// Significant digits of a literal and the power of the base that the last of them stands for.
 struct Digits {
-    std::string text;              ///< without leading zeros; at most kMaxDigits + 1
-    std::int64_t scale = 0;        ///< value = text · base^scale
+    std::string text;        ///< without leading zeros; at most kMaxDigits + 1
+    std::int64_t scale = 0;  ///< value = text · base^scale
     std::size_t consumed = 0;
     bool any = false;
 };
@@ -36,7 +36,8 @@ std::optional<int> digitOf(char c, int base) {
     return digit < base ? std::optional(digit) : std::nullopt;
 }
 
-/// Reads digits with at most one point. What exceeds kMaxDigits becomes a final 1 unless it is all zeros.
+/// Reads digits with at most one point. What exceeds kMaxDigits becomes a final 1 unless it is all
+/// zeros.
 Digits readDigits(std::string_view text, int base) {
     Digits digits;
     bool point = false;
@@ -190,7 +191,8 @@ Scaled ExactNumber::scaled() const {
     if (numerator_.isZero()) {
         return result;
     }
-    // Binary long division: scale so that 1/2 < a/b < 2, then take 65 bits, the first of which may be 0.
+    // Binary long division: scale so that 1/2 < a/b < 2, then take 65 bits, the first of which may
+    // be 0.
     BigUint rest = numerator_;
     BigUint divisor = denominator_;
     int exponent = numerator_.bitLength() - denominator_.bitLength();

@@ -9,7 +9,8 @@ constinit const NumberFormat kFormat_fp8_e3m4{
     .id = "fp8_e3m4",
     .title = "FP8 E3M4",
     .source = "ml_dtypes 0.6.0, README (float8_e3m4)",
-    .summary = "More precision for well-scaled weights (AWS Trainium); IEEE rules for the top exponent.",
+    .summary =
+        "More precision for well-scaled weights (AWS Trainium); IEEE rules for the top exponent.",
     .kind = FormatKind::Float,
     .bits = 8,
     .bitsPerWeight = 8,

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// max = (1 + 6/8) * 2^(15-7) = 448 ; min normal = 2^-6 ; min subnormal = 2^-9 ; no infinity, NaN = S.1111.111
+// max = (1 + 6/8) * 2^(15-7) = 448 ; min normal = 2^-6 ; min subnormal = 2^-9 ; no infinity, NaN =
+// S.1111.111
 #include "core/formats/number_format.hpp"
 
 namespace loupe {
@@ -13,6 +14,7 @@ constinit const NumberFormat kFormat_fp8_e4m3{
     .kind = FormatKind::Float,
     .bits = 8,
     .bitsPerWeight = 8,
-    .floating = {.exponentBits = 4, .mantissaBits = 3, .bias = 7, .specials = Specials::NanAllOnes}};
+    .floating = {
+        .exponentBits = 4, .mantissaBits = 3, .bias = 7, .specials = Specials::NanAllOnes}};
 
 }  // namespace loupe

@@ -9,7 +9,9 @@ constinit const NumberFormat kFormat_fp8_e4m3_ieee{
     .id = "fp8_e4m3_ieee",
     .title = "FP8 E4M3 (IEEE)",
     .source = "ml_dtypes 0.6.0, README (float8_e4m3)",
-    .summary = "E4M3 with infinities, as IEEE rules would have it: shows what OCP gained by giving them up.",
+    .summary =
+        "E4M3 with infinities, as IEEE rules would have it: shows what OCP gained by giving them "
+        "up.",
     .kind = FormatKind::Float,
     .bits = 8,
     .bitsPerWeight = 8,

@@ -9,10 +9,11 @@ constinit const NumberFormat kFormat_fp8_e4m3b11fnuz{
     .id = "fp8_e4m3b11fnuz",
     .title = "FP8 E4M3 B11 FNUZ",
     .source = "ml_dtypes 0.6.0, README (float8_e4m3b11fnuz)",
-    .summary = "E4M3 with bias 11 (Google TPU): small values, little range.",
+    .summary = "E4M3 with bias 11, of XLA: small values, little range.",
     .kind = FormatKind::Float,
     .bits = 8,
     .bitsPerWeight = 8,
-    .floating = {.exponentBits = 4, .mantissaBits = 3, .bias = 11, .specials = Specials::NanNegativeZero}};
+    .floating = {
+        .exponentBits = 4, .mantissaBits = 3, .bias = 11, .specials = Specials::NanNegativeZero}};
 
 }  // namespace loupe

@@ -5,7 +5,8 @@
 namespace loupe {
 
 extern const NumberFormat kFormat_int16;
-constinit const NumberFormat kFormat_int16{.id = "int16",
+constinit const NumberFormat kFormat_int16{
+    .id = "int16",
     .title = "INT16",
     .source = "ISO C 2018, 7.20.1.1",
     .summary = "Activations in mixed integer schemes; audio and sensor data.",

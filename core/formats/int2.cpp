@@ -5,7 +5,8 @@
 namespace loupe {
 
 extern const NumberFormat kFormat_int2;
-constinit const NumberFormat kFormat_int2{.id = "int2",
+constinit const NumberFormat kFormat_int2{
+    .id = "int2",
     .title = "INT2",
     .source = "ml_dtypes 0.6.0, README",
     .summary = "Weights at the edge of what post-training quantization can do.",

@@ -5,7 +5,8 @@
 namespace loupe {
 
 extern const NumberFormat kFormat_int32;
-constinit const NumberFormat kFormat_int32{.id = "int32",
+constinit const NumberFormat kFormat_int32{
+    .id = "int32",
     .title = "INT32",
     .source = "ISO C 2018, 7.20.1.1",
     .summary = "Accumulator of integer matrix products; biases of quantized layers.",

@@ -5,7 +5,8 @@
 namespace loupe {
 
 extern const NumberFormat kFormat_int4;
-constinit const NumberFormat kFormat_int4{.id = "int4",
+constinit const NumberFormat kFormat_int4{
+    .id = "int4",
     .title = "INT4",
     .source = "ONNX 1.16 operators, Cast, 4-bit integers",
     .summary = "Weights of GPTQ, AWQ and most 4-bit checkpoints.",

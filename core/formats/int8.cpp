@@ -5,7 +5,8 @@
 namespace loupe {
 
 extern const NumberFormat kFormat_int8;
-constinit const NumberFormat kFormat_int8{.id = "int8",
+constinit const NumberFormat kFormat_int8{
+    .id = "int8",
     .title = "INT8",
     .source = "ISO C 2018, 7.20.1.1",
     .summary = "Weights and activations of W8A8 and LLM.int8().",

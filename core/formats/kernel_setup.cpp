@@ -1,20 +1,26 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "core/formats/kernel_setup.hpp"
 
+#include "core/formats/rounding.hpp"
+
 #include <algorithm>
 #include <bit>
 #include <cmath>
 #include <limits>
 
-#include "core/formats/rounding.hpp"
-
 namespace loupe::detail {
 
 namespace {
 
-std::int32_t floatBits(double value) { return std::bit_cast<std::int32_t>(static_cast<float>(value)); }
-std::int64_t doubleBits(double value) { return std::bit_cast<std::int64_t>(value); }
-std::int32_t code32(std::uint64_t code) { return static_cast<std::int32_t>(code); }
+std::int32_t floatBits(double value) {
+    return std::bit_cast<std::int32_t>(static_cast<float>(value));
+}
+std::int64_t doubleBits(double value) {
+    return std::bit_cast<std::int64_t>(value);
+}
+std::int32_t code32(std::uint64_t code) {
+    return static_cast<std::int32_t>(code);
+}
 
 /// Magnitude of what an overflow gives.
 double overflowValue(const NumberFormat& format, Overflow overflow) {
@@ -25,9 +31,13 @@ double overflowValue(const NumberFormat& format, Overflow overflow) {
                                                       : std::numeric_limits<double>::quiet_NaN();
 }
 
-int topExponent(const NumberFormat& format) { return std::ilogb(limits(format).max); }
+int topExponent(const NumberFormat& format) {
+    return std::ilogb(limits(format).max);
+}
 
-std::int32_t signedSpecials(const FloatLayout& layout) { return layout.specials == Specials::NanNegativeZero ? 0 : -1; }
+std::int32_t signedSpecials(const FloatLayout& layout) {
+    return layout.specials == Specials::NanNegativeZero ? 0 : -1;
+}
 
 /// The float t for which `x > t` says the same as `x > border` (or `x >= border`) of every float x.
 float threshold(double border, bool atBorderToo) {
@@ -42,11 +52,13 @@ float threshold(double border, bool atBorderToo) {
 }  // namespace
 
 bool isMiniFloat(const NumberFormat& format) {
-    return format.kind == FormatKind::Float && format.floating.hasZero && format.floating.exponentBits < 8;
+    return format.kind == FormatKind::Float && format.floating.hasZero &&
+           format.floating.exponentBits < 8;
 }
 
 bool isShortFloat(const NumberFormat& format) {
-    return format.kind == FormatKind::Float && format.floating.hasZero && format.floating.exponentBits >= 8;
+    return format.kind == FormatKind::Float && format.floating.hasZero &&
+           format.floating.exponentBits >= 8;
 }
 
 MiniFloat miniFloat(const NumberFormat& format, Overflow overflow) {
@@ -62,7 +74,9 @@ MiniFloat miniFloat(const NumberFormat& format, Overflow overflow) {
     mini.signedSpecials = signedSpecials(layout);
     mini.maxCode = code32(codes.maxFinite);
     const bool infinite = layout.specials == Specials::Ieee;
-    mini.overflowCode = code32(saturates(format, overflow) ? codes.maxFinite : infinite ? codes.infinity : codes.nan);
+    mini.overflowCode = code32(saturates(format, overflow) ? codes.maxFinite
+                               : infinite                  ? codes.infinity
+                                                           : codes.nan);
     mini.nanCode = code32(codes.nan);
     mini.infinityCode = infinite ? code32(codes.infinity) : -1;
     mini.signShift = 31 - layout.exponentBits - layout.mantissaBits;
@@ -92,7 +106,8 @@ ShortFloat shortFloat(const NumberFormat& format, Overflow overflow) {
         shorter.keep = -shorter.lastBit;
     }
     // The largest FP64 is no float; as one it is infinity, as the scalar codec's result is.
-    shorter.maxBits = std::min(floatBits(limits(format).max), floatBits(static_cast<double>(std::numeric_limits<float>::max())));
+    shorter.maxBits = std::min(floatBits(limits(format).max),
+                               floatBits(static_cast<double>(std::numeric_limits<float>::max())));
     shorter.overflowBits = floatBits(overflowValue(format, overflow));
     return shorter;
 }
@@ -110,9 +125,13 @@ Book book(const NumberFormat& format) {
             order.push_back(code);
         }
     }
-    std::sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) { return format.codebook[a] < format.codebook[b]; });
+    std::sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) {
+        return format.codebook[a] < format.codebook[b];
+    });
     Book result;
-    std::fill(std::begin(result.thresholds), std::end(result.thresholds), std::numeric_limits<float>::infinity());
+    std::fill(std::begin(result.thresholds),
+              std::end(result.thresholds),
+              std::numeric_limits<float>::infinity());
     for (std::size_t k = 0; k < order.size(); ++k) {
         const float level = format.codebook[order[k]];
         result.levels[k] = level;
@@ -121,13 +140,15 @@ Book book(const NumberFormat& format) {
             result.zeroCode = result.codes[k];
         }
         if (k > 0) {
-            const double border = (static_cast<double>(result.levels[k - 1]) + static_cast<double>(level)) / 2;
+            const double border =
+                (static_cast<double>(result.levels[k - 1]) + static_cast<double>(level)) / 2;
             result.thresholds[k] = threshold(border, isSignMagnitude(format) && border < 0);
         }
     }
     if (isSignMagnitude(format)) {
         result.signedZero = -1;
-        result.negativeZeroCode = result.zeroCode + static_cast<std::int32_t>(format.codebook.size() / 2);
+        result.negativeZeroCode =
+            result.zeroCode + static_cast<std::int32_t>(format.codebook.size() / 2);
     }
     return result;
 }

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <algorithm>
-#include <cmath>
-#include <limits>
-
 #include "core/formats/codec.hpp"
 #include "core/formats/number_format.hpp"
 #include "core/formats/rounding.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
 
 namespace loupe {
 
@@ -33,7 +33,8 @@ FormatLimits floatLimits(const NumberFormat& format) {
     limits.hasNan = layout.specials != Specials::None;
     limits.finiteValues = codes.maxFinite + 1;
     if (layout.hasSign) {
-        limits.finiteValues += codes.maxFinite + (layout.specials == Specials::NanNegativeZero ? 0 : 1);
+        limits.finiteValues +=
+            codes.maxFinite + (layout.specials == Specials::NanNegativeZero ? 0 : 1);
     }
     return limits;
 }
@@ -48,12 +49,14 @@ FormatLimits limits(const NumberFormat& format) {
         case FormatKind::Integer:
             limits.min = static_cast<double>(format.integer.min);
             limits.max = static_cast<double>(format.integer.max);
-            limits.finiteValues = detail::isBinary(format)
-                                      ? 2
-                                      : static_cast<std::uint64_t>(format.integer.max - format.integer.min + 1);
+            limits.finiteValues =
+                detail::isBinary(format)
+                    ? 2
+                    : static_cast<std::uint64_t>(format.integer.max - format.integer.min + 1);
             break;
         case FormatKind::Codebook: {
-            const auto [least, most] = std::minmax_element(format.codebook.begin(), format.codebook.end());
+            const auto [least, most] =
+                std::minmax_element(format.codebook.begin(), format.codebook.end());
             limits.min = static_cast<double>(*least);
             limits.max = static_cast<double>(*most);
             limits.finiteValues = format.codebook.size();

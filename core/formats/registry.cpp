@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "core/formats/number_format.hpp"
+
 #include <algorithm>
 #include <array>
-
-#include "core/formats/number_format.hpp"
 
 namespace loupe {
 
@@ -20,11 +20,13 @@ constexpr std::array kFormats{
 
 }  // namespace
 
-std::span<const NumberFormat* const> allFormats() { return kFormats; }
+std::span<const NumberFormat* const> allFormats() {
+    return kFormats;
+}
 
 const NumberFormat* findFormat(std::string_view id) {
-    const auto* const found =
-        std::find_if(kFormats.begin(), kFormats.end(), [&](const NumberFormat* f) { return f->id == id; });
+    const auto* const found = std::find_if(
+        kFormats.begin(), kFormats.end(), [&](const NumberFormat* f) { return f->id == id; });
     return found == kFormats.end() ? nullptr : *found;
 }
 

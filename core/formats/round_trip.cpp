@@ -1,4 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "core/base/assert.hpp"
+#include "core/base/worker_pool.hpp"
+#include "core/formats/codec.hpp"
+#include "core/formats/format_kernels.hpp"
+#include "core/formats/kernel_setup.hpp"
+#include "core/formats/rounding.hpp"
+
 #include <algorithm>
 #include <array>
 #include <cstring>
@@ -7,13 +14,6 @@
 #include <string>
 #include <type_traits>
 #include <vector>
-
-#include "core/base/assert.hpp"
-#include "core/base/worker_pool.hpp"
-#include "core/formats/codec.hpp"
-#include "core/formats/format_kernels.hpp"
-#include "core/formats/kernel_setup.hpp"
-#include "core/formats/rounding.hpp"
 
 namespace loupe {
 
@@ -30,7 +30,10 @@ template <class In, class Out>
 using Kernel = std::function<std::int32_t(const In*, Out*, std::int64_t, bool stream)>;
 
 template <class In>
-Result<std::uint64_t> encodeAt(const NumberFormat& format, In value, const EncodeOptions& options, std::int64_t index) {
+Result<std::uint64_t> encodeAt(const NumberFormat& format,
+                               In value,
+                               const EncodeOptions& options,
+                               std::int64_t index) {
     EncodeOptions each = options;
     each.index = options.index + static_cast<std::uint64_t>(index);
     return encode(format, static_cast<double>(value), each);
@@ -38,11 +41,18 @@ Result<std::uint64_t> encodeAt(const NumberFormat& format, In value, const Encod
 
 /// The error of the first element that the format refuses.
 template <class In>
-Error firstRefused(const NumberFormat& format, const In* in, std::int64_t begin, std::int64_t end, const EncodeOptions& options) {
+Error firstRefused(const NumberFormat& format,
+                   const In* in,
+                   std::int64_t begin,
+                   std::int64_t end,
+                   const EncodeOptions& options) {
     for (std::int64_t i = begin; i < end; ++i) {
         const Result<std::uint64_t> code = encodeAt(format, in[i], options, i);
         if (!code) {
-            return {code.error().code, "element " + std::to_string(i) + ": " + code.error().what, {}, {}};
+            return {code.error().code,
+                    "element " + std::to_string(i) + ": " + code.error().what,
+                    {},
+                    {}};
         }
     }
     throw LogicError("a kernel refused what the codec takes");
@@ -86,7 +96,8 @@ std::optional<Error> kernelChunk(const NumberFormat& format,
                                  const EncodeOptions& options) {
     const std::int32_t wrong = detail::refused(format, options.overflow);
     // A refused element must still be found when in and out are the same.
-    const bool buffered = wrong != 0 && static_cast<const void*>(in) == static_cast<const void*>(out);
+    const bool buffered =
+        wrong != 0 && static_cast<const void*>(in) == static_cast<const void*>(out);
     std::array<Out, kBlock> buffer;
     for (std::int64_t i = begin; i < end; i += kBlock) {
         const std::int64_t count = std::min(kBlock, end - i);
@@ -130,7 +141,8 @@ Result<void> overChunks(const NumberFormat& format,
     const auto count = static_cast<std::int64_t>(in.size());
     const bool same = static_cast<const void*>(in.data()) == static_cast<const void*>(out.data());
     const bool stream = !same && count * static_cast<std::int64_t>(sizeof(Out)) >= kStreamBytes;
-    std::vector<std::optional<Error>> errors(static_cast<std::size_t>((count + kChunk - 1) / kChunk));
+    std::vector<std::optional<Error>> errors(
+        static_cast<std::size_t>((count + kChunk - 1) / kChunk));
     parallelFor(count, kChunk, {}, [&](std::int64_t begin, std::int64_t end, std::int64_t chunk) {
         std::optional<Error>& error = errors[static_cast<std::size_t>(chunk)];
         if (!kernel) {
@@ -155,14 +167,16 @@ Result<void> overChunks(const NumberFormat& format,
 
 /// `kernel` with its parameters, as one function.
 template <class In, class Parameters>
-Kernel<In, In> bind(detail::FormatKernels::Round<In, Parameters> kernel, const Parameters& parameters) {
+Kernel<In, In> bind(detail::FormatKernels::Round<In, Parameters> kernel,
+                    const Parameters& parameters) {
     return [kernel, parameters](const In* in, In* out, std::int64_t count, bool stream) {
         return kernel(in, out, count, parameters, stream);
     };
 }
 
 template <class Parameters>
-Kernel<float, std::uint16_t> bind(detail::FormatKernels::Encode<Parameters> kernel, const Parameters& parameters) {
+Kernel<float, std::uint16_t> bind(detail::FormatKernels::Encode<Parameters> kernel,
+                                  const Parameters& parameters) {
     return [kernel, parameters](const float* in, std::uint16_t* out, std::int64_t count, bool) {
         return kernel(in, out, count, parameters);
     };
@@ -195,14 +209,17 @@ Kernel<float, float> roundKernel(const NumberFormat& format, const EncodeOptions
 }
 
 Kernel<double, double> roundKernelDouble(const NumberFormat& format, const EncodeOptions& options) {
-    const bool narrow = detail::isMiniFloat(format) || (detail::isShortFloat(format) && format.id != "fp64");
+    const bool narrow =
+        detail::isMiniFloat(format) || (detail::isShortFloat(format) && format.id != "fp64");
     if (options.rounding != Rounding::Nearest || !narrow) {
         return nullptr;
     }
-    return bind(detail::formatKernels().roundMiniDouble, detail::miniDouble(format, options.overflow));
+    return bind(detail::formatKernels().roundMiniDouble,
+                detail::miniDouble(format, options.overflow));
 }
 
-Kernel<float, std::uint16_t> encodeKernel(const NumberFormat& format, const EncodeOptions& options) {
+Kernel<float, std::uint16_t> encodeKernel(const NumberFormat& format,
+                                          const EncodeOptions& options) {
     const detail::FormatKernels& kernels = detail::formatKernels();
     if (options.rounding != Rounding::Nearest) {
         return nullptr;
@@ -221,11 +238,17 @@ Kernel<float, std::uint16_t> encodeKernel(const NumberFormat& format, const Enco
 
 }  // namespace
 
-Result<void> roundTrip(const NumberFormat& format, std::span<const float> in, std::span<float> out, const EncodeOptions& options) {
+Result<void> roundTrip(const NumberFormat& format,
+                       std::span<const float> in,
+                       std::span<float> out,
+                       const EncodeOptions& options) {
     return overChunks(format, roundKernel(format, options), in, out, options);
 }
 
-Result<void> roundTrip(const NumberFormat& format, std::span<const double> in, std::span<double> out, const EncodeOptions& options) {
+Result<void> roundTrip(const NumberFormat& format,
+                       std::span<const double> in,
+                       std::span<double> out,
+                       const EncodeOptions& options) {
     return overChunks(format, roundKernelDouble(format, options), in, out, options);
 }
 

@@ -53,7 +53,10 @@ bool roundsUp(const Split& part, Rounding rounding, std::uint64_t random) {
     return false;
 }
 
-Rounded saturated(const NumberFormat& format, const FloatCodes& codes, bool negative, Overflow overflow) {
+Rounded saturated(const NumberFormat& format,
+                  const FloatCodes& codes,
+                  bool negative,
+                  Overflow overflow) {
     const std::uint64_t sign = negative ? codes.sign : 0;
     if (saturates(format, overflow)) {
         return {sign | codes.maxFinite, true};
@@ -61,11 +64,13 @@ Rounded saturated(const NumberFormat& format, const FloatCodes& codes, bool nega
     if (format.floating.specials == Specials::Ieee) {
         return {sign | codes.infinity, true};
     }
-    return {format.floating.specials == Specials::NanNegativeZero ? codes.nan : sign | codes.nan, true};
+    return {format.floating.specials == Specials::NanNegativeZero ? codes.nan : sign | codes.nan,
+            true};
 }
 
-/// E8M0 has neither sign nor zero. As ml_dtypes 0.6.0: 0 and negatives give NaN; whatever is below 2^-127 gives 2^-127.
-/// ml_dtypes rounds the binade (2^-127, 2^-126), subnormal in FP32, on a grid of 2^-126 and so always up.
+/// E8M0 has neither sign nor zero. As ml_dtypes 0.6.0: 0 and negatives give NaN; whatever is below
+/// 2^-127 gives 2^-127. ml_dtypes rounds the binade (2^-127, 2^-126), subnormal in FP32, on a grid
+/// of 2^-126 and so always up.
 Rounded roundPowerOfTwo(const NumberFormat& format,
                         const Scaled& value,
                         const EncodeOptions& options,
@@ -81,7 +86,8 @@ Rounded roundPowerOfTwo(const NumberFormat& format,
     }
     const bool asSubnormal = exponent == lowest && options.rounding == Rounding::Nearest;
     const Split part = split(value, exponent);
-    const bool up = asSubnormal ? !(part.fraction == 0 && part.exact) : roundsUp(part, options.rounding, random);
+    const bool up = asSubnormal ? !(part.fraction == 0 && part.exact)
+                                : roundsUp(part, options.rounding, random);
     const auto code = static_cast<std::int64_t>(exponent) - lowest + (up ? 1 : 0);
     if (code > static_cast<std::int64_t>(codes.maxFinite)) {
         return saturated(format, codes, false, options.overflow);
@@ -104,13 +110,14 @@ Rounded roundFloat(const NumberFormat& format,
     if (value.significand != 0) {
         const int minExponent = 1 - layout.bias;
         const int exponent = std::max(value.exponent + 63, minExponent);
-        if (exponent > layout.bias + 1) {  // beyond every layout here, and out of reach of the shift below
+        if (exponent >
+            layout.bias + 1) {  // beyond every layout here, and out of reach of the shift below
             return saturated(format, codes, value.negative, options.overflow);
         }
         const Split part = split(value, exponent - layout.mantissaBits);
         // Subnormals, and the carry into the next exponent, fall out of this sum.
-        magnitude = (static_cast<std::uint64_t>(exponent - minExponent) << layout.mantissaBits) + part.whole +
-                    (roundsUp(part, options.rounding, random) ? 1 : 0);
+        magnitude = (static_cast<std::uint64_t>(exponent - minExponent) << layout.mantissaBits) +
+                    part.whole + (roundsUp(part, options.rounding, random) ? 1 : 0);
         if (magnitude > codes.maxFinite) {
             return saturated(format, codes, value.negative, options.overflow);
         }
@@ -136,7 +143,8 @@ Rounded roundInteger(const NumberFormat& format,
         return {integerCode(format, edge), true};
     }
     const Split part = split(value, 0);
-    const auto magnitude = static_cast<std::int64_t>(part.whole) + (roundsUp(part, options.rounding, random) ? 1 : 0);
+    const auto magnitude =
+        static_cast<std::int64_t>(part.whole) + (roundsUp(part, options.rounding, random) ? 1 : 0);
     const std::int64_t rounded = value.negative ? -magnitude : magnitude;
     const std::int64_t clamped = std::clamp(rounded, format.integer.min, format.integer.max);
     return {integerCode(format, clamped), clamped != rounded};
@@ -149,7 +157,8 @@ struct Gap {
 };
 
 /// True for the upper level. `tieUp` decides Nearest at the exact midpoint.
-bool picksUpper(const Scaled& value, const Gap& gap, Rounding rounding, bool tieUp, std::uint64_t random) {
+bool picksUpper(
+    const Scaled& value, const Gap& gap, Rounding rounding, bool tieUp, std::uint64_t random) {
     const int side = compare(value, (gap.lower + gap.upper) / 2);  // exact: levels are floats
     switch (rounding) {
         case Rounding::Nearest:
@@ -173,7 +182,10 @@ Rounded roundBinary(const Scaled& value, const EncodeOptions& options, std::uint
     const bool below = compare(value, -1.0) < 0;
     const bool above = compare(value, 1.0) > 0;
     if (!below && !above && options.rounding == Rounding::Stochastic) {
-        return {picksUpper(value, {-1.0, 1.0}, Rounding::Stochastic, true, random) ? std::uint64_t{1} : 0, false};
+        return {picksUpper(value, {-1.0, 1.0}, Rounding::Stochastic, true, random)
+                    ? std::uint64_t{1}
+                    : 0,
+                false};
     }
     return {compare(value, 0.0) >= 0 ? std::uint64_t{1} : 0, below || above};
 }
@@ -255,7 +267,8 @@ int compare(const Scaled& a, double b) {
 FloatCodes floatCodes(const FloatLayout& layout) {
     const int width = layout.exponentBits + layout.mantissaBits;
     const std::uint64_t all = (std::uint64_t{1} << width) - 1;
-    const std::uint64_t top = ((std::uint64_t{1} << layout.exponentBits) - 1) << layout.mantissaBits;
+    const std::uint64_t top = ((std::uint64_t{1} << layout.exponentBits) - 1)
+                              << layout.mantissaBits;
     FloatCodes codes;
     codes.sign = layout.hasSign ? std::uint64_t{1} << width : 0;
     switch (layout.specials) {
@@ -290,7 +303,9 @@ bool saturates(const NumberFormat& format, Overflow overflow) {
     return overflow == Overflow::Saturate;
 }
 
-bool isBinary(const NumberFormat& format) { return format.kind == FormatKind::Integer && format.bits == 1; }
+bool isBinary(const NumberFormat& format) {
+    return format.kind == FormatKind::Integer && format.bits == 1;
+}
 
 bool isSignMagnitude(const NumberFormat& format) {
     const std::size_t half = format.codebook.size() / 2;
@@ -320,15 +335,19 @@ Rounded roundToCode(const NumberFormat& format,
     return {};
 }
 
-Result<std::uint64_t> specialToCode(const NumberFormat& format, bool isNan, bool negative, Overflow overflow) {
+Result<std::uint64_t> specialToCode(const NumberFormat& format,
+                                    bool isNan,
+                                    bool negative,
+                                    Overflow overflow) {
     const bool isFloat = format.kind == FormatKind::Float;
     if (isNan) {
         if (!isFloat || format.floating.specials == Specials::None) {
             return fail(ErrorCode::Invalid, std::string(format.id) + " has no NaN");
         }
         const FloatCodes codes = floatCodes(format.floating);
-        return format.floating.specials == Specials::NanNegativeZero ? codes.nan
-                                                                     : codes.nan | (negative ? codes.sign : 0);
+        return format.floating.specials == Specials::NanNegativeZero
+                   ? codes.nan
+                   : codes.nan | (negative ? codes.sign : 0);
     }
     if (isFloat) {
         const FloatCodes codes = floatCodes(format.floating);
@@ -339,7 +358,8 @@ Result<std::uint64_t> specialToCode(const NumberFormat& format, bool isNan, bool
     }
     if (format.kind == FormatKind::Integer && overflow != Overflow::Saturate) {
         return fail(ErrorCode::Invalid,
-                    std::string(format.id) + " has no infinity (ask for saturation to get its largest value)");
+                    std::string(format.id) +
+                        " has no infinity (ask for saturation to get its largest value)");
     }
     const Scaled beyond{negative, false, std::uint64_t{1} << 63U, 4096};
     return roundToCode(format, beyond, {}, 0).code;

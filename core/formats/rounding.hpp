@@ -2,9 +2,9 @@
 // Inside core/formats only: one rounding from an exact value to a code.
 #pragma once
 
-#include <cstdint>
-
 #include "core/formats/codec.hpp"
+
+#include <cstdint>
 
 namespace loupe::detail {
 
@@ -29,7 +29,8 @@ struct FloatCodes {
     std::uint64_t sign = 0;       ///< the sign bit, 0 for unsigned formats
     std::uint64_t maxFinite = 0;  ///< largest finite magnitude
     std::uint64_t infinity = 0;   ///< meaningful for Specials::Ieee
-    std::uint64_t nan = 0;        ///< quiet NaN (with the sign bit for NanNegativeZero); meaningless for None
+    std::uint64_t nan =
+        0;  ///< quiet NaN (with the sign bit for NanNegativeZero); meaningless for None
 };
 [[nodiscard]] FloatCodes floatCodes(const FloatLayout& layout);
 

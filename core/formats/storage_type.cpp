@@ -1,6 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "core/formats/storage_type.hpp"
 
+#include "core/base/assert.hpp"
+#include "core/formats/codec.hpp"
+#include "core/formats/format_kernels.hpp"
+#include "core/formats/kernel_setup.hpp"
+
 #include <algorithm>
 #include <array>
 #include <bit>
@@ -9,19 +14,26 @@
 #include <type_traits>
 #include <vector>
 
-#include "core/base/assert.hpp"
-#include "core/formats/codec.hpp"
-#include "core/formats/format_kernels.hpp"
-#include "core/formats/kernel_setup.hpp"
-
 namespace loupe {
 
 namespace {
 
-static_assert(std::endian::native == std::endian::little, "elements are read as they lie in memory");
+static_assert(std::endian::native == std::endian::little,
+              "elements are read as they lie in memory");
 
 /// The types that only containers have.
-enum class Plain : std::uint8_t { None, Bool, Int64, Uint64, Complex64, Complex128, Fp64, Fp32, Int32, Uint32 };
+enum class Plain : std::uint8_t {
+    None,
+    Bool,
+    Int64,
+    Uint64,
+    Complex64,
+    Complex128,
+    Fp64,
+    Fp32,
+    Int32,
+    Uint32
+};
 
 struct Entry {
     StorageType type;
@@ -31,15 +43,16 @@ struct Entry {
 };
 
 Plain plainOf(std::string_view id) {
-    constexpr std::array<std::pair<std::string_view, Plain>, 9> kPlain{{{"bool", Plain::Bool},
-                                                                        {"int64", Plain::Int64},
-                                                                        {"uint64", Plain::Uint64},
-                                                                        {"complex64", Plain::Complex64},
-                                                                        {"complex128", Plain::Complex128},
-                                                                        {"fp64", Plain::Fp64},
-                                                                        {"fp32", Plain::Fp32},
-                                                                        {"int32", Plain::Int32},
-                                                                        {"uint32", Plain::Uint32}}};
+    constexpr std::array<std::pair<std::string_view, Plain>, 9> kPlain{
+        {{"bool", Plain::Bool},
+         {"int64", Plain::Int64},
+         {"uint64", Plain::Uint64},
+         {"complex64", Plain::Complex64},
+         {"complex128", Plain::Complex128},
+         {"fp64", Plain::Fp64},
+         {"fp32", Plain::Fp32},
+         {"int32", Plain::Int32},
+         {"uint32", Plain::Uint32}}};
     for (const auto& [name, plain] : kPlain) {
         if (name == id) {
             return plain;
@@ -65,7 +78,11 @@ std::vector<Entry> makeEntries() {
         }
         entries.push_back(std::move(entry));
     }
-    for (const auto& [id, bits] : {std::pair{"bool", 8}, {"int64", 64}, {"uint64", 64}, {"complex64", 64}, {"complex128", 128}}) {
+    for (const auto& [id, bits] : {std::pair{"bool", 8},
+                                   {"int64", 64},
+                                   {"uint64", 64},
+                                   {"complex64", 64},
+                                   {"complex128", 128}}) {
         entries.push_back({{id, bits, nullptr}, plainOf(id), {}, {}});
     }
     return entries;
@@ -123,7 +140,11 @@ std::uint64_t packedCode(std::span<const std::byte> bytes, int bits, std::int64_
 }
 
 template <class Out>
-void decodeTable(const Entry& entry, std::span<const std::byte> bytes, std::int64_t first, std::int64_t count, Out* out) {
+void decodeTable(const Entry& entry,
+                 std::span<const std::byte> bytes,
+                 std::int64_t first,
+                 std::int64_t count,
+                 Out* out) {
     const float* values = entry.values.data();
     if (entry.type.bits == 8) {
         const std::byte* from = bytes.data() + first;
@@ -151,7 +172,8 @@ bool decodeByKernel(const Entry& entry, const std::byte* from, std::int64_t coun
         kernels.decodeInt8(from, count, out);
     } else if (entry.type.id == "uint8") {
         kernels.decodeUint8(from, count, out);
-    } else if (entry.type.bits < 8 || entry.type.bits > 16 || !detail::isMiniFloat(*entry.type.format)) {
+    } else if (entry.type.bits < 8 || entry.type.bits > 16 ||
+               !detail::isMiniFloat(*entry.type.format)) {
         return false;
     } else if (entry.type.bits == 8) {
         kernels.decodeMini8(from, count, entry.mini, out);
@@ -162,9 +184,14 @@ bool decodeByKernel(const Entry& entry, const std::byte* from, std::int64_t coun
 }
 
 template <class Out>
-void decodeCodes(const Entry& entry, std::span<const std::byte> bytes, std::int64_t first, std::int64_t count, Out* out) {
+void decodeCodes(const Entry& entry,
+                 std::span<const std::byte> bytes,
+                 std::int64_t first,
+                 std::int64_t count,
+                 Out* out) {
     if constexpr (std::is_same_v<Out, float>) {
-        if (entry.type.bits >= 8 && decodeByKernel(entry, bytes.data() + first * (entry.type.bits / 8), count, out)) {
+        if (entry.type.bits >= 8 &&
+            decodeByKernel(entry, bytes.data() + first * (entry.type.bits / 8), count, out)) {
             return;
         }
     }
@@ -172,7 +199,11 @@ void decodeCodes(const Entry& entry, std::span<const std::byte> bytes, std::int6
 }
 
 template <class Out>
-void decodeAll(const StorageType& type, std::span<const std::byte> bytes, std::int64_t first, std::int64_t count, Out* out) {
+void decodeAll(const StorageType& type,
+               std::span<const std::byte> bytes,
+               std::int64_t first,
+               std::int64_t count,
+               Out* out) {
     if (count == 0) {
         return;
     }
@@ -223,17 +254,28 @@ const StorageType* findStorageType(std::string_view id) {
     return nullptr;
 }
 
-void decodeElements(const StorageType& type, std::span<const std::byte> bytes, std::int64_t first, std::int64_t count, float* out) {
+void decodeElements(const StorageType& type,
+                    std::span<const std::byte> bytes,
+                    std::int64_t first,
+                    std::int64_t count,
+                    float* out) {
     decodeAll(type, bytes, first, count, out);
 }
 
-void decodeElements(const StorageType& type, std::span<const std::byte> bytes, std::int64_t first, std::int64_t count, double* out) {
+void decodeElements(const StorageType& type,
+                    std::span<const std::byte> bytes,
+                    std::int64_t first,
+                    std::int64_t count,
+                    double* out) {
     decodeAll(type, bytes, first, count, out);
 }
 
-std::uint64_t elementCode(const StorageType& type, std::span<const std::byte> bytes, std::int64_t index) {
-    LOUPE_ASSERT(index >= 0 && (index + 1) * type.bits <= static_cast<std::int64_t>(bytes.size()) * 8,
-                 "the element must lie inside the bytes");
+std::uint64_t elementCode(const StorageType& type,
+                          std::span<const std::byte> bytes,
+                          std::int64_t index) {
+    LOUPE_ASSERT(
+        index >= 0 && (index + 1) * type.bits <= static_cast<std::int64_t>(bytes.size()) * 8,
+        "the element must lie inside the bytes");
     if (type.bits < 8) {
         return packedCode(bytes, type.bits, index);
     }

@@ -9,7 +9,9 @@ constinit const NumberFormat kFormat_tf32{
     .id = "tf32",
     .title = "TF32",
     .source = "NVIDIA A100 Tensor Core GPU Architecture, white paper (2020)",
-    .summary = "What Ampere tensor cores read of an FP32 operand; lives in 32-bit words, the low 13 bits zero.",
+    .summary =
+        "What Ampere tensor cores read of an FP32 operand; lives in 32-bit words, the low 13 bits "
+        "zero.",
     .kind = FormatKind::Float,
     .bits = 19,
     .bitsPerWeight = 19,

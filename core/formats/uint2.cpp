@@ -5,7 +5,8 @@
 namespace loupe {
 
 extern const NumberFormat kFormat_uint2;
-constinit const NumberFormat kFormat_uint2{.id = "uint2",
+constinit const NumberFormat kFormat_uint2{
+    .id = "uint2",
     .title = "UINT2",
     .source = "ml_dtypes 0.6.0, README",
     .summary = "Asymmetric 2-bit quantization with a zero point.",

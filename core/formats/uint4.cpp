@@ -5,7 +5,8 @@
 namespace loupe {
 
 extern const NumberFormat kFormat_uint4;
-constinit const NumberFormat kFormat_uint4{.id = "uint4",
+constinit const NumberFormat kFormat_uint4{
+    .id = "uint4",
     .title = "UINT4",
     .source = "ONNX 1.16 operators, Cast, 4-bit integers",
     .summary = "Asymmetric 4-bit quantization with a zero point.",

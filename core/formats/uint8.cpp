@@ -5,7 +5,8 @@
 namespace loupe {
 
 extern const NumberFormat kFormat_uint8;
-constinit const NumberFormat kFormat_uint8{.id = "uint8",
+constinit const NumberFormat kFormat_uint8{
+    .id = "uint8",
     .title = "UINT8",
     .source = "ISO C 2018, 7.20.1.1",
     .summary = "Asymmetric 8-bit quantization with a zero point.",

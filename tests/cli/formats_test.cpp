@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // `loupe formats` and `loupe encode` through the built program.
-#include <nlohmann/json.hpp>
-
 #include "core/formats/number_format.hpp"
 #include "tests/support/catch.hpp"
 #include "tests/support/paths.hpp"
+
+#include <nlohmann/json.hpp>
 
 using loupe::test::ProcessResult;
 using loupe::test::runProgram;
@@ -41,9 +41,13 @@ TEST_CASE("formats lists every format with all fields of the contract") {
     for (const Json& format : formats) {
         CAPTURE(format.dump());
         CHECK(format.at("name") == std::string(loupe::allFormats()[at++]->id));
-        for (const char* key : {"kind", "bits", "bits_per_weight", "sign_bits", "exponent_bits", "mantissa_bits", "bias", "min", "max",
-                                "min_normal", "min_subnormal", "epsilon", "decimal_digits", "digits10", "max_digits10",
-                                "has_infinity", "has_nan", "finite_values", "block_size", "source"}) {
+        for (const char* key : {"kind",           "bits",          "bits_per_weight",
+                                "sign_bits",      "exponent_bits", "mantissa_bits",
+                                "bias",           "min",           "max",
+                                "min_normal",     "min_subnormal", "epsilon",
+                                "decimal_digits", "digits10",      "max_digits10",
+                                "has_infinity",   "has_nan",       "finite_values",
+                                "block_size",     "source"}) {
             CHECK(format.contains(key));
         }
     }
@@ -76,7 +80,8 @@ TEST_CASE("formats: figures of the lecture") {
     CHECK(named("int8").at("epsilon").is_null());
     CHECK(named("nf4").at("kind") == "codebook");
     CHECK(named("ternary").at("bits") == 2);
-    CHECK_THAT(named("ternary").at("bits_per_weight").get<double>(), Catch::Matchers::WithinAbs(1.585, 5e-4));
+    CHECK_THAT(named("ternary").at("bits_per_weight").get<double>(),
+               Catch::Matchers::WithinAbs(1.585, 5e-4));
     CHECK(runProgram("loupe", {"formats"}).out.find("fp8_e4m3fnuz") != std::string::npos);
 }
 
@@ -87,21 +92,24 @@ TEST_CASE("the quick knowledge test of the lecture") {
         const char* bits;
         const char* exact;
     };
-    const Row row = GENERATE(
-        Row{"3.14159265358979323846264338327950288", "fp32", "0x40490FDB", "3.1415927410125732421875"},
-        Row{"3.14159265358979323846264338327950288", "fp16", "0x4248", "3.140625"},
-        Row{"3.14159265358979323846264338327950288", "bf16", "0x4049", "3.140625"},
-        Row{"1.1e26", "fp32", "0x6AB5FAD0", "110000000946866311755988992"},
-        Row{"1.1e26", "fp16", "0x7C00", "inf"},
-        Row{"1.1e26", "bf16", "0x6AB6", "110012249584931254898262016"},
-        Row{"1.1e49", "fp32", "0x7F800000", "inf"},
-        Row{"1.1e49", "fp16", "0x7C00", "inf"},
-        Row{"1.1e49", "bf16", "0x7F80", "inf"},
-        Row{"1.1e-20", "fp16", "0x0000", "0"},
-        Row{"0.0000000000000000000432", "fp16", "0x0000", "0"},
-        Row{"900000000000000000000000", "fp32", "0x673E9519", "899999998052066261991424"},
-        Row{"9e23", "fp16", "0x7C00", "inf"},
-        Row{"9e23", "bf16", "0x673F", "901971998228102235815936"});
+    const Row row =
+        GENERATE(Row{"3.14159265358979323846264338327950288",
+                     "fp32",
+                     "0x40490FDB",
+                     "3.1415927410125732421875"},
+                 Row{"3.14159265358979323846264338327950288", "fp16", "0x4248", "3.140625"},
+                 Row{"3.14159265358979323846264338327950288", "bf16", "0x4049", "3.140625"},
+                 Row{"1.1e26", "fp32", "0x6AB5FAD0", "110000000946866311755988992"},
+                 Row{"1.1e26", "fp16", "0x7C00", "inf"},
+                 Row{"1.1e26", "bf16", "0x6AB6", "110012249584931254898262016"},
+                 Row{"1.1e49", "fp32", "0x7F800000", "inf"},
+                 Row{"1.1e49", "fp16", "0x7C00", "inf"},
+                 Row{"1.1e49", "bf16", "0x7F80", "inf"},
+                 Row{"1.1e-20", "fp16", "0x0000", "0"},
+                 Row{"0.0000000000000000000432", "fp16", "0x0000", "0"},
+                 Row{"900000000000000000000000", "fp32", "0x673E9519", "899999998052066261991424"},
+                 Row{"9e23", "fp16", "0x7C00", "inf"},
+                 Row{"9e23", "bf16", "0x673F", "901971998228102235815936"});
     CAPTURE(row.value, row.format);
     const Json number = encoded(row.value, row.format);
     CHECK(number.at("bits") == row.bits);
@@ -145,17 +153,22 @@ TEST_CASE("encode: negative values need no '--', in any place") {
     CHECK(encoded("-1e-3", "fp32").at("bits") == "0xBA83126F");
     CHECK(encoded("-0x1p3", "fp32").at("value") == -8);
     CHECK(document({"encode", "--format", "fp16", "-.5"}).at("value") == -0.5);
-    CHECK(Json::parse(runProgram("loupe", {"encode", "--json", "--format", "fp16", "--", "-7"}).out).at("value") == -7);
+    CHECK(Json::parse(runProgram("loupe", {"encode", "--json", "--format", "fp16", "--", "-7"}).out)
+              .at("value") == -7);
 }
 
 TEST_CASE("encode: overflow, rounding and seed") {
     CHECK(document({"encode", "1e9", "--format", "fp8_e4m3"}).at("bits") == "0x7E");
-    CHECK(document({"encode", "1e9", "--format", "fp8_e4m3", "--overflow", "special"}).at("bits") == "0x7F");
-    CHECK(document({"encode", "1e9", "--format", "fp16", "--overflow", "saturate"}).at("value") == 65504);
-    CHECK(document({"encode", "inf", "--format", "int8", "--overflow", "saturate"}).at("value") == 127);
+    CHECK(document({"encode", "1e9", "--format", "fp8_e4m3", "--overflow", "special"}).at("bits") ==
+          "0x7F");
+    CHECK(document({"encode", "1e9", "--format", "fp16", "--overflow", "saturate"}).at("value") ==
+          65504);
+    CHECK(document({"encode", "inf", "--format", "int8", "--overflow", "saturate"}).at("value") ==
+          127);
     CHECK(document({"encode", "2.5", "--format", "int8", "--rounding", "away"}).at("value") == 3);
     CHECK(document({"encode", "2.9", "--format", "int8", "--rounding", "zero"}).at("value") == 2);
-    const std::vector<std::string> drawn{"encode", "0.3", "--format", "fp4_e2m1", "--rounding", "stochastic", "--seed", "7"};
+    const std::vector<std::string> drawn{
+        "encode", "0.3", "--format", "fp4_e2m1", "--rounding", "stochastic", "--seed", "7"};
     CHECK(document(drawn) == document(drawn));
 }
 

@@ -1,5 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// Every format against tests/golden/formats/<id>.csv, made by ml_dtypes and numpy (tests/oracles/formats.py).
+// Every format against tests/golden/formats/<id>.csv, made by ml_dtypes and numpy
+// (tests/oracles/formats.py).
+#include "core/base/hash.hpp"
+#include "core/base/text.hpp"
+#include "core/formats/codec.hpp"
+#include "tests/support/catch.hpp"
+#include "tests/support/paths.hpp"
+
 #include <algorithm>
 #include <bit>
 #include <cmath>
@@ -7,12 +14,6 @@
 #include <fstream>
 #include <limits>
 #include <map>
-
-#include "core/base/hash.hpp"
-#include "core/base/text.hpp"
-#include "core/formats/codec.hpp"
-#include "tests/support/catch.hpp"
-#include "tests/support/paths.hpp"
 
 using namespace loupe;
 
@@ -26,7 +27,8 @@ struct Row {
 
 std::vector<Row> goldenRows(const NumberFormat& format) {
     std::ifstream file(test::goldenDir() / "formats" / (std::string(format.id) + ".csv"));
-    INFO("tests/golden/formats/" << format.id << ".csv is missing: every format needs a foreign oracle");
+    INFO("tests/golden/formats/" << format.id
+                                 << ".csv is missing: every format needs a foreign oracle");
     REQUIRE(file.is_open());
     std::vector<Row> rows;
     std::string line;
@@ -40,9 +42,15 @@ std::vector<Row> goldenRows(const NumberFormat& format) {
     return rows;
 }
 
-double parsed(const std::string& text) { return std::strtod(text.c_str(), nullptr); }
-std::uint64_t parsedCode(const std::string& text) { return std::strtoull(text.c_str(), nullptr, 16); }
-std::uint64_t sameBits(double value) { return std::bit_cast<std::uint64_t>(value); }
+double parsed(const std::string& text) {
+    return std::strtod(text.c_str(), nullptr);
+}
+std::uint64_t parsedCode(const std::string& text) {
+    return std::strtoull(text.c_str(), nullptr, 16);
+}
+std::uint64_t sameBits(double value) {
+    return std::bit_cast<std::uint64_t>(value);
+}
 
 std::uint64_t splitmix(std::uint64_t i, std::uint64_t salt) {
     std::uint64_t z = (i + 1) * 0x9E3779B97F4A7C15ULL + salt;
@@ -77,13 +85,15 @@ public:
         if (stratum == 0) {
             bits = (top & 0x7F800000U) == 0x7F800000U ? top & 0xBFFFFFFFU : top;
         } else if (stratum == 1) {
-            bits = ((static_cast<std::uint64_t>(lowest_ + 127) + top % exponents_) << 23U) | (h & 0x7FFFFFU) |
-                   (((h >> 23U) & 1U) << 31U);
+            bits = ((static_cast<std::uint64_t>(lowest_ + 127) + top % exponents_) << 23U) |
+                   (h & 0x7FFFFFU) | (((h >> 23U) & 1U) << 31U);
         } else {
             const auto [a, b] = pair(top);
             const auto near = static_cast<float>(stratum == 2 ? (a + b) / 2 : a);
-            const std::int64_t moved = std::bit_cast<std::int32_t>(near) + static_cast<std::int64_t>((h & 0xFFU) % 3) - 1;
-            bits = static_cast<std::uint64_t>(std::max<std::int64_t>(moved, 0)) | (((h >> 8U) & 1U) << 31U);
+            const std::int64_t moved =
+                std::bit_cast<std::int32_t>(near) + static_cast<std::int64_t>((h & 0xFFU) % 3) - 1;
+            bits = static_cast<std::uint64_t>(std::max<std::int64_t>(moved, 0)) |
+                   (((h >> 8U) & 1U) << 31U);
         }
         return static_cast<double>(std::bit_cast<float>(static_cast<std::uint32_t>(bits)));
     }
@@ -98,14 +108,16 @@ public:
             return std::bit_cast<double>((g & kExponent) == kExponent ? g & 0xBFFFFFFFFFFFFFFF : g);
         }
         if ((i & 3U) == 1) {
-            return std::bit_cast<double>(((static_cast<std::uint64_t>(lowest_ + 1023) + top % exponents_) << 52U) |
-                                         (g & 0xFFFFFFFFFFFFF) | sign);
+            return std::bit_cast<double>(
+                ((static_cast<std::uint64_t>(lowest_ + 1023) + top % exponents_) << 52U) |
+                (g & 0xFFFFFFFFFFFFF) | sign);
         }
         const auto [a, b] = pair(top);
         const std::int64_t delta = static_cast<std::int64_t>((h & 0xFFU) % 3) - 1;
-        const std::int64_t moved =
-            std::bit_cast<std::int64_t>((a + b) / 2) + ((i & 3U) == 2 ? delta : delta * (std::int64_t{1} << 20U));
-        return std::bit_cast<double>(static_cast<std::uint64_t>(std::max<std::int64_t>(moved, 0)) | sign);
+        const std::int64_t moved = std::bit_cast<std::int64_t>((a + b) / 2) +
+                                   ((i & 3U) == 2 ? delta : delta * (std::int64_t{1} << 20U));
+        return std::bit_cast<double>(static_cast<std::uint64_t>(std::max<std::int64_t>(moved, 0)) |
+                                     sign);
     }
 
 private:
@@ -113,7 +125,8 @@ private:
     [[nodiscard]] std::pair<double, double> pair(std::uint64_t top) const {
         if (magnitudes_.empty()) {
             const auto low = static_cast<std::uint32_t>((top & 0x7FFFFFFFU) % 0x7F7FFFFFU);
-            return {static_cast<double>(std::bit_cast<float>(low)), static_cast<double>(std::bit_cast<float>(low + 1))};
+            return {static_cast<double>(std::bit_cast<float>(low)),
+                    static_cast<double>(std::bit_cast<float>(low + 1))};
         }
         const std::size_t c = top % magnitudes_.size();
         return {magnitudes_[c], magnitudes_[std::min(c + 1, magnitudes_.size() - 1)]};
@@ -144,7 +157,9 @@ std::uint64_t decodeHash(const NumberFormat& format) {
     std::uint64_t hash = fnv1a(std::string_view{});
     for (std::uint64_t code = 0; code < std::uint64_t{1} << format.bits; ++code) {
         const double value = decode(format, code);
-        const auto bits = std::isnan(value) ? 0x7FC00000U : std::bit_cast<std::uint32_t>(static_cast<float>(value));
+        const auto bits = std::isnan(value)
+                              ? 0x7FC00000U
+                              : std::bit_cast<std::uint32_t>(static_cast<float>(value));
         hash = fnv1a(std::as_bytes(std::span(&bits, 1)), hash);
     }
     return hash;
@@ -189,11 +204,13 @@ TEST_CASE("every format agrees with its golden file") {
                 CHECK(decodeHash(*format) == parsedCode(row.value));
             } else if (row.kind == "decode") {
                 const double value = decode(*format, parsedCode(row.key));
-                CHECK((row.value == "nan" ? std::isnan(value) : sameBits(value) == sameBits(parsed(row.value))));
+                CHECK((row.value == "nan" ? std::isnan(value)
+                                          : sameBits(value) == sameBits(parsed(row.value))));
             } else if (row.kind == "encode_hash") {
                 CHECK(blockHash(*format, inputs, row) == parsedCode(row.value));
             } else if (row.kind == "encode") {
-                const double value = row.key == "-nan" ? std::copysign(std::nan(""), -1.0) : parsed(row.key);
+                const double value =
+                    row.key == "-nan" ? std::copysign(std::nan(""), -1.0) : parsed(row.key);
                 CHECK(encode(*format, value).value() == parsedCode(row.value));
             } else {
                 continue;

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // What must hold of every format, known or yet to come.
-#include <algorithm>
-#include <bit>
-#include <cmath>
-
 #include "core/base/rng.hpp"
 #include "core/formats/codec.hpp"
 #include "core/formats/storage_type.hpp"
 #include "tests/support/catch.hpp"
+
+#include <algorithm>
+#include <bit>
+#include <cmath>
 
 using namespace loupe;
 
@@ -16,7 +16,8 @@ namespace {
 /// All codes up to 16 bits, else a spread of 65,536.
 std::vector<std::uint64_t> someCodes(const NumberFormat& format) {
     std::vector<std::uint64_t> codes;
-    const std::uint64_t mask = format.bits == 64 ? ~std::uint64_t{0} : (std::uint64_t{1} << format.bits) - 1;
+    const std::uint64_t mask =
+        format.bits == 64 ? ~std::uint64_t{0} : (std::uint64_t{1} << format.bits) - 1;
     const std::uint64_t count = format.bits <= 16 ? mask + 1 : 65536;
     for (std::uint64_t i = 0; i < count; ++i) {
         codes.push_back(format.bits <= 16 ? i : randomBits(11, i) & mask);
@@ -49,7 +50,8 @@ std::vector<double> probes(const NumberFormat& format) {
     for (std::uint64_t i = 0; i < 4000; ++i) {
         const double u = randomUniform(3, i);
         values.push_back(least + (most - least) * u);
-        values.push_back((limit.min < 0 ? randomNormal(4, i) : std::abs(randomNormal(4, i))) * std::ldexp(1.0, static_cast<int>(i % 12) - 6));
+        values.push_back((limit.min < 0 ? randomNormal(4, i) : std::abs(randomNormal(4, i))) *
+                         std::ldexp(1.0, static_cast<int>(i % 12) - 6));
     }
     std::sort(values.begin(), values.end());
     return values;
@@ -80,7 +82,8 @@ TEST_CASE("positive codes of a float rise with their value") {
         }
         CAPTURE(format->id);
         std::vector<std::uint64_t> codes = someCodes(*format);
-        const std::uint64_t sign = format->floating.hasSign ? std::uint64_t{1} << (format->bits - 1) : 0;
+        const std::uint64_t sign =
+            format->floating.hasSign ? std::uint64_t{1} << (format->bits - 1) : 0;
         for (std::uint64_t& code : codes) {
             code &= ~sign;
         }
@@ -91,14 +94,17 @@ TEST_CASE("positive codes of a float rise with their value") {
         for (std::size_t i = 1; i < codes.size(); ++i) {
             const double value = decode(*format, codes[i]);
             rising = rising && (std::isnan(value) || decode(*format, codes[i - 1]) < value);
-            symmetric = symmetric && (sign == 0 || std::isnan(value) || decode(*format, codes[i] | sign) == -value);
+            symmetric = symmetric && (sign == 0 || std::isnan(value) ||
+                                      decode(*format, codes[i] | sign) == -value);
         }
         CHECK(rising);
         CHECK(symmetric);
     }
 }
 
-TEST_CASE("nearest: no value of the format is closer; rounding is monotone and idempotent; beyond the range it saturates") {
+TEST_CASE(
+    "nearest: no value of the format is closer; rounding is monotone and idempotent; beyond the "
+    "range it saturates") {
     for (const NumberFormat* format : allFormats()) {
         CAPTURE(format->id);
         const std::vector<double> values = finiteValues(*format);
@@ -127,9 +133,11 @@ TEST_CASE("nearest: no value of the format is closer; rounding is monotone and i
                 }
             }
         }
-        CHECK(roundedTo(*format, 1e308, options) == (format->id == "fp64" ? 1e308 : limits(*format).max));
+        CHECK(roundedTo(*format, 1e308, options) ==
+              (format->id == "fp64" ? 1e308 : limits(*format).max));
         if (limits(*format).min < 0) {
-            CHECK(roundedTo(*format, -1e308, options) == (format->id == "fp64" ? -1e308 : limits(*format).min));
+            CHECK(roundedTo(*format, -1e308, options) ==
+                  (format->id == "fp64" ? -1e308 : limits(*format).min));
         }
     }
 }
@@ -151,8 +159,13 @@ TEST_CASE("ties: to the even code, away from zero, towards zero") {
             for (const double sign : {1.0, -1.0}) {
                 const double even = sign * decode(*format, code + (code & 1U));
                 wrong += roundedTo(*format, sign * middle) == even ? 0 : 1;
-                wrong += roundedTo(*format, sign * middle, away) == sign * decode(*format, code + 1) ? 0 : 1;
-                wrong += roundedTo(*format, sign * std::nextafter(middle, INFINITY), zero) == sign * decode(*format, code) ? 0 : 1;
+                wrong += roundedTo(*format, sign * middle, away) == sign * decode(*format, code + 1)
+                             ? 0
+                             : 1;
+                wrong += roundedTo(*format, sign * std::nextafter(middle, INFINITY), zero) ==
+                                 sign * decode(*format, code)
+                             ? 0
+                             : 1;
             }
         }
         CHECK(wrong == 0);
@@ -239,7 +252,8 @@ TEST_CASE("definitions are complete and names are unique") {
         CHECK(format->bitsPerWeight > 0);
         if (format->kind == FormatKind::Float) {
             const FloatLayout& layout = format->floating;
-            CHECK((layout.hasSign ? 1 : 0) + layout.exponentBits + layout.mantissaBits == format->bits);
+            CHECK((layout.hasSign ? 1 : 0) + layout.exponentBits + layout.mantissaBits ==
+                  format->bits);
         }
         names.push_back(format->id);
     }

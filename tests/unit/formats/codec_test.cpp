@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "core/formats/codec.hpp"
+
+#include "core/base/hash.hpp"
+#include "tests/support/catch.hpp"
+
 #include <bit>
 #include <cmath>
 #include <limits>
-
-#include "core/base/hash.hpp"
-#include "core/formats/codec.hpp"
-#include "tests/support/catch.hpp"
 
 using namespace loupe;
 
@@ -38,13 +39,16 @@ std::uint64_t decodeHash(const NumberFormat& f) {
     std::uint64_t hash = fnv1a(std::string_view{});
     for (std::uint64_t c = 0; c < std::uint64_t{1} << f.bits; ++c) {
         const double value = decode(f, c);
-        const auto bits = std::isnan(value) ? 0x7FC00000U : std::bit_cast<std::uint32_t>(static_cast<float>(value));
+        const auto bits = std::isnan(value)
+                              ? 0x7FC00000U
+                              : std::bit_cast<std::uint32_t>(static_cast<float>(value));
         hash = fnv1a(std::as_bytes(std::span(&bits, 1)), hash);
     }
     return hash;
 }
 
-/// FNV-1a of the codes of all finite halves, 0x0000..0x7BFF then 0x8000..0xFBFF, in as many bytes as `bytes`.
+/// FNV-1a of the codes of all finite halves, 0x0000..0x7BFF then 0x8000..0xFBFF, in as many bytes
+/// as `bytes`.
 std::uint64_t encodeHash(const NumberFormat& f, Overflow overflow, std::size_t bytes) {
     const NumberFormat& halves = format("fp16");
     std::uint64_t hash = fnv1a(std::string_view{});
@@ -69,17 +73,17 @@ TEST_CASE("published hashes of the small floats are reproduced") {
         std::uint64_t special;
     };
     // Worked out with LLVM 19 APFloat (E3M4 and the saturating column: exact rational arithmetic).
-    const Row row = GENERATE(
-        Row{"fp8_e5m2", 0x6c1e56b6fb09c905, 0x0a03a8b5c7f07525, 0xd56747ff4b9b5b25},
-        Row{"fp8_e4m3_ieee", 0x225eaf4799a27e65, 0x47562ae644aceba5, 0x88cece133dde7b25},
-        Row{"fp8_e3m4", 0xf47936f19e549625, 0x9591da3f040cf2e5, 0xdc5ff9b244fbad25},
-        Row{"fp8_e4m3", 0xdad1d9c50f749ca5, 0xbfcc2109c2f49ba5, 0xcd9d67a49dee32a5},
-        Row{"fp8_e4m3fnuz", 0xf51851cb11c63018, 0x898c0bc3a8a10c25, 0x7abd8b7db1f239a5},
-        Row{"fp8_e5m2fnuz", 0x94ae6fc493d49818, 0xd24a6e5c09f19aa5, 0x44b41dc2b9fa3da5},
-        Row{"fp8_e4m3b11fnuz", 0xd90d7a600530d158, 0xd4accf16b1b3e425, 0x69b24cd0c22a39a5},
-        Row{"fp6_e3m2", 0x25da13434201d785, 0x175b5f60742d5025, 0x175b5f60742d5025},
-        Row{"fp6_e2m3", 0x7ffacb24ad8b0aa5, 0x26634b0f1fa38ba5, 0x26634b0f1fa38ba5},
-        Row{"fp4_e2m1", 0x2403bb76b85dfea5, 0x74e44ac75a7a5925, 0x74e44ac75a7a5925});
+    const Row row =
+        GENERATE(Row{"fp8_e5m2", 0x6c1e56b6fb09c905, 0x0a03a8b5c7f07525, 0xd56747ff4b9b5b25},
+                 Row{"fp8_e4m3_ieee", 0x225eaf4799a27e65, 0x47562ae644aceba5, 0x88cece133dde7b25},
+                 Row{"fp8_e3m4", 0xf47936f19e549625, 0x9591da3f040cf2e5, 0xdc5ff9b244fbad25},
+                 Row{"fp8_e4m3", 0xdad1d9c50f749ca5, 0xbfcc2109c2f49ba5, 0xcd9d67a49dee32a5},
+                 Row{"fp8_e4m3fnuz", 0xf51851cb11c63018, 0x898c0bc3a8a10c25, 0x7abd8b7db1f239a5},
+                 Row{"fp8_e5m2fnuz", 0x94ae6fc493d49818, 0xd24a6e5c09f19aa5, 0x44b41dc2b9fa3da5},
+                 Row{"fp8_e4m3b11fnuz", 0xd90d7a600530d158, 0xd4accf16b1b3e425, 0x69b24cd0c22a39a5},
+                 Row{"fp6_e3m2", 0x25da13434201d785, 0x175b5f60742d5025, 0x175b5f60742d5025},
+                 Row{"fp6_e2m3", 0x7ffacb24ad8b0aa5, 0x26634b0f1fa38ba5, 0x26634b0f1fa38ba5},
+                 Row{"fp4_e2m1", 0x2403bb76b85dfea5, 0x74e44ac75a7a5925, 0x74e44ac75a7a5925});
     CAPTURE(row.id);
     CHECK(decodeHash(format(row.id)) == row.decoded);
     CHECK(encodeHash(format(row.id), Overflow::Saturate, 1) == row.saturating);
@@ -184,7 +188,8 @@ TEST_CASE("E8M0 as ml_dtypes") {
 }
 
 TEST_CASE("one rounding, from the double itself") {
-    CHECK(code("bf16", 1 + 0x1p-8 + 0x1p-40) == 0x3F81);  // through FP32 it would be a tie, and 0x3F80
+    CHECK(code("bf16", 1 + 0x1p-8 + 0x1p-40) ==
+          0x3F81);  // through FP32 it would be a tie, and 0x3F80
     CHECK(code("fp8_e4m3", 1 + 0x1p-4 + 0x1p-40) == 0x39);
     CHECK(code("fp16", 1 + 0x1p-11 + 0x1p-52) == 0x3C01);
 }

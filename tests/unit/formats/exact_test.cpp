@@ -1,11 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Numbers as they were written: one rounding from the exact value, exact output, errors against the literal.
-#include <algorithm>
-#include <bit>
-#include <cmath>
-#include <cstdlib>
-#include <fstream>
-
+// Numbers as they were written: one rounding from the exact value, exact output, errors against the
+// literal.
 #include "core/base/assert.hpp"
 #include "core/base/rng.hpp"
 #include "core/base/text.hpp"
@@ -14,6 +9,12 @@
 #include "core/formats/exact_number.hpp"
 #include "tests/support/catch.hpp"
 #include "tests/support/paths.hpp"
+
+#include <algorithm>
+#include <bit>
+#include <cmath>
+#include <cstdlib>
+#include <fstream>
 
 using namespace loupe;
 using detail::BigUint;
@@ -27,7 +28,9 @@ EncodedNumber encoded(const char* id, std::string_view text) {
     return *number;
 }
 
-std::string bits(const char* id, std::string_view text) { return encoded(id, text).bitsHex; }
+std::string bits(const char* id, std::string_view text) {
+    return encoded(id, text).bitsHex;
+}
 
 }  // namespace
 
@@ -41,7 +44,8 @@ TEST_CASE("big integers: powers, sums, differences, products, quotients") {
     BigUint a = BigUint::power(10, 30);
     CHECK(a.subtract(BigUint(1)).decimal() == "999999999999999999999999999999");
     CHECK(a.add(BigUint(1)).decimal() == BigUint::power(10, 30).decimal());
-    CHECK(BigUint::power(7, 40).multipliedBy(BigUint::power(7, 50)).decimal() == BigUint::power(7, 90).decimal());
+    CHECK(BigUint::power(7, 40).multipliedBy(BigUint::power(7, 50)).decimal() ==
+          BigUint::power(7, 90).decimal());
     BigUint b = BigUint::power(3, 50);
     CHECK(b.divide(9) == 0);
     CHECK(b.decimal() == BigUint::power(3, 48).decimal());
@@ -112,8 +116,10 @@ TEST_CASE("hex floats, infinities, NaN and codes") {
 }
 
 TEST_CASE("what is not a number is refused") {
-    for (const char* text : {"", "-", "+", ".", "e5", "1e", "1e+", "1.2.3", "0x", "0x1p", "0x1.8q3", "1_000", "--1", "1 ", "infx",
-                             "bits:", "bits:0x", "bits:xyz", "bits:0x1FF", "bits:-1", "1f"}) {
+    for (const char* text :
+         {"",      "-",     "+",       ".",        "e5",         "1e",      "1e+",
+          "1.2.3", "0x",    "0x1p",    "0x1.8q3",  "1_000",      "--1",     "1 ",
+          "infx",  "bits:", "bits:0x", "bits:xyz", "bits:0x1FF", "bits:-1", "1f"}) {
         CAPTURE(text);
         const Result<EncodedNumber> number = encodeText(*findFormat("fp8_e4m3"), text);
         REQUIRE_FALSE(number);

@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
-// The vectorised paths give, bit for bit, what the scalar codec gives, for every instruction set of this machine.
-#include <bit>
-#include <cmath>
-#include <cstring>
-
+// The vectorised paths give, bit for bit, what the scalar codec gives, for every instruction set of
+// this machine.
 #include "core/base/cpu_dispatch.hpp"
 #include "core/base/rng.hpp"
 #include "core/formats/codec.hpp"
 #include "core/formats/storage_type.hpp"
 #include "tests/support/catch.hpp"
+
+#include <bit>
+#include <cmath>
+#include <cstring>
 
 using namespace loupe;
 
@@ -26,7 +27,8 @@ bool takes(const NumberFormat& format, double value, const EncodeOptions& option
     return static_cast<bool>(encode(format, value, options));
 }
 
-/// Every upper half of a float with several lower halves, and every border between codes with its neighbours.
+/// Every upper half of a float with several lower halves, and every border between codes with its
+/// neighbours.
 std::vector<float> inputs(const NumberFormat& format, const EncodeOptions& options) {
     std::vector<float> values;
     const auto add = [&](float value) {
@@ -46,7 +48,8 @@ std::vector<float> inputs(const NumberFormat& format, const EncodeOptions& optio
         for (std::uint64_t code = 0; code + 1 < std::uint64_t{1} << format.bits; ++code) {
             const double middle = (decode(format, code) + decode(format, code + 1)) / 2;
             const auto border = static_cast<float>(middle);
-            for (const float x : {border, std::nextafter(border, 1e38F), std::nextafter(border, -1e38F)}) {
+            for (const float x :
+                 {border, std::nextafter(border, 1e38F), std::nextafter(border, -1e38F)}) {
                 add(x);
                 add(-x);
             }
@@ -128,15 +131,20 @@ TEST_CASE("round trips and codes of arrays equal the scalar codec") {
 TEST_CASE("doubles near every border of FP32 and below are rounded once") {
     std::vector<double> in;
     for (std::uint64_t i = 0; i < 40000; ++i) {
-        const auto base = static_cast<double>(std::bit_cast<float>(static_cast<std::uint32_t>(randomBits(5, i))));
+        const auto base =
+            static_cast<double>(std::bit_cast<float>(static_cast<std::uint32_t>(randomBits(5, i))));
         const double step = std::ldexp(1.0, -8 - static_cast<int>(i % 24));
-        for (const double x : {base, base * (1 + step), base * (1 + step) * (1 + 0x1p-50), base * (1 + step) * (1 - 0x1p-50)}) {
+        for (const double x : {base,
+                               base * (1 + step),
+                               base * (1 + step) * (1 + 0x1p-50),
+                               base * (1 + step) * (1 - 0x1p-50)}) {
             if (!std::isnan(x)) {
                 in.push_back(x);
             }
         }
     }
-    for (const char* id : {"fp32", "tf32", "fp16", "bf16", "fp8_e4m3", "fp8_e5m2", "fp8_e4m3fnuz", "fp4_e2m1"}) {
+    for (const char* id :
+         {"fp32", "tf32", "fp16", "bf16", "fp8_e4m3", "fp8_e5m2", "fp8_e4m3fnuz", "fp4_e2m1"}) {
         const NumberFormat& format = *findFormat(id);
         std::vector<double> expected;
         for (const double x : in) {
@@ -157,7 +165,8 @@ TEST_CASE("the first refused element is named, in place or not") {
     std::vector<float> values(600000, 1.0F);
     values[300001] = std::nanf("");
     values[500000] = std::nanf("");
-    const Result<void> result = roundTrip(format, std::span<const float>(values), std::span(values));
+    const Result<void> result =
+        roundTrip(format, std::span<const float>(values), std::span(values));
     REQUIRE_FALSE(result);
     CHECK(result.error().code == ErrorCode::Invalid);
     CHECK(result.error().what == "element 300001: int4 has no NaN");
@@ -212,7 +221,8 @@ TEST_CASE("stored elements decode to the values of their codes") {
         for (std::size_t code = 0; code < count; ++code) {
             expectedWide.push_back(decode(*format, code));
             expected.push_back(static_cast<float>(expectedWide.back()));
-            codesRight = codesRight && elementCode(*type, stored, static_cast<std::int64_t>(code)) == code;
+            codesRight =
+                codesRight && elementCode(*type, stored, static_cast<std::int64_t>(code)) == code;
         }
         CHECK(codesRight);
         for (const CpuTarget target : availableCpuTargets()) {
