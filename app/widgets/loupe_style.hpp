@@ -46,8 +46,8 @@ public:
                             const QWidget* widget) const override;
 };
 
-/// The colour a control wears: property "loupeColor" of the widget or its nearest ancestor; text where there is none.
-[[nodiscard]] QColor controlColour(const QWidget* widget);
+/// The colour a control wears: property "loupeColor" of the widget or its nearest ancestor, else `neutral`.
+[[nodiscard]] QColor controlColour(const QWidget* widget, const QColor& neutral);
 
 /// A rounded box whose border lies on device pixels.
 void drawBox(QPainter& painter, const QRectF& rect, double radius, const QColor& fill, const QColor& border, double width = 1);

@@ -17,7 +17,7 @@
 
 namespace loupe::app {
 
-QColor controlColour(const QWidget* widget) {
+QColor controlColour(const QWidget* widget, const QColor& neutral) {
     const Theme& theme = Theme::current();
     for (const QWidget* w = widget; w != nullptr; w = w->parentWidget()) {
         const QString side = w->property("loupeColor").toString();
@@ -31,7 +31,7 @@ QColor controlColour(const QWidget* widget) {
             break;
         }
     }
-    return theme.text2;
+    return neutral;
 }
 
 void drawBox(QPainter& painter, const QRectF& rect, double radius, const QColor& fill, const QColor& border, double width) {
@@ -202,7 +202,7 @@ void drawItemBackground(QPainter& p, const QStyleOptionViewItem& option, const Q
 void drawSlider(QPainter& p, const QStyleOptionSlider& option, const QRect& handleRect, const QWidget* widget) {
     const Theme& t = Theme::current();
     const bool enabled = option.state.testFlag(QStyle::State_Enabled);
-    const QColor colour = enabled ? controlColour(widget) : t.text3;
+    const QColor colour = enabled ? controlColour(widget, t.text2) : t.text3;
     const bool horizontal = option.orientation == Qt::Horizontal;
     const QPointF centre = QRectF(handleRect).center();
     const double groove = Theme::px(4);
@@ -435,11 +435,21 @@ void LoupeStyle::drawControl(ControlElement element, const QStyleOption* option,
                 break;
             }
             QStyleOptionButton copy(*button);
-            const bool primary = widget != nullptr && widget->property("loupePrimary").toBool();
+            const bool primary =
+                widget != nullptr && widget->property("loupePrimary").toBool() && button->state.testFlag(State_Enabled);
             if (primary) {
                 copy.palette.setColor(QPalette::Normal, QPalette::ButtonText, t.canvas);
                 copy.palette.setColor(QPalette::Active, QPalette::ButtonText, t.canvas);
                 copy.palette.setColor(QPalette::Inactive, QPalette::ButtonText, t.canvas);
+                if (!copy.icon.isNull()) {
+                    const double ratio = painter->device()->devicePixelRatioF();
+                    QPixmap picture = copy.icon.pixmap(copy.iconSize, ratio);
+                    QPainter tint(&picture);
+                    tint.setCompositionMode(QPainter::CompositionMode_SourceIn);
+                    tint.fillRect(picture.rect(), t.canvas);
+                    tint.end();
+                    copy.icon = QIcon(picture);
+                }
             }
             painter->save();
             QFont font = painter->font();
@@ -471,7 +481,9 @@ void LoupeStyle::drawControl(ControlElement element, const QStyleOption* option,
                 QStyleOptionHeaderV2 copy;
                 static_cast<QStyleOptionHeader&>(copy) = *header;
                 copy.state &= ~State_On;  // no bold for the sections of selected cells
-                copy.palette.setColor(QPalette::ButtonText, t.text3);
+                if (copy.palette.color(QPalette::ButtonText) == t.text) {  // no colour of the model's own
+                    copy.palette.setColor(QPalette::ButtonText, t.text3);
+                }
                 QProxyStyle::drawControl(element, &copy, painter, widget);
                 return;
             }
