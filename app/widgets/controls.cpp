@@ -193,7 +193,7 @@ void NumberField::onSpin(double value) {
 SegmentedControl::SegmentedControl(QWidget* parent) : QWidget(parent) {
     m_group = new QButtonGroup(this);
     m_group->setExclusive(true);
-    QSizePolicy policy(QSizePolicy::Expanding, QSizePolicy::Fixed);
+    QSizePolicy policy(QSizePolicy::Expanding, QSizePolicy::Minimum);
     policy.setHeightForWidth(true);
     setSizePolicy(policy);
     connect(m_group, &QButtonGroup::idClicked, this, [this](int index) {
@@ -259,7 +259,9 @@ QAbstractButton* SegmentedControl::button(const QString& id) const {
 
 void SegmentedControl::setCompact(bool compact) {
     m_compact = compact;
-    setSizePolicy(compact ? QSizePolicy::Maximum : QSizePolicy::Expanding, QSizePolicy::Fixed);
+    QSizePolicy policy(compact ? QSizePolicy::Maximum : QSizePolicy::Expanding, QSizePolicy::Minimum);
+    policy.setHeightForWidth(true);
+    setSizePolicy(policy);
     updateGeometry();
 }
 
@@ -347,7 +349,7 @@ Toggle::Toggle(const QString& sentence, QWidget* parent) : QAbstractButton(paren
     setFocusPolicy(Qt::StrongFocus);
     setAttribute(Qt::WA_Hover);
     setTextRole(this, TextRole::Small);
-    QSizePolicy policy(QSizePolicy::Preferred, QSizePolicy::Fixed);
+    QSizePolicy policy(QSizePolicy::Preferred, QSizePolicy::Minimum);
     policy.setHeightForWidth(true);
     setSizePolicy(policy);
 }
@@ -419,7 +421,7 @@ FormRow::FormRow(const QString& label, QWidget* control, QWidget* parent) : QWid
     layout->setContentsMargins(0, Theme::px(3), 0, Theme::px(3));
     layout->setSpacing(0);
     layout->addWidget(left, 0, Qt::AlignTop);
-    layout->addWidget(control, 1);
+    layout->addWidget(control, 1, Qt::AlignTop);
     left->setMinimumHeight(Theme::px(26));
     setMinimumHeight(Theme::px(32));
     // The arrow's room is kept, so that the label does not reflow when it appears.

@@ -103,7 +103,7 @@ std::vector<EquationRun> equationRuns(const EquationLine& line) {
 
 EquationLabel::EquationLabel(QWidget* parent) : QWidget(parent) {
     setTextRole(this, TextRole::Equation);
-    QSizePolicy policy(QSizePolicy::Preferred, QSizePolicy::Fixed);
+    QSizePolicy policy(QSizePolicy::Preferred, QSizePolicy::Minimum);
     policy.setHeightForWidth(true);
     setSizePolicy(policy);
     setFocusPolicy(Qt::ClickFocus);
