@@ -329,7 +329,7 @@ Result<StepOutput> applyCast(const StepInput& input, const Params& params, const
         UniformSpec range;
         range.per = spec.per;
         range.group = spec.group;
-        Result<std::shared_ptr<const UniformMatrix>> found = makeUniform(input.weights, range, ctx);
+        Result<std::shared_ptr<const UniformMatrix>> found = makeUniform(input.weights, range, ctx, false);
         if (!found) {
             return fail(found.error());
         }

@@ -5,6 +5,7 @@
 #include <array>
 #include <cmath>
 #include <limits>
+#include <type_traits>
 
 #include "core/base/text.hpp"
 
@@ -318,6 +319,14 @@ std::pair<T, T> groupInterval(const UniformSpec& spec,
 
 template <class T>
 void squaredErrors(const UniformSpec& spec, std::span<const T> values, std::span<const UniformGrid<T>> grids, std::span<double> sums) {
+    if constexpr (std::is_same_v<T, float>) {
+        const UniformKernels& kernels = uniformKernels();
+        for (std::size_t g = 0; g < grids.size(); ++g) {
+            const KernelGrid grid = kernelGrid(spec, grids[g].scale, grids[g].zeroPoint, 0, 0);
+            sums[g] += kernels.squaredError(values.data(), static_cast<std::int64_t>(values.size()), grid);
+        }
+        return;
+    }
     constexpr std::size_t kLanes = 4;
     // 1.5·2^(digits): adding and taking it away rounds to the nearest integer, ties to even, for |x| < 2^(digits - 2).
     const T magic = std::ldexp(T(1.5), std::numeric_limits<T>::digits - 1);

@@ -15,18 +15,6 @@
 
 namespace loupe {
 
-/// What the range rules need to know of a group before they look at its values again.
-template <class T>
-struct GroupExtent {
-    T min = 0;
-    T max = 0;
-    [[nodiscard]] T absmax() const { return std::max(std::fabs(min), std::fabs(max)); }
-    void add(const GroupExtent& other) {
-        min = std::min(min, other.min);
-        max = std::max(max, other.max);
-    }
-};
-
 /// Extent of finite values; sets `badIndex` to the index of the first NaN or infinity, or -1.
 template <class T>
 [[nodiscard]] GroupExtent<T> extentOf(std::span<const T> values, std::int64_t& badIndex);

@@ -225,9 +225,12 @@ const Measurement* UniformMatrix::measurement(const RowSource& reference) const 
     return &reference == source_.get() ? measurement_.get() : nullptr;
 }
 
-Result<std::shared_ptr<const UniformMatrix>> makeUniform(std::shared_ptr<const RowSource> source, const UniformSpec& spec, const JobContext& ctx) {
+Result<std::shared_ptr<const UniformMatrix>> makeUniform(std::shared_ptr<const RowSource> source,
+                                                         const UniformSpec& spec,
+                                                         const JobContext& ctx,
+                                                         bool measure) {
     auto matrix = std::make_shared<UniformMatrix>(std::move(source), spec);
-    if (Result<void> done = matrix->calibrate(ctx); !done) {
+    if (Result<void> done = matrix->calibrate(ctx, measure); !done) {
         return fail(done.error());
     }
     return std::shared_ptr<const UniformMatrix>(std::move(matrix));

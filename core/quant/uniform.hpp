@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <algorithm>
 #include <cmath>
 #include <cstdint>
 #include <limits>
@@ -14,6 +15,7 @@
 #include "core/base/result.hpp"
 #include "core/formats/codec.hpp"
 #include "core/quant/measurement.hpp"
+#include "core/quant/uniform_kernels.hpp"
 #include "core/scheme/step.hpp"
 
 namespace loupe {
@@ -47,6 +49,18 @@ struct UniformSpec {
     [[nodiscard]] std::int64_t codeMax() const { return (std::int64_t{1} << (bits - 1)) - 1; }
 };
 
+/// What the range rules need to know of a group before they look at its values again.
+template <class T>
+struct GroupExtent {
+    T min = 0;
+    T max = 0;
+    [[nodiscard]] T absmax() const { return std::max(std::fabs(min), std::fabs(max)); }
+    void add(const GroupExtent& other) {
+        min = std::min(min, other.min);
+        max = std::max(max, other.max);
+    }
+};
+
 /// The grid of one scale group: x^ = scale·(code - zeroPoint); weights outside [low, high] are clipped.
 template <class T>
 struct UniformGrid {
@@ -74,6 +88,9 @@ template <class T>
     return static_cast<std::int64_t>(std::nearbyint(clamped)) + zeroPoint;
 }
 
+/// The same grid for the kernels.
+[[nodiscard]] KernelGrid kernelGrid(const UniformSpec& spec, float scale, std::int64_t zeroPoint, float clipLow, float clipHigh);
+
 /// A matrix on integer grids: keeps its source and one grid per scale group, and recomputes rows on demand.
 class UniformMatrix final : public QuantizedMatrix, public SelfMeasured {
 public:
@@ -81,8 +98,9 @@ public:
 
     /// Finds every group's bound and scale. Must have succeeded before the matrix is used.
     /// @errors Invalid: NaN or infinity (row and column), too few values for entropy
-    [[nodiscard]] Result<void> calibrate(const RowSource& calibration, const JobContext& ctx);
-    [[nodiscard]] Result<void> calibrate(const JobContext& ctx) { return calibrate(*source_, ctx); }
+    [[nodiscard]] Result<void> calibrate(const RowSource& calibration, const JobContext& ctx, bool measure = false);
+    /// With `measure`, errors are measured too, in the same pass where the ranges need no search.
+    [[nodiscard]] Result<void> calibrate(const JobContext& ctx, bool measure) { return calibrate(*source_, ctx, measure); }
 
     [[nodiscard]] std::int64_t rows() const override { return source_->rows(); }
     [[nodiscard]] std::int64_t cols() const override { return source_->cols(); }
@@ -112,6 +130,7 @@ public:
     [[nodiscard]] double bitsPerWeight() const;
 
 private:
+    friend class UniformPass;
     [[nodiscard]] std::size_t gridIndex(std::int64_t row, std::int64_t col) const;
     /// Rows [first, first + count) worked out: `values` and `codes` may be null.
     template <class T>
@@ -124,8 +143,14 @@ private:
     [[nodiscard]] Result<void> calibrateTensor(const RowSource& calibration, const JobContext& ctx);
     template <class T>
     [[nodiscard]] Result<void> calibrateColumns(const JobContext& ctx);
-    /// Ranges, scales and the measurement in one pass over stored bytes, where there is a kernel for them; false: there is none.
-    [[nodiscard]] Result<bool> calibrateFused(const JobContext& ctx);
+    using Extent = std::pair<float, float>;  ///< smallest and largest value
+    /// One pass of float weights through the kernels: finds the scales of rows or groups, measures, or both.
+    [[nodiscard]] Result<void> passThroughKernels(bool findRanges, bool measure, const JobContext& ctx);
+    template <class T>
+    [[nodiscard]] Result<GroupExtent<T>> extentAs(const RowSource& source, const JobContext& ctx) const;
+    [[nodiscard]] Result<Extent> extentThroughKernels(const RowSource& source, const JobContext& ctx) const;
+    [[nodiscard]] KernelGrid kernelGridAt(std::size_t index) const;
+    [[nodiscard]] bool clips() const { return !lows_.empty(); }
     template <class T>
     void store(std::size_t index, const UniformGrid<T>& grid);
     template <class T>
@@ -144,7 +169,8 @@ private:
 /// The weights of `source` on integer grids. @errors as UniformMatrix::calibrate
 [[nodiscard]] Result<std::shared_ptr<const UniformMatrix>> makeUniform(std::shared_ptr<const RowSource> source,
                                                                        const UniformSpec& spec,
-                                                                       const JobContext& ctx);
+                                                                       const JobContext& ctx,
+                                                                       bool measure);
 
 /// Activations on integer grids whose scale comes from the first `calibrationRows` rows (per tensor, 0: all) or from each row.
 [[nodiscard]] Result<std::shared_ptr<const UniformMatrix>> makeUniformActivations(std::shared_ptr<const RowSource> source,

@@ -180,9 +180,20 @@ Result<GroupExtent<T>> tensorExtent(const RowSource& source, const JobContext& c
 
 }  // namespace
 
+template <>
+Result<GroupExtent<double>> UniformMatrix::extentAs(const RowSource& source, const JobContext& ctx) const {
+    return tensorExtent<double>(source, ctx);
+}
+
+template <>
+Result<GroupExtent<float>> UniformMatrix::extentAs(const RowSource& source, const JobContext& ctx) const {
+    const Result<Extent> extent = extentThroughKernels(source, ctx);
+    return extent ? Result<GroupExtent<float>>(GroupExtent<float>{extent->first, extent->second}) : fail(extent.error());
+}
+
 template <class T>
 Result<void> UniformMatrix::calibrateTensor(const RowSource& calibration, const JobContext& ctx) {
-    const Result<GroupExtent<T>> extent = tensorExtent<T>(calibration, ctx);
+    const Result<GroupExtent<T>> extent = extentAs<T>(calibration, ctx);
     if (!extent) {
         return fail(extent.error());
     }
@@ -281,7 +292,7 @@ Result<void> UniformMatrix::calibrateAs(const RowSource& calibration, const JobC
     return calibrateByRows<T>(ctx);
 }
 
-Result<void> UniformMatrix::calibrate(const RowSource& calibration, const JobContext& ctx) {
+Result<void> UniformMatrix::calibrate(const RowSource& calibration, const JobContext& ctx, bool measure) {
     if (spec_.clip == ClipRule::Entropy) {
         std::int64_t values = calibration.rows() * calibration.cols();
         if (spec_.per == ScalePer::Row) {
@@ -301,7 +312,19 @@ Result<void> UniformMatrix::calibrate(const RowSource& calibration, const JobCon
     if (rows() == 0 || cols() == 0) {
         return {};
     }
-    return isDouble() ? calibrateAs<double>(calibration, ctx) : calibrateAs<float>(calibration, ctx);
+    if (isDouble()) {
+        return calibrateAs<double>(calibration, ctx);
+    }
+    // Stochastic codes and scales along columns have no kernel; the pipeline measures those row by row.
+    const bool kernels = spec_.per != ScalePer::Column && !spec_.stochastic;
+    const bool searches = spec_.clip != ClipRule::None && spec_.clip != ClipRule::Value;
+    if (spec_.per != ScalePer::Tensor && spec_.per != ScalePer::Column && !searches) {
+        return passThroughKernels(true, measure && kernels, ctx);
+    }
+    if (Result<void> done = calibrateAs<float>(calibration, ctx); !done) {
+        return done;
+    }
+    return measure && kernels ? passThroughKernels(false, true, ctx) : Result<void>{};
 }
 
 }  // namespace loupe

@@ -103,7 +103,7 @@ Result<StepOutput> applyUniform(const StepInput& input, const Params& params, bo
                     {},
                     "choose activations [tokens, in] of this layer, or leave act_bits out for weights only");
     }
-    Result<std::shared_ptr<const UniformMatrix>> weights = makeUniform(input.weights, spec, ctx);
+    Result<std::shared_ptr<const UniformMatrix>> weights = makeUniform(input.weights, spec, ctx, true);
     if (!weights) {
         return fail(weights.error());
     }

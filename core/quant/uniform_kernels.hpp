@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+
+namespace loupe {
+
+/// One integer grid as the kernels take it. Levels are codes minus the zero point.
+struct KernelGrid {
+    float scale;
+    float inverse;     ///< 1/scale
+    float limit;       ///< |x·inverse - level| above this: divide, the product may round otherwise than the quotient
+    float low, high;   ///< smallest and largest level
+    float zero;        ///< zero point
+    float clipLow, clipHigh;
+};
+
+/// One row of a stored matrix; every `group` weights share a grid, the last group may be shorter. No alignment assumed.
+struct KernelRow {
+    const unsigned char* data;
+    std::int64_t count;
+    std::int64_t group;
+    const KernelGrid* grids;
+    bool clips;  ///< count weights outside of [clipLow, clipHigh]
+};
+
+/// What a pass adds to. Profiles only where colSquared is given: then codes too, one per weight.
+struct KernelTotals {
+    double squaredError, absError, maxAbsError, squaredReference, squaredApproximation;
+    std::uint64_t zeros, clipped;
+    float* colSquared;
+    std::int16_t* codes;
+};
+
+/// Hot loops of absmax and zeropoint; uniform_kernels.inc, one table per instruction set. Codes and values are bit for bit
+/// those of codeOf(): clamp(round(w / scale)), ties to even, by division. Input of `quantize` is finite.
+struct UniformKernels {
+    /// Largest |x| of each group as its bit pattern: 0x7f800000 and above, if there is a NaN or infinity.
+    void (*magnitudesF32)(const unsigned char* data, std::int64_t count, std::int64_t group, std::uint32_t* bits);
+    void (*magnitudesBf16)(const unsigned char* data, std::int64_t count, std::int64_t group, std::uint32_t* bits);
+    /// The same, with the smallest and largest value.
+    void (*extentsF32)(const unsigned char* data, std::int64_t count, std::int64_t group, float* low, float* high, std::uint32_t* bits);
+    void (*extentsBf16)(const unsigned char* data, std::int64_t count, std::int64_t group, float* low, float* high, std::uint32_t* bits);
+    void (*quantizeF32)(const KernelRow& row, KernelTotals* totals);
+    void (*quantizeBf16)(const KernelRow& row, KernelTotals* totals);
+    /// Sum of (x - x^)^2 on one grid, squares summed in double: what range searches minimise.
+    double (*squaredError)(const float* data, std::int64_t count, const KernelGrid& grid);
+};
+
+/// The table for cpuTarget().
+[[nodiscard]] const UniformKernels& uniformKernels();
+
+}  // namespace loupe
