@@ -4,6 +4,7 @@
 #include <bit>
 #include <cmath>
 #include <limits>
+#include <type_traits>
 
 #include "core/base/text.hpp"
 #include "core/base/worker_pool.hpp"
@@ -97,6 +98,11 @@ class CastMatrix final : public QuantizedMatrix {
 public:
     CastMatrix(std::shared_ptr<const RowSource> source, const CastSpec& spec, std::shared_ptr<const UniformMatrix> ranges)
         : source_(std::move(source)), spec_(spec) {
+        if (isInteger() && spec_.format->bits <= kTableBits) {
+            for (std::uint64_t code = 0; code < std::uint64_t{1} << spec_.format->bits; ++code) {
+                valueOfCode_.push_back(static_cast<std::int32_t>(decode(*spec_.format, code)));
+            }
+        }
         if (ranges != nullptr) {
             scales_ = *ranges->scales();
             const double most = limits(*spec_.format).max;
@@ -188,13 +194,38 @@ private:
     template <class T>
     [[nodiscard]] Result<void> codesOf(std::span<const T> values, const EncodeOptions& options, std::int32_t* codes) const;
 
+    [[nodiscard]] std::int32_t shownCode(std::uint64_t code) const;
+
+    static constexpr int kTableBits = 16;
     std::shared_ptr<const RowSource> source_;
     CastSpec spec_;
     ScaleGrid scales_;
+    std::vector<std::int32_t> valueOfCode_;  ///< of integer formats of at most kTableBits
 };
+
+/// Codes of an integer format are its values; others stay bit patterns.
+std::int32_t CastMatrix::shownCode(std::uint64_t code) const {
+    if (!isInteger()) {
+        return static_cast<std::int32_t>(code);
+    }
+    if (spec_.format->bits <= kTableBits) {
+        return valueOfCode_[static_cast<std::size_t>(code)];
+    }
+    return static_cast<std::int32_t>(decode(*spec_.format, code));
+}
 
 template <class T>
 Result<void> CastMatrix::codesOf(std::span<const T> values, const EncodeOptions& options, std::int32_t* codes) const {
+    if constexpr (std::is_same_v<T, float>) {
+        if (spec_.format->bits <= kTableBits) {
+            std::vector<std::uint16_t> encoded(values.size());
+            if (Result<void> done = encodeArray(*spec_.format, values, encoded, options); !done) {
+                return done;
+            }
+            std::transform(encoded.begin(), encoded.end(), codes, [&](std::uint16_t code) { return shownCode(code); });
+            return {};
+        }
+    }
     EncodeOptions each = options;
     for (std::size_t i = 0; i < values.size(); ++i) {
         each.index = options.index + i;
@@ -202,7 +233,7 @@ Result<void> CastMatrix::codesOf(std::span<const T> values, const EncodeOptions&
         if (!code) {
             return fail(code.error());
         }
-        codes[i] = isInteger() ? static_cast<std::int32_t>(decode(*spec_.format, *code)) : static_cast<std::int32_t>(*code);
+        codes[i] = shownCode(*code);
     }
     return {};
 }

@@ -74,6 +74,28 @@ void quantizeSpan(const UniformSpec& spec, T scale, std::int64_t zeroPoint, cons
     }
 }
 
+/// One row whose columns have grids of their own: the same arithmetic as quantizeSpan, scale by scale.
+template <class T>
+void quantizeColumns(const UniformSpec& spec, const ScaleGrid& scales, const ScaleGrid& zeros, const T* in, std::int64_t count, T* values, std::int32_t* codes) {
+    const T magic = std::ldexp(T(1.5), std::numeric_limits<T>::digits - 1);
+    const T codeLow = static_cast<T>(spec.codeMin());
+    const T codeHigh = static_cast<T>(spec.codeMax());
+    for (std::int64_t i = 0; i < count; ++i) {
+        const T scale = static_cast<T>(scales.values[static_cast<std::size_t>(i)]);
+        const T zero = spec.asymmetric ? static_cast<T>(zeros.values[static_cast<std::size_t>(i)]) : T(0);
+        T level = in[i] / scale;
+        level = level < codeLow - zero ? codeLow - zero : level;
+        level = level > codeHigh - zero ? codeHigh - zero : level;
+        level = (level + magic) - magic;
+        if (codes != nullptr) {
+            codes[i] = static_cast<std::int32_t>(level) + static_cast<std::int32_t>(zero);
+        }
+        if (values != nullptr) {
+            values[i] = scale * level;
+        }
+    }
+}
+
 }  // namespace
 
 UniformMatrix::UniformMatrix(std::shared_ptr<const RowSource> source, const UniformSpec& spec)
@@ -134,6 +156,12 @@ Result<void> UniformMatrix::quantizeRows(std::int64_t first, std::int64_t count,
     const std::int64_t width = cols();
     const std::int64_t step = spec_.per == ScalePer::Group ? spec_.group : (spec_.per == ScalePer::Column ? 1 : width);
     for (std::int64_t row = first; row < first + count; ++row) {
+        if (spec_.per == ScalePer::Column && !spec_.stochastic) {
+            const std::int64_t at = (row - first) * width;
+            quantizeColumns(spec_, scales_, zeroPoints_, in + at, width, values == nullptr ? nullptr : values + at,
+                            codes == nullptr ? nullptr : codes + at);
+            continue;
+        }
         for (std::int64_t col = 0; col < width; col += step) {
             const std::size_t index = gridIndex(row, col);
             const std::int64_t at = (row - first) * width + col;

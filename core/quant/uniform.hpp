@@ -126,6 +126,7 @@ public:
     [[nodiscard]] const RowSource& source() const { return *source_; }
     /// Upper end of the interval that grid `index` was laid over.
     [[nodiscard]] double bound(std::size_t index) const { return bounds_[index].second; }
+    [[nodiscard]] std::pair<double, double> boundAt(std::size_t index) const { return bounds_[index]; }
     /// Codes, 16 per scale and `bits` per zero point, over the number of weights.
     [[nodiscard]] double bitsPerWeight() const;
 
@@ -143,6 +144,8 @@ private:
     [[nodiscard]] Result<void> calibrateTensor(const RowSource& calibration, const JobContext& ctx);
     template <class T>
     [[nodiscard]] Result<void> calibrateColumns(const JobContext& ctx);
+    template <class T>
+    [[nodiscard]] Result<void> columnExtremes(const JobContext& ctx);
     using Extent = std::pair<float, float>;  ///< smallest and largest value
     /// One pass of float weights through the kernels: finds the scales of rows or groups, measures, or both.
     [[nodiscard]] Result<void> passThroughKernels(bool findRanges, bool measure, const JobContext& ctx);

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <bit>
 #include <cmath>
+#include <mutex>
 
 #include "core/base/worker_pool.hpp"
 #include "core/quant/first_error.hpp"
@@ -241,7 +242,59 @@ Result<void> UniformMatrix::calibrateByRows(const JobContext& ctx) {
 }
 
 template <class T>
+Result<void> UniformMatrix::columnExtremes(const JobContext& ctx) {
+    std::vector<GroupExtent<T>> extents(static_cast<std::size_t>(cols()));
+    std::mutex mutex;
+    bool first = true;
+    const Result<void> done = forRows<T>(
+        *source_,
+        ctx,
+        [&](std::int64_t firstRow, std::int64_t count, std::span<const T> values, std::int64_t) -> Result<void> {
+            std::vector<GroupExtent<T>> local(extents.size());
+            for (std::size_t col = 0; col < local.size(); ++col) {
+                local[col] = {values[col], values[col]};
+            }
+            for (std::int64_t row = 0; row < count; ++row) {
+                const auto part = values.subspan(static_cast<std::size_t>(row) * local.size(), local.size());
+                std::int64_t bad = -1;
+                (void)extentOf(part, bad);
+                if (bad >= 0) {
+                    return fail(notFinite(static_cast<double>(part[static_cast<std::size_t>(bad)]), firstRow + row, bad));
+                }
+                for (std::size_t col = 0; col < local.size(); ++col) {
+                    local[col].min = part[col] < local[col].min ? part[col] : local[col].min;
+                    local[col].max = part[col] > local[col].max ? part[col] : local[col].max;
+                }
+            }
+            const std::lock_guard lock(mutex);  // extremes do not depend on the order
+            for (std::size_t col = 0; col < local.size(); ++col) {
+                if (first) {
+                    extents[col] = local[col];
+                } else {
+                    extents[col].add(local[col]);
+                }
+            }
+            first = false;
+            return {};
+        },
+        1 << 19);
+    if (!done) {
+        return done;
+    }
+    for (std::size_t col = 0; col < extents.size(); ++col) {
+        const T absmax = extents[col].absmax();
+        const auto [low, high] =
+            spec_.clip == ClipRule::Value && absmax > 0 ? fixedInterval<T>(spec_) : intervalFor(spec_, extents[col], absmax);
+        store(col, gridFor(spec_, low, high));
+    }
+    return {};
+}
+
+template <class T>
 Result<void> UniformMatrix::calibrateColumns(const JobContext& ctx) {
+    if (spec_.clip == ClipRule::None || spec_.clip == ClipRule::Value) {
+        return columnExtremes<T>(ctx);
+    }
     // Columns are gathered in blocks of at most 64 MiB; each block is one read of the matrix.
     constexpr std::int64_t kBlockBytes = std::int64_t{64} << 20;
     const std::int64_t height = rows();
