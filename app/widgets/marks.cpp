@@ -10,29 +10,29 @@
 
 namespace loupe::app {
 
-Chip::Chip(const QString& text, QWidget* parent) : QWidget(parent) {
+FactChip::FactChip(const QString& text, QWidget* parent) : QWidget(parent) {
     setSizePolicy(QSizePolicy::Preferred, QSizePolicy::Fixed);
     setMono(true);
     setText(text);
 }
 
-void Chip::setText(const QString& text) {
+void FactChip::setText(const QString& text) {
     m_text = text;
     setAccessibleName(text);
     updateGeometry();
     update();
 }
 
-void Chip::setMono(bool mono) {
+void FactChip::setMono(bool mono) {
     setTextRole(this, mono ? TextRole::NumberAxis : TextRole::Caption);
     updateGeometry();
 }
 
-QSize Chip::sizeHint() const { return {fontMetrics().horizontalAdvance(m_text) + Theme::px(18), Theme::px(20)}; }
+QSize FactChip::sizeHint() const { return {fontMetrics().horizontalAdvance(m_text) + Theme::px(18), Theme::px(20)}; }
 
-QSize Chip::minimumSizeHint() const { return {std::min(sizeHint().width(), Theme::px(48)), Theme::px(20)}; }
+QSize FactChip::minimumSizeHint() const { return {std::min(sizeHint().width(), Theme::px(48)), Theme::px(20)}; }
 
-void Chip::paintEvent(QPaintEvent*) {
+void FactChip::paintEvent(QPaintEvent*) {
     const Theme& t = Theme::current();
     QPainter painter(this);
     drawBox(painter, rect(), height() / 2.0, t.raised, t.line);

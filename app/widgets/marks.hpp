@@ -7,11 +7,11 @@
 namespace loupe::app {
 
 /// A fact that is not editable: "4096 × 4096", "fp16". Elides in the middle.
-class Chip : public QWidget {
+class FactChip : public QWidget {
     Q_OBJECT
 
 public:
-    explicit Chip(const QString& text = {}, QWidget* parent = nullptr);
+    explicit FactChip(const QString& text = {}, QWidget* parent = nullptr);
     void setText(const QString& text);
     [[nodiscard]] QString text() const { return m_text; }
     /// Mono (numbers, the default) or the UI face.
