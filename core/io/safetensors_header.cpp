@@ -12,6 +12,7 @@
 #include <string_view>
 #include <utility>
 
+#include <nlohmann/json.hpp>
 #include <simdjson.h>
 
 namespace loupe {
@@ -111,6 +112,35 @@ private:
         return kLengthBytes + static_cast<std::uint64_t>(location - text_.get());
     }
 
+    /// A string's text where it lies in the header; stage 1 of the parser has seen to it that it ends. Only a string with an
+    /// escape is copied, into `unescaped`.
+    [[nodiscard]] simdjson::error_code textOf(simdjson::simdjson_result<ondemand::raw_json_string> string, std::string& unescaped, std::string_view& out) const {
+        ondemand::raw_json_string raw;
+        if (auto error = std::move(string).get(raw); error != simdjson::SUCCESS) {
+            return error;
+        }
+        const char* begin = raw.raw();
+        const char* limit = text_.get() + headerBytes_;
+        const auto* end = static_cast<const char*>(std::memchr(begin, '"', static_cast<std::size_t>(limit - begin)));
+        if (end == nullptr) {
+            return simdjson::UNCLOSED_STRING;
+        }
+        out = {begin, static_cast<std::size_t>(end - begin)};
+        if (out.find('\\') == std::string_view::npos) {
+            return simdjson::SUCCESS;
+        }
+        for (end = begin; end < limit && *end != '"'; ++end) {
+            end += *end == '\\' ? 1 : 0;
+        }
+        const nlohmann::json text = nlohmann::json::parse(begin - 1, end < limit ? end + 1 : limit, nullptr, false);
+        if (!text.is_string()) {
+            return simdjson::STRING_ERROR;
+        }
+        unescaped = text.get<std::string>();
+        out = unescaped;
+        return simdjson::SUCCESS;
+    }
+
     [[nodiscard]] tl::unexpected<Error> wrong(const std::string& expected, simdjson::error_code code) {
         if (code == simdjson::UTF8_ERROR) {
             return damaged("header: expected UTF-8, found bytes that are not", kLengthBytes);
@@ -161,7 +191,10 @@ private:
             return wrong("a JSON object", error);
         }
         // About 110 bytes of header a tensor; address space that is not needed is never touched.
-        listing_.tensors.reserve(firstTensor_ + static_cast<std::size_t>(headerBytes_ / 96) + 1);
+        const std::size_t expected = static_cast<std::size_t>(headerBytes_ / 96) + 1;
+        listing_.tensors.reserve(firstTensor_ + expected);
+        ranges_.reserve(expected);
+        positions_.reserve(expected);
         for (auto item : root) {
             if (Result<void> done = parseItem(item); !done) {
                 return done;
@@ -180,7 +213,7 @@ private:
         }
         const auto position = kLengthBytes + static_cast<std::uint64_t>(field.key().raw() - 1 - text_.get());  // of the quote
         std::string_view name;
-        if (auto error = field.unescaped_key().get(name); error != simdjson::SUCCESS) {
+        if (auto error = textOf(field.key(), unescapedName_, name); error != simdjson::SUCCESS) {
             return wrong("a tensor's name", error);
         }
         ondemand::object object;
@@ -207,10 +240,10 @@ private:
             std::string_view text;
             auto error = std::move(item).get(field);
             if (error == simdjson::SUCCESS) {
-                error = field.unescaped_key().get(key);
+                error = textOf(field.key(), unescapedKey_, key);
             }
             if (error == simdjson::SUCCESS) {
-                error = field.value().get_string().get(text);
+                error = textOf(field.value().get_raw_json_string(), unescapedValue_, text);
             }
             if (error != simdjson::SUCCESS) {
                 return wrong("strings in __metadata__", error);
@@ -231,7 +264,7 @@ private:
             std::string_view key;
             auto error = std::move(item).get(field);
             if (error == simdjson::SUCCESS) {
-                error = field.unescaped_key().get(key);
+                error = textOf(field.key(), unescapedKey_, key);
             }
             if (error != simdjson::SUCCESS) {
                 return wrong("a key of \"" + std::string(name) + "\"", error);
@@ -244,7 +277,7 @@ private:
                                position);
             }
             seen |= bit;
-            error = bit == kDtype   ? field.value().get_string().get(entry_.dtype)
+            error = bit == kDtype   ? textOf(field.value().get_raw_json_string(), unescapedValue_, entry_.dtype)
                     : bit == kShape ? parseShape(field)
                                     : parseOffsets(field);
             if (error != simdjson::SUCCESS) {
@@ -319,16 +352,16 @@ private:
     /// What can be said of one tensor alone: rules 4 and the part of 3 and 5 that concerns it.
     void judge(TensorInfo& tensor, std::uint64_t position) {
         const Range range = entry_.range;
-        const std::string found = "[" + std::to_string(range.begin) + ", " + std::to_string(range.end) + "]";
+        const auto found = [range] { return "[" + std::to_string(range.begin) + ", " + std::to_string(range.end) + "]"; };
         if (range.end < range.begin) {
-            return mark(tensor, ErrorCode::Damaged, "expected data_offsets in order, found " + found, position, true);
+            return mark(tensor, ErrorCode::Damaged, "expected data_offsets in order, found " + found(), position, true);
         }
         tensor.bytes = range.end - range.begin;
         if (range.end > bufferBytes_) {
             ++outside_;
             return mark(tensor,
                         ErrorCode::Damaged,
-                        "expected data within the " + std::to_string(bufferBytes_) + " bytes that the file holds, found " + found,
+                        "expected data within the " + std::to_string(bufferBytes_) + " bytes that the file holds, found " + found(),
                         position,
                         true);
         }
@@ -352,7 +385,7 @@ private:
         if (*count * bits / 8 != tensor.bytes) {
             mark(tensor,
                  ErrorCode::Damaged,
-                 "expected " + std::to_string(*count * bits / 8) + " bytes for its shape, found data_offsets " + found,
+                 "expected " + std::to_string(*count * bits / 8) + " bytes for its shape, found data_offsets " + found(),
                  position,
                  true);
         }
@@ -378,7 +411,7 @@ private:
     /// Rules 3 and 5 over all tensors in the order of their data.
     Result<void> checkCoverage() {
         std::vector<std::uint32_t> order(ranges_.size());
-        std::iota(order.begin(), order.end(), 0U);
+        std::iota(order.begin(), order.end(), 0U);  // the order of the header is nearly always that of the data
         const auto before = [this](std::uint32_t a, std::uint32_t b) {
             return std::pair(ranges_[a].begin, ranges_[a].end) < std::pair(ranges_[b].begin, ranges_[b].end);
         };
@@ -448,6 +481,9 @@ private:
     ondemand::parser parser_;
     ondemand::document document_;
     Entry entry_;
+    std::string unescapedName_;
+    std::string unescapedKey_;
+    std::string unescapedValue_;
     std::vector<Range> ranges_;
     std::vector<std::uint32_t> positions_;  ///< of names; a header is shorter than 2^32
     std::size_t outside_ = 0;
