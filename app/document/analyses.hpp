@@ -58,10 +58,13 @@ public:
 
     /// Statistics of the selected tensor.
     [[nodiscard]] Lookup<TensorStats> stats();
-    /// Statistics of any tensor, for the tree: only what is there, starts nothing (scanAll() does).
+    /// Statistics of any tensor, for the tree: only what is there, starts nothing (scanAll() does). Kept compact, without
+    /// edits: `values` are 96 bins, of the channel ranges only absmax is filled.
     [[nodiscard]] std::shared_ptr<const TensorStats> knownStats(std::size_t tensorIndex) const;
-    /// Fills knownStats() of all tensors in the background; cancellable in the job bar ("scan").
+    /// Fills knownStats() of all tensors in the background; cancellable in the job bar ("scan"). It pauses while something
+    /// that a person waits for is being computed.
     void scanAll();
+    [[nodiscard]] bool scanning() const;
 
     [[nodiscard]] Lookup<SchemeResult> scheme(Side side);
     [[nodiscard]] Lookup<PlaneData> plane(Quantity quantity, Side side);
@@ -69,7 +72,7 @@ public:
     /// Why the spec's activations cannot be used; empty where there are none or they are fine.
     [[nodiscard]] const std::optional<Error>& activationsError() const;
 
-    /// For tests and --screenshot: nothing running and nothing asked for is missing.
+    /// For tests and --screenshot: nothing running and nothing asked for is missing. A scan does not count.
     [[nodiscard]] bool idle() const;
 
 private:

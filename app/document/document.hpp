@@ -9,6 +9,9 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <string>
+#include <utility>
+#include <vector>
 
 #include "core/experiment/experiment_spec.hpp"
 #include "core/io/tensor_source.hpp"
@@ -57,6 +60,10 @@ public:
     void open(const QString& path, const QString& tensor = {});
     /// Replaces everything (session load, start): clears undo.
     void reset(const ExperimentSpec& spec);
+    /// Reads the checkpoint again (it changed on disk, or "Retry").
+    void reload();
+    /// Theme or font changed: views redraw.
+    void announceDisplay() { announce(Change::Display); }
 
     /// The open checkpoint; null while opening, after a failure or when none.
     [[nodiscard]] std::shared_ptr<const TensorSource> source() const { return m_source; }
@@ -87,16 +94,23 @@ signals:
     void changed(loupe::app::Changes what);
 
 private:
+    friend class Analyses;
     class Command;
     void assign(const ExperimentSpec& next);
     void loadSource();
+    void takeSource(const Result<std::shared_ptr<const TensorSource>>& opened);
+    void chooseTensor();
     void loadTensor();
+    void announce(Changes what);
 
     ExperimentSpec m_spec;
     QUndoStack m_undo;
     int m_mergeEpoch = 0;
     std::shared_ptr<const TensorSource> m_source;
+    /// The last few checkpoints by path and layout, so that undoing an "open" is instant. Headers and a mapping: small.
+    std::vector<std::pair<std::string, std::shared_ptr<const TensorSource>>> m_recentSources;
     std::optional<Error> m_openError;
+    std::shared_ptr<const RowSource> m_stored;  ///< the tensor without edits
     std::shared_ptr<const RowSource> m_weights;
     std::optional<Error> m_tensorError;
     Cursor* m_cursor = nullptr;

@@ -44,6 +44,9 @@ public:
         }
     }
 
+    /// The same job without its progress: for parts of a job that counts in units of its own.
+    [[nodiscard]] JobContext withoutProgress() const { return {stop_, nullptr}; }
+
 private:
     std::stop_token stop_;
     std::shared_ptr<Progress> progress_;

@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#pragma once
+
+#include <QTimer>
+
+#include <atomic>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "app/document/analyses.hpp"
+#include "app/document/analysis_cache.hpp"
+#include "app/document/plane.hpp"
+
+namespace loupe::app {
+
+/// What a scan shares with the UI thread.
+struct ScanShared {
+    std::mutex mutex;
+    std::vector<std::pair<std::size_t, std::shared_ptr<const TensorStats>>> found;
+    std::atomic<int> busy{0};  ///< jobs that a person waits for: the scan gives way
+};
+
+/// The statistics that the tree needs, at most some 10 KB for each thousand channels.
+[[nodiscard]] std::shared_ptr<const TensorStats> compacted(const TensorStats& stats);
+
+/// State of Analyses. A slot is one place of the screen ("scheme:A", "plane:2:0"): at most one job at a time, the latest
+/// request wins.
+class Analyses::Private {
+public:
+    struct Slot {
+        std::string running;               ///< key being computed; empty: none
+        std::string wanted;                ///< key that the debounce holds back
+        std::string tensor;                ///< the tensor (without edits) that `last` belongs to
+        std::shared_ptr<const void> last;  ///< what was shown last
+        std::function<void()> begin;       ///< to do when the debounce ends
+        std::unique_ptr<QTimer> debounce;
+    };
+
+    explicit Private(Analyses& owner, Document& document);
+
+    template <class T>
+    Lookup<T> look(const QString& name, const std::string& key, bool debounced, const std::function<void()>& start);
+    template <class T>
+    Lookup<T> pending(const QString& name);
+    template <class T>
+    void finish(const QString& name, const std::string& key, const Result<std::shared_ptr<const T>>& result, std::size_t bytes);
+    /// True if there is a matrix to work on; otherwise fills in why not.
+    template <class T>
+    bool ready(Lookup<T>& lookup) const;
+
+    [[nodiscard]] std::string tensorId() const;   ///< without edits
+    [[nodiscard]] std::string tensorKey() const;  ///< with edits
+    [[nodiscard]] std::string schemeKey(Side side) const;
+    void startStats(const std::string& key);
+    void startScheme(Side side, const std::string& key);
+    void startPlane(const QString& name, const std::string& key, Quantity quantity, PlaneInputs inputs);
+    void checkActivations();
+    void sourceChanged();
+    void stopAll();
+    void onJobFailed(const QString& name, const QString& what);
+    void onJobEnded(const QString& name);
+    void onProgress();
+    void resumeWaiting();
+    void updateBusy();
+    void drainScan();
+    void announceResults() { document.announce(Change::Results); }
+    JobManager& jobs() const { return document.jobs(); }
+
+    Analyses& q;
+    Document& document;
+    AnalysisCache cache;
+    std::map<QString, Slot> places;
+    std::map<QString, std::pair<Quantity, Side>> waiting;  ///< planes whose schemes are still being applied
+    std::vector<std::string> stopped;                      ///< keys whose job a person cancelled
+    std::optional<Error> activationsError;
+    std::vector<std::shared_ptr<const TensorStats>> known;
+    std::shared_ptr<ScanShared> scan = std::make_shared<ScanShared>();
+    QTimer scanTimer;
+    std::weak_ptr<const TensorSource> source;
+    std::vector<std::pair<std::weak_ptr<const TensorSource>, int>> generations;
+    int generation = 0;
+    int ticks = 0;
+};
+
+}  // namespace loupe::app
