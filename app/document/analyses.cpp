@@ -172,8 +172,8 @@ Lookup<T> Analyses::Private::look(const QString& name,
         return lookup;
     }
     if (slot.running.empty()) {
-        const bool waiting = slot.debounce && slot.debounce->isActive();
-        if (debounced && (moved || waiting)) {
+        const bool held = slot.debounce && slot.debounce->isActive();
+        if (debounced && (moved || held)) {
             if (!slot.debounce) {
                 slot.debounce = std::make_unique<QTimer>();
                 slot.debounce->setSingleShot(true);
