@@ -91,7 +91,9 @@ std::shared_ptr<const TensorStats> compacted(const TensorStats& stats) {
         }
     }
     for (ChannelRanges* ranges : {&small->rowRanges, &small->colRanges}) {
-        *ranges = ChannelRanges{{}, {}, std::move(ranges->absmax), {}};
+        ranges->min = {};
+        ranges->max = {};
+        ranges->sumSquares = {};
     }
     return small;
 }

@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#pragma once
+
+#include <QJsonObject>
+#include <QMainWindow>
+
+#include <memory>
+#include <vector>
+
+#include "app/document/document.hpp"
+#include "app/shell/options.hpp"
+#include "app/views/view.hpp"
+
+class QStackedWidget;
+class QVBoxLayout;
+
+namespace loupe::app {
+
+class Actions;
+class Appearance;
+class DockLayout;
+class FileCommands;
+class History;
+class NoticeBar;
+class StartPage;
+class StatusBar;
+class TopBar;
+class ViewDock;
+
+/// The one window: composes top bar, context bar, docks, centre and status bar, and connects the actions.
+class MainWindow : public QMainWindow {
+    Q_OBJECT
+
+public:
+    explicit MainWindow(Appearance& appearance, QWidget* parent = nullptr);
+    ~MainWindow() override;
+
+    /// Opens what the command line asks for. Only a window without --screenshot and --size uses and keeps saved layouts.
+    void start(const Options& options);
+
+    [[nodiscard]] Document& document() { return *m_document; }
+    [[nodiscard]] Actions& actions() { return *m_actions; }
+    [[nodiscard]] DockLayout& layouts() { return *m_layout; }
+    [[nodiscard]] FileCommands& files() { return *m_files; }
+    [[nodiscard]] StatusBar& status() { return *m_status; }
+    [[nodiscard]] const std::vector<ViewDock*>& docks() const { return m_docks; }
+    /// The view of that id, made if necessary; null if there is none.
+    [[nodiscard]] View* view(const QString& id);
+    /// A message under the context bar: problem, sentence, and an optional button. A repeated one counts.
+    NoticeBar& notices() { return *m_notices; }
+
+    /// Zoom, colour maps and so on of all views, for sessions.
+    [[nodiscard]] QJsonObject saveViews() const;
+    void restoreViews(const QJsonObject& state);
+    /// Leaves the program when the window has been painted with its checkpoint listed.
+    void quitAfterPaint();
+
+protected:
+    bool event(QEvent* event) override;
+    void closeEvent(QCloseEvent* event) override;
+    void resizeEvent(QResizeEvent* event) override;
+    void dragEnterEvent(QDragEnterEvent* event) override;
+    void dropEvent(QDropEvent* event) override;
+
+private:
+    void buildBars();
+    void buildCentre();
+    void buildDocks();
+    void bindActions();
+    void bindEditActions();
+    void bindViewActions();
+    void onChanged(Changes what);
+    void updateTitle();
+    void updateActions();
+    void showPage();
+    [[nodiscard]] View* focusView();
+    void copyNumbers(View* view);
+    void exportView(View* view);
+    void help(View* view);
+    void goToCell();
+    void findTensor();
+    void saveSettings();
+    [[nodiscard]] QString layoutKey() const;
+
+    Appearance& m_appearance;
+    std::unique_ptr<Document> m_document;
+    Actions* m_actions = nullptr;
+    TopBar* m_topBar = nullptr;
+    StatusBar* m_status = nullptr;
+    NoticeBar* m_notices = nullptr;
+    QStackedWidget* m_pages = nullptr;
+    StartPage* m_startPage = nullptr;
+    QWidget* m_work = nullptr;
+    std::vector<std::pair<const ViewDefinition*, View*>> m_centre;
+    std::vector<ViewDock*> m_docks;
+    DockLayout* m_layout = nullptr;
+    FileCommands* m_files = nullptr;
+    History* m_history = nullptr;
+    bool m_keepsSettings = true;
+    bool m_quitAfterPaint = false;
+};
+
+}  // namespace loupe::app
