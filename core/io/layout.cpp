@@ -34,7 +34,10 @@ bool usesConv1d(const std::vector<TensorInfo>& tensors, const ModelConfig& confi
         constexpr std::array<std::string_view, 4> kTypes{"gpt2", "openai-gpt", "imagegpt", "decision_transformer"};
         return std::find(kTypes.begin(), kTypes.end(), config.modelType) != kTypes.end();
     }
-    return std::any_of(tensors.begin(), tensors.end(), [](const TensorInfo& tensor) {
+    // Every block of such a model has one: no need to look through 100,000 names.
+    constexpr std::size_t kFirst = 2048;
+    const auto end = tensors.begin() + static_cast<std::ptrdiff_t>(std::min(tensors.size(), kFirst));
+    return std::any_of(tensors.begin(), end, [](const TensorInfo& tensor) {
         return tensor.shape.size() == 2 && endsWith(tensor.name, "attn.c_attn.weight") && tensor.shape[0] > 0 &&
                tensor.shape[1] / 3 == tensor.shape[0] && tensor.shape[1] % 3 == 0;
     });

@@ -46,19 +46,23 @@ private:
 }  // namespace
 
 std::optional<std::size_t> firstDuplicate(const std::vector<TensorInfo>& tensors) {
-    constexpr std::uint32_t kFree = std::numeric_limits<std::uint32_t>::max();
-    LOUPE_ASSERT(tensors.size() < kFree / 2, "a header of 100 MB cannot list more");
-    std::vector<std::uint32_t> table(std::bit_ceil(tensors.size() * 2 + 1), kFree);
+    // Each slot holds half of the hash beside the index, so that names are compared only where they are likely equal.
+    constexpr std::uint64_t kFree = ~std::uint64_t{0};
+    constexpr std::uint64_t kIndexMask = 0xFFFFFFFF;
+    LOUPE_ASSERT(tensors.size() < kIndexMask / 4, "a header of 100 MB cannot list more");
+    std::vector<std::uint64_t> table(std::bit_ceil(tensors.size() * 2 + 1), kFree);
     const std::size_t mask = table.size() - 1;
     for (std::size_t i = 0; i < tensors.size(); ++i) {
-        std::size_t slot = std::hash<std::string_view>{}(tensors[i].name) & mask;
+        const std::uint64_t hash = std::hash<std::string_view>{}(tensors[i].name);
+        const std::uint64_t tag = hash & ~kIndexMask;
+        std::size_t slot = hash & mask;
         while (table[slot] != kFree) {
-            if (tensors[table[slot]].name == tensors[i].name) {
+            if ((table[slot] & ~kIndexMask) == tag && tensors[table[slot] & kIndexMask].name == tensors[i].name) {
                 return i;
             }
             slot = (slot + 1) & mask;
         }
-        table[slot] = static_cast<std::uint32_t>(i);
+        table[slot] = tag | i;
     }
     return std::nullopt;
 }
