@@ -8,4 +8,7 @@ if(LOUPE_SANITIZE)
   add_compile_options(-fsanitize=${_loupe_sanitizers} -fno-sanitize-recover=all)
   add_link_options(-fsanitize=${_loupe_sanitizers})
   add_compile_definitions(LOUPE_SANITIZED)
+  if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+    add_compile_options(-Wno-maybe-uninitialized)  # g++ 12 under sanitizers: std::function and std::regex, falsely
+  endif()
 endif()
