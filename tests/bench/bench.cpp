@@ -7,6 +7,7 @@
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -59,11 +60,14 @@ double busySeconds() {
     return (user + nice + system + irq + softirq + steal) / static_cast<double>(::sysconf(_SC_CLK_TCK));
 }
 
+double processSeconds() {
+    timespec t{};
+    ::clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
+    return static_cast<double>(t.tv_sec) + 1e-9 * static_cast<double>(t.tv_nsec);
+}
+
 double ownSeconds() {
-    rusage usage{};
-    ::getrusage(RUSAGE_SELF, &usage);
-    const auto seconds = [](const timeval& t) { return static_cast<double>(t.tv_sec) + 1e-6 * static_cast<double>(t.tv_usec); };
-    double total = seconds(usage.ru_utime) + seconds(usage.ru_stime);
+    double total = processSeconds();
     for (const int pid : ownProcesses()) {
         std::ifstream file("/proc/" + std::to_string(pid) + "/stat");
         std::string field;
@@ -106,6 +110,7 @@ std::function<double()> timed(std::function<void()> work) {
 
 std::vector<Timing> interleave(const std::string& title, const std::vector<Contender>& contenders, int repeats) {
     std::vector<std::vector<double>> seconds(contenders.size());
+    std::vector<std::vector<double>> cpu(contenders.size());
     for (const Contender& contender : contenders) {
         (void)contender.run();
     }
@@ -114,7 +119,9 @@ std::vector<Timing> interleave(const std::string& title, const std::vector<Conte
     const double start = now();
     for (int repeat = 0; repeat < repeats; ++repeat) {
         for (std::size_t i = 0; i < contenders.size(); ++i) {
+            const double cpuBefore = processSeconds();
             seconds[i].push_back(contenders[i].run());
+            cpu[i].push_back(processSeconds() - cpuBefore);
         }
     }
     const double capacity = (now() - start) * static_cast<double>(std::thread::hardware_concurrency());
@@ -129,12 +136,16 @@ std::vector<Timing> interleave(const std::string& title, const std::vector<Conte
     std::vector<Timing> timings;
     for (std::size_t i = 0; i < contenders.size(); ++i) {
         const Timing t = timingOf(std::move(seconds[i]));
+        const double cpuMedian = timingOf(std::move(cpu[i])).median;
         std::printf("%-44s median %9.3f ms  min %9.3f  max %9.3f", contenders[i].name.c_str(), t.median * 1e3, t.min * 1e3, t.max * 1e3);
         if (contenders[i].elements > 0) {
             std::printf("  %6.2f Gelem/s", contenders[i].elements / t.median * 1e-9);
         }
         if (contenders[i].bytes > 0) {
             std::printf("  %6.1f GB/s", contenders[i].bytes / t.median * 1e-9);
+        }
+        if (contenders[i].name.rfind("peer: Q", 0) == 0 || contenders[i].name.rfind("peer", 0) != 0) {
+            std::printf("  CPU %.3f ms", cpuMedian * 1e3);  // of this process: says more than the clock on a busy machine
         }
         std::printf("\n");
         timings.push_back(t);
@@ -277,7 +288,8 @@ std::shared_ptr<PythonPeer> PythonPeer::start(const std::string& script, const s
                                       "    print(time.perf_counter() - t, flush=True)\n";
     int toChild[2];
     int fromChild[2];
-    if (::pipe(toChild) != 0 || ::pipe(fromChild) != 0) {
+    // Not inherited: a second peer that held the first one's input open would keep it from ending.
+    if (::pipe2(toChild, O_CLOEXEC) != 0 || ::pipe2(fromChild, O_CLOEXEC) != 0) {
         return nullptr;
     }
     std::vector<std::string> words{python, "-c", loop};
@@ -291,8 +303,6 @@ std::shared_ptr<PythonPeer> PythonPeer::start(const std::string& script, const s
     if (pid == 0) {
         ::dup2(toChild[0], 0);
         ::dup2(fromChild[1], 1);
-        ::close(toChild[1]);
-        ::close(fromChild[0]);
         ::setenv("GLIBC_TUNABLES", "glibc.malloc.hugetlb=1:glibc.malloc.mmap_threshold=4294967296:glibc.malloc.trim_threshold=8589934592", 1);
         ::execvp(argv[0], argv.data());
         ::_exit(127);
