@@ -1,15 +1,14 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-#include <CLI/CLI.hpp>
-
-#include <algorithm>
-
 #include "app/cli/command.hpp"
 #include "core/base/json_writer.hpp"
 #include "core/base/text.hpp"
 #include "core/base/units.hpp"
 #include "core/io/tensor_source.hpp"
 
+#include <CLI/CLI.hpp>
 #include <nlohmann/json.hpp>
+
+#include <algorithm>
 
 namespace loupe::cli {
 
@@ -29,13 +28,18 @@ void writeShape(JsonWriter& json, const std::vector<std::int64_t>& shape) {
     json.endArray();
 }
 
-/// A metadata value: text as it is; an array of more than 64 items, in JSON text, as {length, first}.
+/// A metadata value: text as it is; an array of more than 64 items, in JSON text, as {length,
+/// first}.
 void writeMetadata(JsonWriter& json, const std::string& value) {
     constexpr std::size_t kMost = 64;
     if (!value.empty() && value.front() == '[') {
         const nlohmann::json array = nlohmann::json::parse(value, nullptr, false);
         if (array.is_array() && array.size() > kMost) {
-            json.beginObject().key("length").value(static_cast<std::uint64_t>(array.size())).key("first").beginArray();
+            json.beginObject()
+                .key("length")
+                .value(static_cast<std::uint64_t>(array.size()))
+                .key("first")
+                .beginArray();
             for (std::size_t i = 0; i < kMost; ++i) {
                 json.raw(array[i].dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
             }
@@ -127,7 +131,11 @@ std::string withSeparators(std::uint64_t value) {
 
 /// Names and messages may hold anything: no control characters reach the terminal.
 std::string printable(std::string text) {
-    std::replace_if(text.begin(), text.end(), [](char c) { return static_cast<unsigned char>(c) < ' ' || c == '\x7F'; }, '?');
+    std::replace_if(
+        text.begin(),
+        text.end(),
+        [](char c) { return static_cast<unsigned char>(c) < ' ' || c == '\x7F'; },
+        '?');
     return text;
 }
 
@@ -147,8 +155,10 @@ std::string humanText(const TensorSource& source) {
             widths[c] = std::max(widths[c], row[c].size());
         }
     }
-    std::string text = printable(info.title) + ": " + info.format + ", " + withSeparators(source.tensors().size()) + " tensors in " +
-                       std::to_string(info.files.size()) + (info.files.size() == 1 ? " file\n" : " files\n");
+    std::string text = printable(info.title) + ": " + info.format + ", " +
+                       withSeparators(source.tensors().size()) + " tensors in " +
+                       std::to_string(info.files.size()) +
+                       (info.files.size() == 1 ? " file\n" : " files\n");
     for (const auto& row : rows) {
         for (std::size_t c = 0; c < row.size(); ++c) {
             const std::string padding(widths[c] - row[c].size(), ' ');
@@ -160,10 +170,12 @@ std::string humanText(const TensorSource& source) {
         }
     }
     const auto bytes = static_cast<double>(info.bytes);
-    text += "total: " + withSeparators(info.parameters) + " parameters, " + decimalBytes(bytes) + " = " + binaryBytes(bytes) + "\n";
+    text += "total: " + withSeparators(info.parameters) + " parameters, " + decimalBytes(bytes) +
+            " = " + binaryBytes(bytes) + "\n";
     for (const TensorInfo& tensor : source.tensors()) {
         if (tensor.problem) {
-            text += "problem: " + printable(tensor.problem->message()) + (tensor.problem->hint.empty() ? "" : "; " + tensor.problem->hint) + "\n";
+            text += "problem: " + printable(tensor.problem->message()) +
+                    (tensor.problem->hint.empty() ? "" : "; " + tensor.problem->hint) + "\n";
         }
     }
     for (const std::string& warning : info.warnings) {
@@ -174,7 +186,9 @@ std::string humanText(const TensorSource& source) {
 
 Result<Output> run(const Options& options, const Common& common) {
     OpenOptions open;
-    open.layout = options.layout == "in_out" ? Layout::InOut : options.layout == "out_in" ? Layout::OutIn : Layout::Auto;
+    open.layout = options.layout == "in_out"   ? Layout::InOut
+                  : options.layout == "out_in" ? Layout::OutIn
+                                               : Layout::Auto;
     const auto source = openSource(options.path, open);
     if (!source) {
         return fail(source.error());
@@ -190,9 +204,13 @@ const Command kCommand_inspect{
     "Lists the tensors of a checkpoint: names, types, shapes, bytes",
     [](CLI::App& app, const Common& common) -> std::function<Result<Output>()> {
         const auto options = std::make_shared<Options>();
-        app.add_option("PATH", options->path, "A file, a sharded index, a model folder or synthetic:KIND")->required();
-        app.add_flag("--stored", options->stored, "List the file's own entries, not logical tensors");
-        app.add_option("--layout", options->layout, "How matrices are stored: auto, out_in or in_out")
+        app.add_option(
+               "PATH", options->path, "A file, a sharded index, a model folder or synthetic:KIND")
+            ->required();
+        app.add_flag(
+            "--stored", options->stored, "List the file's own entries, not logical tensors");
+        app.add_option(
+               "--layout", options->layout, "How matrices are stored: auto, out_in or in_out")
             ->check(CLI::IsMember({"auto", "out_in", "in_out"}));
         return [options, &common] { return run(*options, common); };
     }};

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-#include <CLI/CLI.hpp>
-
-#include <memory>
+#include "core/io/sample.hpp"
 
 #include "app/cli/command.hpp"
 #include "core/base/json_writer.hpp"
-#include "core/io/sample.hpp"
+
+#include <CLI/CLI.hpp>
+
+#include <memory>
 
 namespace loupe::cli {
 
@@ -15,7 +16,10 @@ const Command kCommand_sample{
     "Writes the bundled example checkpoint into a folder",
     [](CLI::App& app, const Common& common) -> std::function<Result<Output>()> {
         const auto folder = std::make_shared<std::string>();
-        app.add_option("--output", *folder, "Folder for model.safetensors, activations.safetensors and config.json")->required();
+        app.add_option("--output",
+                       *folder,
+                       "Folder for model.safetensors, activations.safetensors and config.json")
+            ->required();
         return [folder, &common]() -> Result<Output> {
             if (Result<void> written = writeSampleCheckpoint(*folder); !written) {
                 return fail(written.error());

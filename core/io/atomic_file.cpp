@@ -1,26 +1,29 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "core/io/atomic_file.hpp"
 
-#include <fcntl.h>
-#include <sys/stat.h>
-#include <unistd.h>
+#include "core/base/assert.hpp"
 
 #include <cerrno>
+#include <fcntl.h>
+#include <sys/stat.h>
 #include <system_error>
-
-#include "core/base/assert.hpp"
+#include <unistd.h>
 
 namespace loupe {
 
 namespace {
 
 tl::unexpected<Error> cannot(const std::string& what, int code, const std::filesystem::path& path) {
-    return fail(ErrorCode::Unreadable, "cannot " + what + ": " + std::generic_category().message(code), path.string());
+    return fail(ErrorCode::Unreadable,
+                "cannot " + what + ": " + std::generic_category().message(code),
+                path.string());
 }
 
 }  // namespace
 
-AtomicFile::~AtomicFile() { discard(); }
+AtomicFile::~AtomicFile() {
+    discard();
+}
 
 Result<void> AtomicFile::open(const std::filesystem::path& target) {
     LOUPE_ASSERT(descriptor_ < 0, "one file at a time");

@@ -1,15 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
-// Numbers as text: one row a line, separated by tab, ';', ',' or blanks; one optional header line. Read whole, as FP64.
+// Numbers as text: one row a line, separated by tab, ';', ',' or blanks; one optional header line.
+// Read whole, as FP64.
+#include "core/base/assert.hpp"
+#include "core/base/text.hpp"
+#include "core/io/listing.hpp"
+#include "core/io/reader.hpp"
+
 #include <algorithm>
 #include <cstring>
 #include <optional>
 #include <string>
 #include <string_view>
-
-#include "core/base/assert.hpp"
-#include "core/base/text.hpp"
-#include "core/io/listing.hpp"
-#include "core/io/reader.hpp"
 
 namespace loupe {
 
@@ -19,19 +20,28 @@ constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
 constexpr std::uint64_t kMaxCells = std::uint64_t{1} << 30;
 
 Confidence probe(const Candidate& candidate) {
-    std::string_view head(reinterpret_cast<const char*>(candidate.head.data()), candidate.head.size());
+    std::string_view head(reinterpret_cast<const char*>(candidate.head.data()),
+                          candidate.head.size());
     if (head.substr(0, kByteOrderMark.size()) == kByteOrderMark) {
         head.remove_prefix(kByteOrderMark.size());
     }
-    const bool isText = std::all_of(head.begin(), head.end(), [](char c) { return static_cast<unsigned char>(c) >= ' ' || c == '\n' || c == '\r' || c == '\t'; });
-    const bool hasDigit = std::any_of(head.begin(), head.end(), [](char c) { return c >= '0' && c <= '9'; });
+    const bool isText = std::all_of(head.begin(), head.end(), [](char c) {
+        return static_cast<unsigned char>(c) >= ' ' || c == '\n' || c == '\r' || c == '\t';
+    });
+    const bool hasDigit =
+        std::any_of(head.begin(), head.end(), [](char c) { return c >= '0' && c <= '9'; });
     const std::string_view start = trim(head);
-    return isText && hasDigit && !start.empty() && start.front() != '{' && start.front() != '[' && start.front() != '<' ? Confidence::Maybe : Confidence::No;
+    return isText && hasDigit && !start.empty() && start.front() != '{' && start.front() != '[' &&
+                   start.front() != '<'
+               ? Confidence::Maybe
+               : Confidence::No;
 }
 
 std::string_view unquoted(std::string_view cell) {
     cell = trim(cell);
-    return cell.size() >= 2 && cell.front() == '"' && cell.back() == '"' ? trim(cell.substr(1, cell.size() - 2)) : cell;
+    return cell.size() >= 2 && cell.front() == '"' && cell.back() == '"'
+               ? trim(cell.substr(1, cell.size() - 2))
+               : cell;
 }
 
 /// The separator that a line uses: the first of tab, ';', ',' that it contains, else blanks.
@@ -71,7 +81,9 @@ public:
             position_ = end + 1;
         }
         if (rows == 0) {
-            return fail(ErrorCode::Damaged, "expected at least one line of numbers, found none", filePosition(file_.path(), 0));
+            return fail(ErrorCode::Damaged,
+                        "expected at least one line of numbers, found none",
+                        filePosition(file_.path(), 0));
         }
         return {};
     }
@@ -108,7 +120,9 @@ private:
 
     [[nodiscard]] bool isNumeric(std::string_view line) const {
         bool numeric = true;
-        forEachCell(line, [&numeric](std::string_view cell, std::size_t) { return numeric = parseDouble(unquoted(cell)).has_value(); });
+        forEachCell(line, [&numeric](std::string_view cell, std::size_t) {
+            return numeric = parseDouble(unquoted(cell)).has_value();
+        });
         return numeric;
     }
 
@@ -123,7 +137,8 @@ private:
             if (!value) {
                 const std::string shown(unquoted(cell).substr(0, 40));
                 problem = Error{ErrorCode::Damaged,
-                                inLine() + "expected a number in column " + std::to_string(count) + ", found " + (shown.empty() ? "nothing" : "\"" + shown + "\""),
+                                inLine() + "expected a number in column " + std::to_string(count) +
+                                    ", found " + (shown.empty() ? "nothing" : "\"" + shown + "\""),
                                 filePosition(file_.path(), position_ + offset),
                                 {}};
                 return false;
@@ -135,14 +150,18 @@ private:
             return fail(*problem);
         }
         if (values.size() > kMaxCells) {
-            return fail(ErrorCode::Unsupported, "expected at most 2^30 numbers in a text file, found more", filePosition(file_.path(), position_));
+            return fail(ErrorCode::Unsupported,
+                        "expected at most 2^30 numbers in a text file, found more",
+                        filePosition(file_.path(), position_));
         }
         if (rows == 0) {
             cols = count;
             reserve();
         } else if (count != cols) {
             return fail(ErrorCode::Damaged,
-                        inLine() + "expected " + std::to_string(cols) + " columns as in the first row, found " + (count > cols ? "more" : std::to_string(count)),
+                        inLine() + "expected " + std::to_string(cols) +
+                            " columns as in the first row, found " +
+                            (count > cols ? "more" : std::to_string(count)),
                         filePosition(file_.path(), position_));
         }
         ++rows;
@@ -151,7 +170,10 @@ private:
 
     /// Room for every line that follows, at most what so many bytes can hold.
     void reserve() {
-        const auto lines = static_cast<std::uint64_t>(std::count(text_.begin() + static_cast<std::ptrdiff_t>(position_), text_.end(), '\n')) + 1;
+        const auto lines =
+            static_cast<std::uint64_t>(std::count(
+                text_.begin() + static_cast<std::ptrdiff_t>(position_), text_.end(), '\n')) +
+            1;
         const std::uint64_t atMost = std::min((text_.size() - position_) / 2 + 1, kMaxCells);
         values.reserve(std::min(lines * static_cast<std::uint64_t>(cols), atMost));
     }
@@ -165,12 +187,14 @@ private:
 
 class CsvSource final : public TensorSource {
 public:
-    CsvSource(SourceInfo info, TensorInfo tensor, std::shared_ptr<const RowSource> matrix) : matrix_(std::move(matrix)) {
+    CsvSource(SourceInfo info, TensorInfo tensor, std::shared_ptr<const RowSource> matrix)
+        : matrix_(std::move(matrix)) {
         info_ = std::move(info);
         tensors_.push_back(std::move(tensor));
         addTotals(info_, tensors_);
     }
-    [[nodiscard]] Result<std::shared_ptr<const RowSource>> matrix(std::size_t index) const override {
+    [[nodiscard]] Result<std::shared_ptr<const RowSource>> matrix(
+        std::size_t index) const override {
         LOUPE_ASSERT(index == 0, "a text file holds one matrix");
         return matrix_;
     }
@@ -180,11 +204,14 @@ private:
 };
 
 /// The values turned round: what is stored [in, out] becomes [out, in].
-std::vector<double> transposed(const std::vector<double>& values, std::int64_t rows, std::int64_t cols) {
+std::vector<double> transposed(const std::vector<double>& values,
+                               std::int64_t rows,
+                               std::int64_t cols) {
     std::vector<double> turned(values.size());
     for (std::int64_t i = 0; i < rows; ++i) {
         for (std::int64_t j = 0; j < cols; ++j) {
-            turned[static_cast<std::size_t>(j * rows + i)] = values[static_cast<std::size_t>(i * cols + j)];
+            turned[static_cast<std::size_t>(j * rows + i)] =
+                values[static_cast<std::size_t>(i * cols + j)];
         }
     }
     return turned;
@@ -216,7 +243,9 @@ Result<std::shared_ptr<const TensorSource>> open(const ReadRequest& request) {
     if (!parser.header.empty()) {
         info.metadata.emplace_back("header", parser.header);
     }
-    std::vector<double> values = tensor.transposed ? transposed(parser.values, parser.rows, parser.cols) : std::move(parser.values);
+    std::vector<double> values = tensor.transposed
+                                     ? transposed(parser.values, parser.rows, parser.cols)
+                                     : std::move(parser.values);
     auto matrix = makeRowSource(tensor.rows, tensor.cols, std::move(values));
     file.release(0, file.size());
     return std::make_shared<CsvSource>(std::move(info), std::move(tensor), std::move(matrix));

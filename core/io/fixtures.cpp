@@ -12,7 +12,8 @@ namespace loupe {
 
 namespace {
 
-/// The generator of spec/algorithms.md 0.5: a 32-bit LCG and Box-Muller that keeps the sine for the next call.
+/// The generator of spec/algorithms.md 0.5: a 32-bit LCG and Box-Muller that keeps the sine for the
+/// next call.
 class PortableNormal {
 public:
     double operator()() {
@@ -48,11 +49,12 @@ Matrix<double> fixtureV(bool withOutlier) {
 }
 
 Matrix<double> fixtureM() {
-    constexpr std::array kHalf{0.52, 1.60,  3.97, 8.52, 0.52, 1.60,  3.97, 8.52,  8.52,  1.60,   //
-                               5.56, 3.32,  5.21, 0.25, 5.56, 3.32,  5.21, 0.25,  0.25,  3.32,   //
-                               0.98, 9.58,  10.20, 0.54, 0.98, 9.58, 10.20, 0.54, 0.54,  9.58,   //
-                               5.25, 8.56,  12.30, 54.21, 5.25, 8.56, 12.30, 54.21, 54.21, 8.56, //
-                               0.85, 63.65, 8.25, 5.32, 0.85, 63.65, 8.25, 5.32,  5.32,  63.65};
+    constexpr std::array kHalf{
+        0.52, 1.60,  3.97,  8.52,  0.52, 1.60,  3.97,  8.52,  8.52,  1.60,  //
+        5.56, 3.32,  5.21,  0.25,  5.56, 3.32,  5.21,  0.25,  0.25,  3.32,  //
+        0.98, 9.58,  10.20, 0.54,  0.98, 9.58,  10.20, 0.54,  0.54,  9.58,  //
+        5.25, 8.56,  12.30, 54.21, 5.25, 8.56,  12.30, 54.21, 54.21, 8.56,  //
+        0.85, 63.65, 8.25,  5.32,  0.85, 63.65, 8.25,  5.32,  5.32,  63.65};
     Matrix<double> matrix(10, 10);
     std::copy(kHalf.begin(), kHalf.end(), matrix.data());
     std::copy(kHalf.begin(), kHalf.end(), matrix.data() + kHalf.size());
@@ -63,7 +65,8 @@ FixtureF1 fixtureF1() {
     constexpr std::int64_t kOutlierChannel = 5;
     PortableNormal normal;
     FixtureF1 fixture{Matrix<double>(32, 64), Matrix<double>(256, 64)};
-    std::generate_n(fixture.weight.data(), fixture.weight.size(), [&normal] { return 0.02 * normal(); });
+    std::generate_n(
+        fixture.weight.data(), fixture.weight.size(), [&normal] { return 0.02 * normal(); });
     const double fresh = std::sqrt(0.19);
     for (std::int64_t token = 0; token < fixture.activations.rows(); ++token) {
         double previous = normal();

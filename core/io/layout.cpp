@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "core/io/layout.hpp"
 
-#include <algorithm>
-#include <array>
-#include <limits>
-#include <string_view>
-
 #include "core/base/text.hpp"
 #include "core/io/mapped_file.hpp"
 #include "core/io/rows.hpp"
 
 #include <nlohmann/json.hpp>
+
+#include <algorithm>
+#include <array>
+#include <limits>
+#include <string_view>
 
 namespace loupe {
 
@@ -24,22 +24,31 @@ bool endsWith(std::string_view text, std::string_view suffix) {
 
 /// Linear layers that GPT-2 and its kin store through Conv1D, [in, out].
 bool isConv1dName(std::string_view name) {
-    constexpr std::array<std::string_view, 6> kSuffixes{
-        "attn.c_attn.weight", "attn.q_attn.weight", "attn.c_proj.weight", "attention.c_attn.weight", "mlp.c_fc.weight", "mlp.c_proj.weight"};
-    return std::any_of(kSuffixes.begin(), kSuffixes.end(), [name](std::string_view s) { return endsWith(name, s); });
+    constexpr std::array<std::string_view, 6> kSuffixes{"attn.c_attn.weight",
+                                                        "attn.q_attn.weight",
+                                                        "attn.c_proj.weight",
+                                                        "attention.c_attn.weight",
+                                                        "mlp.c_fc.weight",
+                                                        "mlp.c_proj.weight"};
+    return std::any_of(kSuffixes.begin(), kSuffixes.end(), [name](std::string_view s) {
+        return endsWith(name, s);
+    });
 }
 
 bool usesConv1d(const std::vector<TensorInfo>& tensors, const ModelConfig& config) {
     if (!config.modelType.empty()) {
-        constexpr std::array<std::string_view, 4> kTypes{"gpt2", "openai-gpt", "imagegpt", "decision_transformer"};
+        constexpr std::array<std::string_view, 4> kTypes{
+            "gpt2", "openai-gpt", "imagegpt", "decision_transformer"};
         return std::find(kTypes.begin(), kTypes.end(), config.modelType) != kTypes.end();
     }
     // Every block of such a model has one: no need to look through 100,000 names.
     constexpr std::size_t kFirst = 2048;
-    const auto end = tensors.begin() + static_cast<std::ptrdiff_t>(std::min(tensors.size(), kFirst));
+    const auto end =
+        tensors.begin() + static_cast<std::ptrdiff_t>(std::min(tensors.size(), kFirst));
     return std::any_of(tensors.begin(), end, [](const TensorInfo& tensor) {
-        return tensor.shape.size() == 2 && endsWith(tensor.name, "attn.c_attn.weight") && tensor.shape[0] > 0 &&
-               tensor.shape[1] / 3 == tensor.shape[0] && tensor.shape[1] % 3 == 0;
+        return tensor.shape.size() == 2 && endsWith(tensor.name, "attn.c_attn.weight") &&
+               tensor.shape[0] > 0 && tensor.shape[1] / 3 == tensor.shape[0] &&
+               tensor.shape[1] % 3 == 0;
     });
 }
 
@@ -87,16 +96,20 @@ ModelConfig parseModelConfig(std::string text) {
     }
     const auto textOf = [](const nlohmann::json& object, const char* key) {
         const auto found = object.find(key);
-        return found != object.end() && found->is_string() ? found->get<std::string>() : std::string();
+        return found != object.end() && found->is_string() ? found->get<std::string>()
+                                                           : std::string();
     };
     config.modelType = textOf(json, "model_type");
     const auto nested = json.find("text_config");
-    for (const char* key : {"num_local_experts", "num_experts", "n_routed_experts", "moe_num_experts"}) {
-        for (const nlohmann::json* object : {&json, nested != json.end() && nested->is_object() ? &*nested : nullptr}) {
+    for (const char* key :
+         {"num_local_experts", "num_experts", "n_routed_experts", "moe_num_experts"}) {
+        for (const nlohmann::json* object :
+             {&json, nested != json.end() && nested->is_object() ? &*nested : nullptr}) {
             if (object != nullptr && config.experts == 0) {
                 const auto found = object->find(key);
                 if (found != object->end() && found->is_number_unsigned()) {
-                    config.experts = static_cast<std::int64_t>(std::min<std::uint64_t>(found->get<std::uint64_t>(), 1U << 20));
+                    config.experts = static_cast<std::int64_t>(
+                        std::min<std::uint64_t>(found->get<std::uint64_t>(), 1U << 20));
                 }
             }
         }
@@ -113,7 +126,8 @@ ModelConfig readModelConfig(const std::filesystem::path& path, std::vector<std::
     }
     const auto file = MappedFile::open(path);
     if (!file || (*file)->size() > kMaxBytes) {
-        warnings.push_back("config.json was not read: " + (file ? "it is larger than 4 MiB" : file.error().message()));
+        warnings.push_back("config.json was not read: " +
+                           (file ? "it is larger than 4 MiB" : file.error().message()));
         return {};
     }
     std::string text((*file)->size(), '\0');
@@ -150,8 +164,10 @@ bool isExpertStack(const TensorInfo& tensor, const ModelConfig& config) {
         }
     }
     return config.experts > 1 && tensor.shape[0] == config.experts &&
-           (name.find("expert") != std::string_view::npos || name.find("moe") != std::string_view::npos ||
-            name.find("mlp") != std::string_view::npos || name.find("feed_forward") != std::string_view::npos);
+           (name.find("expert") != std::string_view::npos ||
+            name.find("moe") != std::string_view::npos ||
+            name.find("mlp") != std::string_view::npos ||
+            name.find("feed_forward") != std::string_view::npos);
 }
 
 void applyLayout(std::vector<TensorInfo>& tensors, Layout layout, const ModelConfig& config) {
@@ -168,7 +184,8 @@ std::shared_ptr<const RowSource> layoutRows(const TensorInfo& tensor, StoredElem
     }
     const bool stack = tensor.shape.size() == 3;
     const std::int64_t batches = stack ? tensor.shape[0] : 1;
-    return makeTransposedRows(std::move(elements), batches, tensor.cols, stack ? tensor.shape[2] : tensor.rows);
+    return makeTransposedRows(
+        std::move(elements), batches, tensor.cols, stack ? tensor.shape[2] : tensor.rows);
 }
 
 }  // namespace loupe

@@ -1,32 +1,36 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "core/io/listing.hpp"
 
+#include "core/base/assert.hpp"
+#include "core/io/rows.hpp"
+
 #include <bit>
 #include <functional>
 #include <limits>
 #include <string_view>
-
-#include "core/base/assert.hpp"
-#include "core/io/rows.hpp"
 
 namespace loupe {
 
 namespace {
 
 std::uint64_t saturatingAdd(std::uint64_t a, std::uint64_t b) {
-    return a > std::numeric_limits<std::uint64_t>::max() - b ? std::numeric_limits<std::uint64_t>::max() : a + b;
+    return a > std::numeric_limits<std::uint64_t>::max() - b
+               ? std::numeric_limits<std::uint64_t>::max()
+               : a + b;
 }
 
 class StoredSource final : public TensorSource {
 public:
-    StoredSource(Listing listing, Layout layout, const ModelConfig& config) : files_(std::move(listing.files)) {
+    StoredSource(Listing listing, Layout layout, const ModelConfig& config)
+        : files_(std::move(listing.files)) {
         info_ = std::move(listing.info);
         tensors_ = std::move(listing.tensors);
         applyLayout(tensors_, layout, config);
         addTotals(info_, tensors_);
     }
 
-    [[nodiscard]] Result<std::shared_ptr<const RowSource>> matrix(std::size_t index) const override {
+    [[nodiscard]] Result<std::shared_ptr<const RowSource>> matrix(
+        std::size_t index) const override {
         LOUPE_ASSERT(index < tensors_.size(), "an index of this source");
         const TensorInfo& tensor = tensors_[index];
         if (tensor.problem) {
@@ -46,7 +50,8 @@ private:
 }  // namespace
 
 std::optional<std::size_t> firstDuplicate(const std::vector<TensorInfo>& tensors) {
-    // Each slot holds half of the hash beside the index, so that names are compared only where they are likely equal.
+    // Each slot holds half of the hash beside the index, so that names are compared only where they
+    // are likely equal.
     constexpr std::uint64_t kFree = ~std::uint64_t{0};
     constexpr std::uint64_t kIndexMask = 0xFFFFFFFF;
     LOUPE_ASSERT(tensors.size() < kIndexMask / 4, "a header of 100 MB cannot list more");
@@ -57,7 +62,8 @@ std::optional<std::size_t> firstDuplicate(const std::vector<TensorInfo>& tensors
         const std::uint64_t tag = hash & ~kIndexMask;
         std::size_t slot = hash & mask;
         while (table[slot] != kFree) {
-            if ((table[slot] & ~kIndexMask) == tag && tensors[table[slot] & kIndexMask].name == tensors[i].name) {
+            if ((table[slot] & ~kIndexMask) == tag &&
+                tensors[table[slot] & kIndexMask].name == tensors[i].name) {
                 return i;
             }
             slot = (slot + 1) & mask;
@@ -74,7 +80,9 @@ void addTotals(SourceInfo& info, const std::vector<TensorInfo>& tensors) {
     }
 }
 
-std::shared_ptr<const TensorSource> makeStoredSource(Listing listing, Layout layout, const ModelConfig& config) {
+std::shared_ptr<const TensorSource> makeStoredSource(Listing listing,
+                                                     Layout layout,
+                                                     const ModelConfig& config) {
     return std::make_shared<StoredSource>(std::move(listing), layout, config);
 }
 

@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "core/io/layout.hpp"
+#include "core/io/mapped_file.hpp"
+#include "core/io/tensor_source.hpp"
+
 #include <memory>
 #include <optional>
 #include <string>
 #include <utility>
 #include <vector>
-
-#include "core/io/layout.hpp"
-#include "core/io/mapped_file.hpp"
-#include "core/io/tensor_source.hpp"
 
 namespace loupe {
 
@@ -17,14 +17,17 @@ namespace loupe {
 struct Listing {
     SourceInfo info;
     std::vector<TensorInfo> tensors;
-    std::vector<std::shared_ptr<const MappedFile>> files;  ///< parallel to info.files; null: missing
+    std::vector<std::shared_ptr<const MappedFile>>
+        files;  ///< parallel to info.files; null: missing
 };
 
 /// Index of the first tensor whose name occurred before, if any. O(n) by hashing.
 [[nodiscard]] std::optional<std::size_t> firstDuplicate(const std::vector<TensorInfo>& tensors);
 
 /// Finishes a listing: matrix shapes by layout, totals; tensors stored row-major in mapped files.
-[[nodiscard]] std::shared_ptr<const TensorSource> makeStoredSource(Listing listing, Layout layout, const ModelConfig& config);
+[[nodiscard]] std::shared_ptr<const TensorSource> makeStoredSource(Listing listing,
+                                                                   Layout layout,
+                                                                   const ModelConfig& config);
 
 /// Totals of parameters and bytes into info, saturating.
 void addTotals(SourceInfo& info, const std::vector<TensorInfo>& tensors);

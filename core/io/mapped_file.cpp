@@ -1,22 +1,23 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "core/io/mapped_file.hpp"
 
-#include <fcntl.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
-#include <unistd.h>
+#include "core/base/assert.hpp"
 
 #include <cerrno>
 #include <cstring>
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
 #include <system_error>
-
-#include "core/base/assert.hpp"
+#include <unistd.h>
 
 namespace loupe {
 
 namespace {
 
-std::string systemMessage(int code) { return std::generic_category().message(code); }
+std::string systemMessage(int code) {
+    return std::generic_category().message(code);
+}
 
 }  // namespace
 
@@ -38,23 +39,30 @@ Result<std::shared_ptr<const MappedFile>> MappedFile::open(const std::filesystem
     file->descriptor_ = descriptor;
     struct stat status {};
     if (::fstat(descriptor, &status) != 0) {
-        return fail(ErrorCode::Unreadable, "cannot ask for the file's size: " + systemMessage(errno), path.string());
+        return fail(ErrorCode::Unreadable,
+                    "cannot ask for the file's size: " + systemMessage(errno),
+                    path.string());
     }
     if (!S_ISREG(status.st_mode)) {
-        return fail(ErrorCode::Unreadable, "expected a regular file, found a folder or device", path.string());
+        return fail(ErrorCode::Unreadable,
+                    "expected a regular file, found a folder or device",
+                    path.string());
     }
     if (status.st_size > 0) {
         const auto size = static_cast<std::size_t>(status.st_size);
         void* address = ::mmap(nullptr, size, PROT_READ, MAP_SHARED, descriptor, 0);
         if (address == MAP_FAILED) {
-            return fail(ErrorCode::Unreadable, "cannot map the file into memory: " + systemMessage(errno), path.string());
+            return fail(ErrorCode::Unreadable,
+                        "cannot map the file into memory: " + systemMessage(errno),
+                        path.string());
         }
         file->bytes_ = {static_cast<const std::byte*>(address), size};
     }
     return file;
 }
 
-std::shared_ptr<const MappedFile> MappedFile::fromBytes(std::vector<std::byte> bytes, std::filesystem::path name) {
+std::shared_ptr<const MappedFile> MappedFile::fromBytes(std::vector<std::byte> bytes,
+                                                        std::filesystem::path name) {
     const std::shared_ptr<MappedFile> file(new MappedFile);
     file->path_ = std::move(name);
     file->owned_ = std::move(bytes);
@@ -81,14 +89,15 @@ Result<void> MappedFile::read(std::uint64_t offset, std::span<std::byte> out) co
     }
     std::size_t done = 0;
     while (done < out.size()) {
-        const ssize_t got =
-            ::pread(descriptor_, out.data() + done, out.size() - done, static_cast<off_t>(offset + done));
+        const ssize_t got = ::pread(
+            descriptor_, out.data() + done, out.size() - done, static_cast<off_t>(offset + done));
         if (got < 0 && errno == EINTR) {
             continue;
         }
         if (got <= 0) {
             return fail(ErrorCode::Unreadable,
-                        got == 0 ? "the file became shorter while it was read" : "cannot read: " + systemMessage(errno),
+                        got == 0 ? "the file became shorter while it was read"
+                                 : "cannot read: " + systemMessage(errno),
                         filePosition(path_, offset + done));
         }
         done += static_cast<std::size_t>(got);
@@ -102,12 +111,14 @@ Result<void> MappedFile::checkUnchanged() const {
         return {};
     }
     if (::fstat(descriptor_, &status) != 0) {
-        return fail(ErrorCode::Unreadable, "cannot ask for the file's size: " + systemMessage(errno), path_.string());
+        return fail(ErrorCode::Unreadable,
+                    "cannot ask for the file's size: " + systemMessage(errno),
+                    path_.string());
     }
     if (status.st_size >= 0 && static_cast<std::uint64_t>(status.st_size) < size()) {
         return fail(ErrorCode::Damaged,
-                    "the file was cut while it was open: expected " + std::to_string(size()) + " bytes, found " +
-                        std::to_string(status.st_size),
+                    "the file was cut while it was open: expected " + std::to_string(size()) +
+                        " bytes, found " + std::to_string(status.st_size),
                     path_.string(),
                     "open it again");
     }

@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 // Checkpoints of several files: an index that maps tensors to shards, and folders.
-#include <algorithm>
-#include <memory>
-#include <string_view>
-#include <unordered_map>
-#include <unordered_set>
-
 #include "core/base/text.hpp"
 #include "core/io/reader.hpp"
 #include "core/io/safetensors_header.hpp"
 
 #include <simdjson.h>
+
+#include <algorithm>
+#include <memory>
+#include <string_view>
+#include <unordered_map>
+#include <unordered_set>
 
 namespace loupe {
 
@@ -27,7 +27,8 @@ bool endsWith(std::string_view text, std::string_view suffix) {
 
 /// A name that cannot lead out of its folder.
 bool isPlainName(std::string_view name) {
-    return !name.empty() && name != "." && name != ".." && name.find_first_of(std::string_view("/\\\0", 3)) == std::string_view::npos;
+    return !name.empty() && name != "." && name != ".." &&
+           name.find_first_of(std::string_view("/\\\0", 3)) == std::string_view::npos;
 }
 
 /// What an index says of one tensor. Views point into the parser's buffer.
@@ -56,31 +57,43 @@ private:
     Result<void> parse() {
         const std::string where = index_.path().string();
         if (index_.size() > kMaxIndexBytes) {
-            return fail(ErrorCode::Unsupported, "index: expected at most 256 MiB, found " + std::to_string(index_.size()) + " bytes", where);
+            return fail(ErrorCode::Unsupported,
+                        "index: expected at most 256 MiB, found " + std::to_string(index_.size()) +
+                            " bytes",
+                        where);
         }
         text_ = std::make_unique_for_overwrite<char[]>(index_.size() + simdjson::SIMDJSON_PADDING);
         std::fill_n(text_.get() + index_.size(), simdjson::SIMDJSON_PADDING, ' ');
-        if (Result<void> read = index_.read(0, {reinterpret_cast<std::byte*>(text_.get()), index_.size()}); !read) {
+        if (Result<void> read =
+                index_.read(0, {reinterpret_cast<std::byte*>(text_.get()), index_.size()});
+            !read) {
             return read;
         }
-        const simdjson::padded_string_view view(text_.get(), index_.size(), index_.size() + simdjson::SIMDJSON_PADDING);
+        const simdjson::padded_string_view view(
+            text_.get(), index_.size(), index_.size() + simdjson::SIMDJSON_PADDING);
         ondemand::document document;
         auto error = parser_.iterate(view).get(document);
-        const bool iterating = error == simdjson::SUCCESS;  // a document that was refused as a whole has no place
+        const bool iterating =
+            error == simdjson::SUCCESS;  // a document that was refused as a whole has no place
         if (iterating) {
             error = walk(document);
         }
-        if (error == simdjson::SUCCESS && document.current_location().error() != simdjson::OUT_OF_BOUNDS) {
+        if (error == simdjson::SUCCESS &&
+            document.current_location().error() != simdjson::OUT_OF_BOUNDS) {
             error = simdjson::TRAILING_CONTENT;
         }
         if (error != simdjson::SUCCESS) {
             const char* location = nullptr;
-            const bool known = iterating && document.current_location().get(location) == simdjson::SUCCESS && location >= text_.get() &&
-                               location <= text_.get() + index_.size();
+            const bool known = iterating &&
+                               document.current_location().get(location) == simdjson::SUCCESS &&
+                               location >= text_.get() && location <= text_.get() + index_.size();
             return fail(ErrorCode::Damaged,
-                        std::string("index: expected a JSON object with a weight_map of tensor names to file names, found ") +
+                        std::string("index: expected a JSON object with a weight_map of tensor "
+                                    "names to file names, found ") +
                             simdjson::error_message(error),
-                        filePosition(index_.path(), known ? static_cast<std::uint64_t>(location - text_.get()) : index_.size()));
+                        filePosition(index_.path(),
+                                     known ? static_cast<std::uint64_t>(location - text_.get())
+                                           : index_.size()));
         }
         if (!hasMap_) {
             return fail(ErrorCode::Damaged, "index: expected a weight_map, found none", where);
@@ -132,14 +145,16 @@ private:
             if (error != simdjson::SUCCESS) {
                 return error;
             }
-            const auto [known, isNew] = shardOf_.try_emplace(shard, static_cast<std::uint32_t>(shards_.size()));
+            const auto [known, isNew] =
+                shardOf_.try_emplace(shard, static_cast<std::uint32_t>(shards_.size()));
             if (isNew) {
                 shards_.push_back(shard);
             }
             if (positionOf_.try_emplace(name, mapped_.size()).second) {
                 mapped_.push_back({name, known->second, false});
             } else {
-                listing_.info.warnings.push_back("the index names " + std::string(name) + " twice; the first counts");
+                listing_.info.warnings.push_back("the index names " + std::string(name) +
+                                                 " twice; the first counts");
             }
         }
         return simdjson::SUCCESS;
@@ -182,24 +197,33 @@ private:
         for (std::uint32_t i = 0; i < order.size(); ++i) {
             order[i] = i;
         }
-        std::sort(order.begin(), order.end(), [this](std::uint32_t a, std::uint32_t b) { return shards_[a] < shards_[b]; });
+        std::sort(order.begin(), order.end(), [this](std::uint32_t a, std::uint32_t b) {
+            return shards_[a] < shards_[b];
+        });
         fileOf_.resize(shards_.size());
         problems_.resize(shards_.size());
         for (const std::uint32_t shard : order) {
             fileOf_[shard] = static_cast<int>(listing_.info.files.size());
-            const fs::path path = index_.path().parent_path() / fs::path(std::string(isPlainName(shards_[shard]) ? shards_[shard] : "?"));
+            const fs::path path =
+                index_.path().parent_path() /
+                fs::path(std::string(isPlainName(shards_[shard]) ? shards_[shard] : "?"));
             listing_.info.files.push_back(path);
             listing_.files.push_back(nullptr);
             problems_[shard] = listShard(shards_[shard], path, fileOf_[shard]);
             if (problems_[shard]) {
-                listing_.info.warnings.push_back("shard " + std::string(shards_[shard]) + ": " + problems_[shard]->message());
+                listing_.info.warnings.push_back("shard " + std::string(shards_[shard]) + ": " +
+                                                 problems_[shard]->message());
             }
         }
     }
 
     std::optional<Error> listShard(std::string_view name, const fs::path& path, int fileIndex) {
         if (!isPlainName(name)) {
-            return Error{ErrorCode::Damaged, "expected the name of a file beside the index, found \"" + std::string(name) + "\"", index_.path().string(), {}};
+            return Error{
+                ErrorCode::Damaged,
+                "expected the name of a file beside the index, found \"" + std::string(name) + "\"",
+                index_.path().string(),
+                {}};
         }
         auto file = MappedFile::open(path);
         if (!file) {
@@ -225,7 +249,8 @@ private:
             return found == positionOf_.end() ? nullptr : &mapped_[found->second];
         };
         for (const TensorInfo& tensor : listing_.tensors) {
-            if (Mapped* entry = entryOf(tensor); entry != nullptr && fileOf_[entry->shard] == tensor.file) {
+            if (Mapped* entry = entryOf(tensor);
+                entry != nullptr && fileOf_[entry->shard] == tensor.file) {
                 entry->found = true;
             }
         }
@@ -234,14 +259,18 @@ private:
         std::unordered_set<std::string> extra;
         for (TensorInfo& tensor : listing_.tensors) {
             Mapped* entry = entryOf(tensor);
-            const std::string file = listing_.info.files[static_cast<std::size_t>(tensor.file)].filename().string();
+            const std::string file =
+                listing_.info.files[static_cast<std::size_t>(tensor.file)].filename().string();
             if (entry == nullptr) {
                 if (!extra.insert(tensor.name).second) {
-                    listing_.info.warnings.push_back("tensor " + tensor.name + " of " + file + " occurs twice; the first counts");
+                    listing_.info.warnings.push_back("tensor " + tensor.name + " of " + file +
+                                                     " occurs twice; the first counts");
                     continue;
                 }
             } else if (fileOf_[entry->shard] != tensor.file) {
-                listing_.info.warnings.push_back("tensor " + tensor.name + " is in " + file + ", but the index says " + std::string(shards_[entry->shard]));
+                listing_.info.warnings.push_back("tensor " + tensor.name + " is in " + file +
+                                                 ", but the index says " +
+                                                 std::string(shards_[entry->shard]));
                 if (entry->found) {
                     continue;
                 }
@@ -250,7 +279,9 @@ private:
             kept.push_back(std::move(tensor));
         }
         if (!extra.empty()) {
-            listing_.info.warnings.push_back(std::to_string(extra.size()) + " tensors are not in the index, such as " + *std::min_element(extra.begin(), extra.end()));
+            listing_.info.warnings.push_back(std::to_string(extra.size()) +
+                                             " tensors are not in the index, such as " +
+                                             *std::min_element(extra.begin(), extra.end()));
         }
         listing_.tensors = std::move(kept);
     }
@@ -266,23 +297,33 @@ private:
             tensor.file = fileOf_[entry.shard];
             const std::optional<Error>& problem = problems_[entry.shard];
             tensor.problem =
-                problem ? Error{problem->code, "tensor \"" + tensor.name + "\": its shard cannot be read: " + problem->what, problem->where, problem->hint}
+                problem ? Error{problem->code,
+                                "tensor \"" + tensor.name +
+                                    "\": its shard cannot be read: " + problem->what,
+                                problem->where,
+                                problem->hint}
                         : Error{ErrorCode::Damaged,
-                                "tensor \"" + tensor.name + "\": expected in the shard that the index names, found no such tensor there",
+                                "tensor \"" + tensor.name +
+                                    "\": expected in the shard that the index names, found no such "
+                                    "tensor there",
                                 listing_.info.files[static_cast<std::size_t>(tensor.file)].string(),
                                 {}};
         }
     }
 
     void checkTotal() {
-        const bool complete = std::none_of(problems_.begin(), problems_.end(), [](const auto& problem) { return problem.has_value(); });
+        const bool complete = std::none_of(problems_.begin(),
+                                           problems_.end(),
+                                           [](const auto& problem) { return problem.has_value(); });
         if (!totalSize_ || !complete) {
             return;
         }
         SourceInfo total;
         addTotals(total, listing_.tensors);
         if (total.bytes != static_cast<std::uint64_t>(*totalSize_)) {
-            listing_.info.warnings.push_back("the index says " + std::to_string(*totalSize_) + " bytes of tensors, the shards hold " + std::to_string(total.bytes));
+            listing_.info.warnings.push_back("the index says " + std::to_string(*totalSize_) +
+                                             " bytes of tensors, the shards hold " +
+                                             std::to_string(total.bytes));
         }
     }
 
@@ -308,7 +349,10 @@ Listing startListing(const fs::path& path, std::string title) {
     return listing;
 }
 
-Result<std::shared_ptr<const TensorSource>> openIndexed(const MappedFile& index, Listing listing, const OpenOptions& options, const ModelConfig& config) {
+Result<std::shared_ptr<const TensorSource>> openIndexed(const MappedFile& index,
+                                                        Listing listing,
+                                                        const OpenOptions& options,
+                                                        const ModelConfig& config) {
     if (Result<void> read = IndexReader(index, listing).run(); !read) {
         return fail(read.error());
     }
@@ -316,17 +360,23 @@ Result<std::shared_ptr<const TensorSource>> openIndexed(const MappedFile& index,
     return makeStoredSource(std::move(listing), options.layout, config);
 }
 
-/// Several files and no index: everything, each name once. One damaged file is a warning while another can be read.
-Result<std::shared_ptr<const TensorSource>> openAll(const std::vector<fs::path>& paths, Listing listing, const OpenOptions& options, const ModelConfig& config) {
+/// Several files and no index: everything, each name once. One damaged file is a warning while
+/// another can be read.
+Result<std::shared_ptr<const TensorSource>> openAll(const std::vector<fs::path>& paths,
+                                                    Listing listing,
+                                                    const OpenOptions& options,
+                                                    const ModelConfig& config) {
     std::optional<Error> firstError;
     if (paths.size() > 1) {
-        listing.info.warnings.push_back("no index: all " + std::to_string(paths.size()) + " .safetensors files of the folder were read");
+        listing.info.warnings.push_back("no index: all " + std::to_string(paths.size()) +
+                                        " .safetensors files of the folder were read");
     }
     for (const fs::path& path : paths) {
         auto file = MappedFile::open(path);
         const std::size_t before = listing.tensors.size();
-        Result<void> listed = file ? listSafetensors(**file, static_cast<int>(listing.info.files.size()), listing)
-                                   : Result<void>(fail(file.error()));
+        Result<void> listed =
+            file ? listSafetensors(**file, static_cast<int>(listing.info.files.size()), listing)
+                 : Result<void>(fail(file.error()));
         if (!listed) {
             listing.tensors.resize(before);
             listing.info.warnings.push_back(listed.error().message());
@@ -344,7 +394,8 @@ Result<std::shared_ptr<const TensorSource>> openAll(const std::vector<fs::path>&
     kept.reserve(listing.tensors.size());  // no reallocation: `seen` points into short names
     for (TensorInfo& tensor : listing.tensors) {
         if (seen.count(tensor.name) != 0) {
-            listing.info.warnings.push_back("tensor " + tensor.name + " occurs in several files; the first counts");
+            listing.info.warnings.push_back("tensor " + tensor.name +
+                                            " occurs in several files; the first counts");
             continue;
         }
         seen.insert(kept.emplace_back(std::move(tensor)).name);
@@ -354,7 +405,8 @@ Result<std::shared_ptr<const TensorSource>> openAll(const std::vector<fs::path>&
     return makeStoredSource(std::move(listing), options.layout, config);
 }
 
-/// Data for a model rather than its weights: what `loupe activations` writes lies beside the weights.
+/// Data for a model rather than its weights: what `loupe activations` writes lies beside the
+/// weights.
 bool isCompanion(const std::string& name) {
     return name.rfind("activations", 0) == 0 || name.rfind("gradients", 0) == 0;
 }
@@ -368,7 +420,8 @@ struct FolderFiles {
 Result<FolderFiles> scanFolder(const fs::path& folder) {
     FolderFiles files;
     std::error_code error;
-    for (fs::directory_iterator entry(folder, error), end; !error && entry != end; entry.increment(error)) {
+    for (fs::directory_iterator entry(folder, error), end; !error && entry != end;
+         entry.increment(error)) {
         const std::string name = entry->path().filename().string();
         if (endsWith(name, ".safetensors.index.json")) {
             files.indices.push_back(entry->path());
@@ -379,7 +432,8 @@ Result<FolderFiles> scanFolder(const fs::path& folder) {
         }
     }
     if (error) {
-        return fail(ErrorCode::Unreadable, "cannot list the folder: " + error.message(), folder.string());
+        return fail(
+            ErrorCode::Unreadable, "cannot list the folder: " + error.message(), folder.string());
     }
     std::sort(files.safetensors.begin(), files.safetensors.end());
     std::sort(files.indices.begin(), files.indices.end());
@@ -390,16 +444,20 @@ Result<FolderFiles> scanFolder(const fs::path& folder) {
 
 bool looksLikeShardedIndex(std::string_view head) {
     const std::string_view text = trim(head);
-    return !text.empty() && text.front() == '{' && text.find("\"weight_map\"") != std::string_view::npos;
+    return !text.empty() && text.front() == '{' &&
+           text.find("\"weight_map\"") != std::string_view::npos;
 }
 
-Result<std::shared_ptr<const TensorSource>> openShardedIndex(const std::shared_ptr<const MappedFile>& index, const OpenOptions& options) {
+Result<std::shared_ptr<const TensorSource>> openShardedIndex(
+    const std::shared_ptr<const MappedFile>& index, const OpenOptions& options) {
     Listing listing = startListing(index->path(), index->path().filename().string());
-    const ModelConfig config = readModelConfig(index->path().parent_path() / "config.json", listing.info.warnings);
+    const ModelConfig config =
+        readModelConfig(index->path().parent_path() / "config.json", listing.info.warnings);
     return openIndexed(*index, std::move(listing), options, config);
 }
 
-Result<std::shared_ptr<const TensorSource>> openModelFolder(const fs::path& folder, const OpenOptions& options) {
+Result<std::shared_ptr<const TensorSource>> openModelFolder(const fs::path& folder,
+                                                            const OpenOptions& options) {
     const Result<FolderFiles> files = scanFolder(folder);
     if (!files) {
         return fail(files.error());
@@ -408,7 +466,9 @@ Result<std::shared_ptr<const TensorSource>> openModelFolder(const fs::path& fold
     Listing listing = startListing(folder, named.filename().string());
     const ModelConfig config = readModelConfig(folder / "config.json", listing.info.warnings);
     const auto preferred = [](const std::vector<fs::path>& paths, const char* name) {
-        const auto found = std::find_if(paths.begin(), paths.end(), [name](const fs::path& path) { return path.filename() == name; });
+        const auto found = std::find_if(paths.begin(), paths.end(), [name](const fs::path& path) {
+            return path.filename() == name;
+        });
         return found == paths.end() ? nullptr : &*found;
     };
     const fs::path* index = preferred(files->indices, "model.safetensors.index.json");
@@ -422,13 +482,17 @@ Result<std::shared_ptr<const TensorSource>> openModelFolder(const fs::path& fold
     }
     if (single != nullptr) {
         if (files->safetensors.size() > 1) {
-            listing.info.warnings.push_back("only model.safetensors was read; " + std::to_string(files->safetensors.size() - 1) + " other .safetensors files lie beside it");
+            listing.info.warnings.push_back("only model.safetensors was read; " +
+                                            std::to_string(files->safetensors.size() - 1) +
+                                            " other .safetensors files lie beside it");
         }
         return openAll({*single}, std::move(listing), options, config);
     }
     if (files->safetensors.empty()) {
         return fail(files->pytorch ? ErrorCode::Unsupported : ErrorCode::NotFound,
-                    files->pytorch ? "expected .safetensors files in the folder, found only PyTorch files" : "expected .safetensors files in the folder, found none",
+                    files->pytorch
+                        ? "expected .safetensors files in the folder, found only PyTorch files"
+                        : "expected .safetensors files in the folder, found none",
                     folder.string());
     }
     return openAll(files->safetensors, std::move(listing), options, config);

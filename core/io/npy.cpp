@@ -1,16 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
-// NumPy's .npy, versions 1 to 3 (spec/formats.md C.3). The header is a Python literal; it is parsed, never evaluated.
+// NumPy's .npy, versions 1 to 3 (spec/formats.md C.3). The header is a Python literal; it is
+// parsed, never evaluated.
+#include "core/base/assert.hpp"
+#include "core/io/listing.hpp"
+#include "core/io/reader.hpp"
+#include "core/io/rows.hpp"
+
 #include <algorithm>
 #include <array>
 #include <charconv>
 #include <optional>
 #include <string>
 #include <string_view>
-
-#include "core/base/assert.hpp"
-#include "core/io/listing.hpp"
-#include "core/io/reader.hpp"
-#include "core/io/rows.hpp"
 
 namespace loupe {
 
@@ -42,12 +43,17 @@ public:
             if (!string(key) || !take(':')) {
                 return "a key in quotes and ':'";
             }
-            const int bit = key == "descr" ? 1 : key == "fortran_order" ? 2 : key == "shape" ? 4 : 0;
+            const int bit = key == "descr"           ? 1
+                            : key == "fortran_order" ? 2
+                            : key == "shape"         ? 4
+                                                     : 0;
             if (bit == 0 || (seen & bit) != 0) {
                 return "the keys descr, fortran_order and shape once each";
             }
             seen |= bit;
-            const std::string_view expected = bit == 1 ? descr(header) : bit == 2 ? order(header) : shape(header);
+            const std::string_view expected = bit == 1   ? descr(header)
+                                              : bit == 2 ? order(header)
+                                                         : shape(header);
             if (!expected.empty()) {
                 return expected;
             }
@@ -69,7 +75,8 @@ public:
 
 private:
     void blanks() {
-        while (position_ < text_.size() && (text_[position_] == ' ' || text_[position_] == '\n' || text_[position_] == '\t' || text_[position_] == '\r')) {
+        while (position_ < text_.size() && (text_[position_] == ' ' || text_[position_] == '\n' ||
+                                            text_[position_] == '\t' || text_[position_] == '\r')) {
             ++position_;
         }
     }
@@ -156,35 +163,42 @@ struct ElementType {
 /// What to do with a type that NumPy knows and we do not read; empty: we read it.
 std::string refusal(char kind, std::uint64_t bytes) {
     switch (kind) {
-        case 'O': return "pickled Python objects, which are never loaded";
+        case 'O':
+            return "pickled Python objects, which are never loaded";
         case 'S':
         case 'a':
-        case 'U': return "text";
+        case 'U':
+            return "text";
         case 'M':
-        case 'm': return "dates or durations";
-        case 'f': return bytes > 8 ? "extended-precision floats, whose layout depends on the machine" : "";
-        default: return "";
+        case 'm':
+            return "dates or durations";
+        case 'f':
+            return bytes > 8 ? "extended-precision floats, whose layout depends on the machine"
+                             : "";
+        default:
+            return "";
     }
 }
 
 /// `[<>|=]KIND SIZE`, as numpy.dtype.str writes it.
 Result<ElementType> parseDescr(const std::string& descr, const std::string& where) {
-    constexpr std::array<std::pair<std::string_view, std::string_view>, 16> kTypes{{{"b1", "bool"},
-                                                                                    {"?", "bool"},
-                                                                                    {"i1", "int8"},
-                                                                                    {"i2", "int16"},
-                                                                                    {"i4", "int32"},
-                                                                                    {"i8", "int64"},
-                                                                                    {"u1", "uint8"},
-                                                                                    {"u2", "uint16"},
-                                                                                    {"u4", "uint32"},
-                                                                                    {"u8", "uint64"},
-                                                                                    {"f2", "fp16"},
-                                                                                    {"f4", "fp32"},
-                                                                                    {"f8", "fp64"},
-                                                                                    {"c8", "complex64"},
-                                                                                    {"c16", "complex128"},
-                                                                                    {"?1", "bool"}}};
+    constexpr std::array<std::pair<std::string_view, std::string_view>, 16> kTypes{
+        {{"b1", "bool"},
+         {"?", "bool"},
+         {"i1", "int8"},
+         {"i2", "int16"},
+         {"i4", "int32"},
+         {"i8", "int64"},
+         {"u1", "uint8"},
+         {"u2", "uint16"},
+         {"u4", "uint32"},
+         {"u8", "uint64"},
+         {"f2", "fp16"},
+         {"f4", "fp32"},
+         {"f8", "fp64"},
+         {"c8", "complex64"},
+         {"c16", "complex128"},
+         {"?1", "bool"}}};
     std::string_view rest = descr;
     const char order = rest.empty() ? '\0' : rest.front();
     if (order == '<' || order == '>' || order == '|' || order == '=') {
@@ -194,11 +208,15 @@ Result<ElementType> parseDescr(const std::string& descr, const std::string& wher
     std::uint64_t bytes = rest == "?" ? 1 : 0;
     bool wellFormed = rest.size() > 1 || rest == "?" || rest == "O";
     if (rest.size() > 1) {
-        const auto [end, status] = std::from_chars(rest.data() + 1, rest.data() + rest.size(), bytes);
-        wellFormed = status == std::errc{} && (end == rest.data() + rest.size() || *end == '[');  // dates: "M8[D]"
+        const auto [end, status] =
+            std::from_chars(rest.data() + 1, rest.data() + rest.size(), bytes);
+        wellFormed = status == std::errc{} &&
+                     (end == rest.data() + rest.size() || *end == '[');  // dates: "M8[D]"
     }
     if (const std::string what = refusal(kind, bytes); wellFormed && !what.empty()) {
-        return fail(ErrorCode::Unsupported, "expected numbers, found " + what + " (dtype '" + descr + "')", where);
+        return fail(ErrorCode::Unsupported,
+                    "expected numbers, found " + what + " (dtype '" + descr + "')",
+                    where);
     }
     for (const auto& [name, id] : kTypes) {
         if (rest == name) {
@@ -206,22 +224,31 @@ Result<ElementType> parseDescr(const std::string& descr, const std::string& wher
             return ElementType{id, bytes, order == '>' && word > 1 ? word : 0};
         }
     }
-    if (wellFormed && rest.back() != ']' && (kind == 'V' || kind == 'f') && bytes > 0 && bytes <= 65536) {
+    if (wellFormed && rest.back() != ']' && (kind == 'V' || kind == 'f') && bytes > 0 &&
+        bytes <= 65536) {
         return ElementType{{}, bytes, 0};
     }
-    return fail(ErrorCode::Damaged, "descr: expected a dtype such as '<f4', found '" + descr + "'", where);
+    return fail(
+        ErrorCode::Damaged, "descr: expected a dtype such as '<f4', found '" + descr + "'", where);
 }
 
 class NpySource final : public TensorSource {
 public:
-    NpySource(SourceInfo info, TensorInfo tensor, std::shared_ptr<const MappedFile> file, bool fortranOrder, int swapWidth)
-        : file_(std::move(file)), fortranOrder_(fortranOrder && tensor.shape.size() > 1), swapWidth_(swapWidth) {
+    NpySource(SourceInfo info,
+              TensorInfo tensor,
+              std::shared_ptr<const MappedFile> file,
+              bool fortranOrder,
+              int swapWidth)
+        : file_(std::move(file)),
+          fortranOrder_(fortranOrder && tensor.shape.size() > 1),
+          swapWidth_(swapWidth) {
         info_ = std::move(info);
         tensors_.push_back(std::move(tensor));
         addTotals(info_, tensors_);
     }
 
-    [[nodiscard]] Result<std::shared_ptr<const RowSource>> matrix(std::size_t index) const override {
+    [[nodiscard]] Result<std::shared_ptr<const RowSource>> matrix(
+        std::size_t index) const override {
         LOUPE_ASSERT(index == 0, "a .npy file holds one array");
         const TensorInfo& tensor = tensors_.front();
         if (tensor.problem) {
@@ -230,18 +257,21 @@ public:
         if (Result<void> same = file_->checkUnchanged(); !same) {
             return fail(same.error());
         }
-        StoredElements elements{file_, tensor.offset.value_or(0), tensor.bytes, tensor.type, swapWidth_};
+        StoredElements elements{
+            file_, tensor.offset.value_or(0), tensor.bytes, tensor.type, swapWidth_};
         if (!fortranOrder_) {
             return layoutRows(tensor, std::move(elements));
         }
         if (tensor.transposed) {  // [in, out] stored by columns is [out, in] stored by rows
             return makeStoredRows(std::move(elements), tensor.rows, tensor.cols);
         }
-        return makeTransposedRows(std::move(elements), 1, tensor.cols, tensor.rows, columnOrder(tensor));
+        return makeTransposedRows(
+            std::move(elements), 1, tensor.cols, tensor.rows, columnOrder(tensor));
     }
 
 private:
-    /// Stored row s of a column-major [d0, d1, ..., dk] holds the elements (i1 ... ik) with i1 running fastest.
+    /// Stored row s of a column-major [d0, d1, ..., dk] holds the elements (i1 ... ik) with i1
+    /// running fastest.
     static std::vector<std::int64_t> columnOrder(const TensorInfo& tensor) {
         if (tensor.shape.size() < 3) {
             return {};
@@ -267,34 +297,49 @@ private:
 };
 
 Confidence probe(const Candidate& candidate) {
-    const std::string_view head(reinterpret_cast<const char*>(candidate.head.data()), candidate.head.size());
+    const std::string_view head(reinterpret_cast<const char*>(candidate.head.data()),
+                                candidate.head.size());
     return head.substr(0, kMagic.size()) == kMagic ? Confidence::Yes : Confidence::No;
 }
 
 /// Reads the preamble and the header's text. @returns where the data begin
-Result<std::uint64_t> readHeaderText(const MappedFile& file, std::string& text, std::string& version) {
+Result<std::uint64_t> readHeaderText(const MappedFile& file,
+                                     std::string& text,
+                                     std::string& version) {
     const std::string where = filePosition(file.path(), 0);
     std::array<std::uint8_t, 12> start{};
     const std::size_t available = std::min<std::size_t>(start.size(), file.size());
-    if (Result<void> read = file.read(0, std::as_writable_bytes(std::span(start)).first(available)); !read) {
+    if (Result<void> read = file.read(0, std::as_writable_bytes(std::span(start)).first(available));
+        !read) {
         return fail(read.error());
     }
-    if (available < 10 || !std::equal(kMagic.begin(), kMagic.end(), start.begin(), [](char a, std::uint8_t b) { return static_cast<std::uint8_t>(a) == b; })) {
-        return fail(ErrorCode::Damaged, "not a .npy file: expected \"\\x93NUMPY\" and a header, found " + std::to_string(file.size()) + " other bytes", where);
+    if (available < 10 ||
+        !std::equal(kMagic.begin(), kMagic.end(), start.begin(), [](char a, std::uint8_t b) {
+            return static_cast<std::uint8_t>(a) == b;
+        })) {
+        return fail(ErrorCode::Damaged,
+                    "not a .npy file: expected \"\\x93NUMPY\" and a header, found " +
+                        std::to_string(file.size()) + " other bytes",
+                    where);
     }
     const int major = start[6];
     version = std::to_string(major) + "." + std::to_string(start[7]);
     if (major < 1 || major > 3) {
-        return fail(ErrorCode::Unsupported, "expected .npy version 1, 2 or 3, found " + version, filePosition(file.path(), 6));
+        return fail(ErrorCode::Unsupported,
+                    "expected .npy version 1, 2 or 3, found " + version,
+                    filePosition(file.path(), 6));
     }
     const std::uint64_t begin = major == 1 ? 10 : 12;
     std::uint64_t length = start[8] | static_cast<std::uint64_t>(start[9]) << 8;
     if (major > 1) {
-        length |= static_cast<std::uint64_t>(start[10]) << 16 | static_cast<std::uint64_t>(start[11]) << 24;
+        length |= static_cast<std::uint64_t>(start[10]) << 16 |
+                  static_cast<std::uint64_t>(start[11]) << 24;
     }
     if (available < begin || length > kMaxHeader || length > file.size() - begin) {
         return fail(ErrorCode::Damaged,
-                    "header length: expected at most 1048576 and the " + std::to_string(file.size() - std::min(begin, file.size())) + " bytes that follow, found " + std::to_string(length),
+                    "header length: expected at most 1048576 and the " +
+                        std::to_string(file.size() - std::min(begin, file.size())) +
+                        " bytes that follow, found " + std::to_string(length),
                     filePosition(file.path(), 8));
     }
     text.resize(length);
@@ -305,10 +350,15 @@ Result<std::uint64_t> readHeaderText(const MappedFile& file, std::string& text, 
 }
 
 /// Shape, type and size into `tensor`. @errors Damaged: too large a shape, too short a file
-Result<void> describe(const MappedFile& file, const ElementType& type, const Header& header, TensorInfo& tensor) {
+Result<void> describe(const MappedFile& file,
+                      const ElementType& type,
+                      const Header& header,
+                      TensorInfo& tensor) {
     const std::optional<std::uint64_t> count = elementCount(header.shape);
     if (!count || *count > (std::uint64_t{1} << 62) / std::max<std::uint64_t>(type.bytes, 1)) {
-        return fail(ErrorCode::Damaged, "shape: expected fewer than 2^62 bytes, found more", filePosition(file.path(), 10));
+        return fail(ErrorCode::Damaged,
+                    "shape: expected fewer than 2^62 bytes, found more",
+                    filePosition(file.path(), 10));
     }
     tensor.name = file.path().stem().string();
     tensor.shape = header.shape;
@@ -319,15 +369,20 @@ Result<void> describe(const MappedFile& file, const ElementType& type, const Hea
     const std::uint64_t found = file.size() - *tensor.offset;
     if (found < tensor.bytes) {
         return fail(ErrorCode::Damaged,
-                    "expected " + std::to_string(tensor.bytes) + " bytes of data for the shape, found " + std::to_string(found),
+                    "expected " + std::to_string(tensor.bytes) +
+                        " bytes of data for the shape, found " + std::to_string(found),
                     filePosition(file.path(), *tensor.offset));
     }
     if (tensor.type == nullptr) {
-        tensor.problem = Error{ErrorCode::Unsupported,
-                               "array \"" + tensor.name + "\": expected a dtype with a meaning, found '" + header.descr + "'",
-                               filePosition(file.path(), 10),
-                               type.bytes == 2 ? "NumPy writes bfloat16 of ml_dtypes so; save it as safetensors, or save array.astype('float32')"
-                                               : "NumPy writes the 8-bit and 4-bit floats of ml_dtypes so; save them as safetensors, or save array.astype('float32')"};
+        tensor.problem =
+            Error{ErrorCode::Unsupported,
+                  "array \"" + tensor.name + "\": expected a dtype with a meaning, found '" +
+                      header.descr + "'",
+                  filePosition(file.path(), 10),
+                  type.bytes == 2 ? "NumPy writes bfloat16 of ml_dtypes so; save it as "
+                                    "safetensors, or save array.astype('float32')"
+                                  : "NumPy writes the 8-bit and 4-bit floats of ml_dtypes so; save "
+                                    "them as safetensors, or save array.astype('float32')"};
     }
     return {};
 }
@@ -344,12 +399,17 @@ Result<std::shared_ptr<const TensorSource>> open(const ReadRequest& request) {
     HeaderParser parser(text);
     const std::uint64_t headerStart = *dataStart - text.size();
     if (const std::string_view expected = parser.parse(header); !expected.empty()) {
-        return fail(ErrorCode::Damaged, "header: expected " + std::string(expected) + ", found other text", filePosition(file.path(), headerStart + parser.position()));
+        return fail(ErrorCode::Damaged,
+                    "header: expected " + std::string(expected) + ", found other text",
+                    filePosition(file.path(), headerStart + parser.position()));
     }
     if (header.structured) {
-        return fail(ErrorCode::Unsupported, "expected an array of numbers, found a structured dtype", filePosition(file.path(), headerStart + parser.position()));
+        return fail(ErrorCode::Unsupported,
+                    "expected an array of numbers, found a structured dtype",
+                    filePosition(file.path(), headerStart + parser.position()));
     }
-    const Result<ElementType> type = parseDescr(header.descr, filePosition(file.path(), headerStart));
+    const Result<ElementType> type =
+        parseDescr(header.descr, filePosition(file.path(), headerStart));
     if (!type) {
         return fail(type.error());
     }
@@ -363,18 +423,22 @@ Result<std::shared_ptr<const TensorSource>> open(const ReadRequest& request) {
     if (header.fortranOrder && tensor.shape.size() > 2) {
         tensor.transposed = false;
         tensor.rows = tensor.shape[0];
-        tensor.cols = tensor.rows == 0 ? 0 : static_cast<std::int64_t>(tensor.parameters) / tensor.rows;
+        tensor.cols =
+            tensor.rows == 0 ? 0 : static_cast<std::int64_t>(tensor.parameters) / tensor.rows;
     }
     SourceInfo info;
     info.format = "npy";
     info.path = file.path();
     info.title = file.path().filename().string();
     info.files.push_back(file.path());
-    info.metadata = {{"version", version}, {"descr", header.descr}, {"fortran_order", header.fortranOrder ? "True" : "False"}};
+    info.metadata = {{"version", version},
+                     {"descr", header.descr},
+                     {"fortran_order", header.fortranOrder ? "True" : "False"}};
     if (const std::uint64_t rest = file.size() - *dataStart - tensor.bytes; rest > 0) {
         info.warnings.push_back(std::to_string(rest) + " bytes after the array were ignored");
     }
-    return std::make_shared<NpySource>(std::move(info), std::move(tensor), request.file, header.fortranOrder, type->swapWidth);
+    return std::make_shared<NpySource>(
+        std::move(info), std::move(tensor), request.file, header.fortranOrder, type->swapWidth);
 }
 
 }  // namespace

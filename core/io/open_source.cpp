@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <algorithm>
-#include <array>
-#include <system_error>
-
 #include "core/base/text.hpp"
 #include "core/io/reader.hpp"
 #include "core/io/synthetic.hpp"
 #include "core/io/tensor_source.hpp"
+
+#include <algorithm>
+#include <array>
+#include <system_error>
 
 namespace loupe {
 
@@ -23,15 +23,16 @@ struct KnownMagic {
     std::string_view magic;
     std::string_view name;
 };
-constexpr std::array<KnownMagic, 9> kKnownMagics{{{"GGUF", "a GGUF file"},
-                                                  {"PK\x03\x04", "a zip archive (.npz or a PyTorch checkpoint)"},
-                                                  {"\x80\x02\x8a\x0a", "a PyTorch checkpoint (pickle)"},
-                                                  {"\x89HDF\r\n", "an HDF5 file"},
-                                                  {"\x89PNG", "a PNG image"},
-                                                  {"\x1f\x8b", "a gzip archive"},
-                                                  {"\x28\xb5\x2f\xfd", "a zstd archive"},
-                                                  {"%PDF", "a PDF document"},
-                                                  {"version https://git-lfs", "a Git LFS pointer: the checkpoint itself was not fetched"}}};
+constexpr std::array<KnownMagic, 9> kKnownMagics{
+    {{"GGUF", "a GGUF file"},
+     {"PK\x03\x04", "a zip archive (.npz or a PyTorch checkpoint)"},
+     {"\x80\x02\x8a\x0a", "a PyTorch checkpoint (pickle)"},
+     {"\x89HDF\r\n", "an HDF5 file"},
+     {"\x89PNG", "a PNG image"},
+     {"\x1f\x8b", "a gzip archive"},
+     {"\x28\xb5\x2f\xfd", "a zstd archive"},
+     {"%PDF", "a PDF document"},
+     {"version https://git-lfs", "a Git LFS pointer: the checkpoint itself was not fetched"}}};
 
 std::string_view textOf(std::span<const std::byte> bytes) {
     return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
@@ -40,10 +41,12 @@ std::string_view textOf(std::span<const std::byte> bytes) {
 bool isShardedIndex(const MappedFile& file) {
     const std::string name = toLower(file.path().filename().string());
     constexpr std::string_view kSuffix = ".index.json";
-    if (name.size() >= kSuffix.size() && name.compare(name.size() - kSuffix.size(), kSuffix.size(), kSuffix) == 0) {
+    if (name.size() >= kSuffix.size() &&
+        name.compare(name.size() - kSuffix.size(), kSuffix.size(), kSuffix) == 0) {
         return true;
     }
-    return looksLikeShardedIndex(textOf(file.bytes().first(std::min<std::size_t>(file.size(), kHeadBytes))));
+    return looksLikeShardedIndex(
+        textOf(file.bytes().first(std::min<std::size_t>(file.size(), kHeadBytes))));
 }
 
 }  // namespace
@@ -79,7 +82,8 @@ const Reader* chooseReader(const MappedFile& file) {
 }
 
 Result<std::shared_ptr<const TensorSource>> openFile(const ReadRequest& request) {
-    const std::string_view head = textOf(request.file->bytes().first(std::min<std::size_t>(request.file->size(), kHeadBytes)));
+    const std::string_view head = textOf(
+        request.file->bytes().first(std::min<std::size_t>(request.file->size(), kHeadBytes)));
     for (const KnownMagic& known : kKnownMagics) {
         if (head.substr(0, known.magic.size()) == known.magic) {
             return fail(ErrorCode::Unsupported,
@@ -89,15 +93,18 @@ Result<std::shared_ptr<const TensorSource>> openFile(const ReadRequest& request)
     }
     const Reader* reader = chooseReader(*request.file);
     if (reader == nullptr) {
-        return fail(ErrorCode::Unsupported,
-                    head.empty() ? "expected a checkpoint, found an empty file"
-                                 : "expected safetensors, .npy or CSV, found a file of no format that is known here",
-                    filePosition(request.file->path(), 0));
+        return fail(
+            ErrorCode::Unsupported,
+            head.empty()
+                ? "expected a checkpoint, found an empty file"
+                : "expected safetensors, .npy or CSV, found a file of no format that is known here",
+            filePosition(request.file->path(), 0));
     }
     return reader->open(request);
 }
 
-Result<std::shared_ptr<const TensorSource>> openSource(const std::string& path, const OpenOptions& options) {
+Result<std::shared_ptr<const TensorSource>> openSource(const std::string& path,
+                                                       const OpenOptions& options) {
     if (isSyntheticPath(path)) {
         return openSynthetic(path, options);
     }
@@ -112,15 +119,20 @@ Result<std::shared_ptr<const TensorSource>> openSource(const std::string& path, 
     if (isShardedIndex(**file)) {
         return openShardedIndex(*file, options);
     }
-    std::vector<std::string> warnings;  // a config.json that is damaged only matters where it was asked for: in a model folder
+    std::vector<std::string> warnings;  // a config.json that is damaged only matters where it was
+                                        // asked for: in a model folder
     const std::filesystem::path folder = std::filesystem::path(path).parent_path();
     return openFile({*file, options, readModelConfig(folder / "config.json", warnings)});
 }
 
 std::optional<std::size_t> TensorSource::find(std::string_view name) const {
     const auto found =
-        std::find_if(tensors_.begin(), tensors_.end(), [name](const TensorInfo& tensor) { return tensor.name == name; });
-    return found == tensors_.end() ? std::nullopt : std::optional(static_cast<std::size_t>(found - tensors_.begin()));
+        std::find_if(tensors_.begin(), tensors_.end(), [name](const TensorInfo& tensor) {
+            return tensor.name == name;
+        });
+    return found == tensors_.end()
+               ? std::nullopt
+               : std::optional(static_cast<std::size_t>(found - tensors_.begin()));
 }
 
 Result<std::size_t> findTensor(const TensorSource& source, std::string_view name) {
@@ -130,7 +142,8 @@ Result<std::size_t> findTensor(const TensorSource& source, std::string_view name
             return 0;
         }
         return fail(ErrorCode::NotFound,
-                    "expected a tensor's name, since there are " + std::to_string(source.tensors().size()) + " tensors",
+                    "expected a tensor's name, since there are " +
+                        std::to_string(source.tensors().size()) + " tensors",
                     where);
     }
     if (const auto index = source.find(name)) {

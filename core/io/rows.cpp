@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "core/io/rows.hpp"
 
+#include "core/base/assert.hpp"
+
 #include <algorithm>
 #include <array>
 #include <bit>
 #include <cstring>
-
-#include "core/base/assert.hpp"
 
 namespace loupe {
 
@@ -17,7 +17,8 @@ void RowSource::release(std::int64_t /*first*/, std::int64_t /*count*/) const {}
 namespace {
 
 void checkRange(const RowSource& source, std::int64_t first, std::int64_t count) {
-    LOUPE_ASSERT(first >= 0 && count >= 0 && first <= source.rows() - count, "rows lie in the matrix");
+    LOUPE_ASSERT(first >= 0 && count >= 0 && first <= source.rows() - count,
+                 "rows lie in the matrix");
 }
 
 std::span<const std::byte> bytesOf(const StoredElements& elements) {
@@ -36,11 +37,14 @@ void decodeSwapped(const StoredElements& elements, std::int64_t first, std::int6
     for (std::int64_t done = 0; done < count; done += atOnce) {
         const std::int64_t n = std::min(atOnce, count - done);
         const std::size_t length = static_cast<std::size_t>(n) * elementBytes;
-        std::memcpy(buffer.data(), all.data() + static_cast<std::size_t>(first + done) * elementBytes, length);
+        std::memcpy(buffer.data(),
+                    all.data() + static_cast<std::size_t>(first + done) * elementBytes,
+                    length);
         for (std::size_t word = 0; word < length; word += width) {
             std::reverse(buffer.data() + word, buffer.data() + word + width);
         }
-        decodeElements(*elements.type, std::span<const std::byte>(buffer).first(length), 0, n, out + done);
+        decodeElements(
+            *elements.type, std::span<const std::byte>(buffer).first(length), 0, n, out + done);
     }
 }
 
@@ -61,10 +65,14 @@ public:
     [[nodiscard]] std::int64_t rows() const override { return rows_; }
     [[nodiscard]] std::int64_t cols() const override { return cols_; }
     [[nodiscard]] bool isDouble() const override { return isDoubleType(*elements_.type); }
-    [[nodiscard]] Result<void> read(std::int64_t first, std::int64_t count, float* out) const override {
+    [[nodiscard]] Result<void> read(std::int64_t first,
+                                    std::int64_t count,
+                                    float* out) const override {
         return readAs(first, count, out);
     }
-    [[nodiscard]] Result<void> read(std::int64_t first, std::int64_t count, double* out) const override {
+    [[nodiscard]] Result<void> read(std::int64_t first,
+                                    std::int64_t count,
+                                    double* out) const override {
         return readAs(first, count, out);
     }
     [[nodiscard]] std::optional<RawMatrix> raw() const override {
@@ -112,14 +120,19 @@ public:
     [[nodiscard]] std::int64_t rows() const override { return batches_ * storedCols_; }
     [[nodiscard]] std::int64_t cols() const override { return storedRows_; }
     [[nodiscard]] bool isDouble() const override { return isDoubleType(*elements_.type); }
-    [[nodiscard]] Result<void> read(std::int64_t first, std::int64_t count, float* out) const override {
+    [[nodiscard]] Result<void> read(std::int64_t first,
+                                    std::int64_t count,
+                                    float* out) const override {
         return readAs(first, count, out);
     }
-    [[nodiscard]] Result<void> read(std::int64_t first, std::int64_t count, double* out) const override {
+    [[nodiscard]] Result<void> read(std::int64_t first,
+                                    std::int64_t count,
+                                    double* out) const override {
         return readAs(first, count, out);
     }
     void release(std::int64_t first, std::int64_t count) const override {
-        // Every row touches every page of its batch: pages are given back once, when a scan has come to the end.
+        // Every row touches every page of its batch: pages are given back once, when a scan has
+        // come to the end.
         if (first + count == rows()) {
             elements_.file->release(elements_.offset, elements_.bytes);
         }
@@ -137,7 +150,8 @@ private:
         }
         for (std::int64_t row = first; row < first + count;) {
             const std::int64_t inBatch = row % storedCols_;
-            const std::int64_t n = std::min({first + count - row, storedCols_ - inBatch, kTileCols});
+            const std::int64_t n =
+                std::min({first + count - row, storedCols_ - inBatch, kTileCols});
             readStrip(row / storedCols_, inBatch, n, out + (row - first) * storedRows_);
             row += n;
         }
@@ -158,7 +172,8 @@ private:
                 for (std::int64_t i = 0; i < height; ++i) {
                     const std::int64_t column =
                         columnOf_.empty() ? top + i : columnOf_[static_cast<std::size_t>(top + i)];
-                    out[j * storedRows_ + column] = tile[static_cast<std::size_t>(i * kTileCols + j)];
+                    out[j * storedRows_ + column] =
+                        tile[static_cast<std::size_t>(i * kTileCols + j)];
                 }
             }
         }
@@ -176,20 +191,26 @@ class MemoryRows final : public RowSource {
 public:
     MemoryRows(std::int64_t rows, std::int64_t cols, std::vector<S> values)
         : rows_(rows), cols_(cols), values_(std::move(values)) {
-        LOUPE_ASSERT(rows >= 0 && cols >= 0 && static_cast<std::size_t>(rows * cols) == values_.size(),
-                     "as many values as the shape says");
+        LOUPE_ASSERT(
+            rows >= 0 && cols >= 0 && static_cast<std::size_t>(rows * cols) == values_.size(),
+            "as many values as the shape says");
     }
     [[nodiscard]] std::int64_t rows() const override { return rows_; }
     [[nodiscard]] std::int64_t cols() const override { return cols_; }
     [[nodiscard]] bool isDouble() const override { return std::is_same_v<S, double>; }
-    [[nodiscard]] Result<void> read(std::int64_t first, std::int64_t count, float* out) const override {
+    [[nodiscard]] Result<void> read(std::int64_t first,
+                                    std::int64_t count,
+                                    float* out) const override {
         return readAs(first, count, out);
     }
-    [[nodiscard]] Result<void> read(std::int64_t first, std::int64_t count, double* out) const override {
+    [[nodiscard]] Result<void> read(std::int64_t first,
+                                    std::int64_t count,
+                                    double* out) const override {
         return readAs(first, count, out);
     }
     [[nodiscard]] std::optional<RawMatrix> raw() const override {
-        static const StorageType* const type = findStorageType(std::is_same_v<S, double> ? "fp64" : "fp32");
+        static const StorageType* const type =
+            findStorageType(std::is_same_v<S, double> ? "fp64" : "fp32");
         return RawMatrix{type, std::as_bytes(std::span<const S>(values_))};
     }
 
@@ -198,7 +219,8 @@ private:
     Result<void> readAs(std::int64_t first, std::int64_t count, T* out) const {
         checkRange(*this, first, count);
         const S* begin = values_.data() + first * cols_;
-        std::transform(begin, begin + count * cols_, out, [](S value) { return static_cast<T>(value); });
+        std::transform(
+            begin, begin + count * cols_, out, [](S value) { return static_cast<T>(value); });
         return {};
     }
 
@@ -210,10 +232,13 @@ private:
 }  // namespace
 
 bool isDoubleType(const StorageType& type) {
-    return type.id == "fp64" || type.id == "int64" || type.id == "uint64" || type.id == "complex128";
+    return type.id == "fp64" || type.id == "int64" || type.id == "uint64" ||
+           type.id == "complex128";
 }
 
-std::shared_ptr<const RowSource> makeStoredRows(StoredElements elements, std::int64_t rows, std::int64_t cols) {
+std::shared_ptr<const RowSource> makeStoredRows(StoredElements elements,
+                                                std::int64_t rows,
+                                                std::int64_t cols) {
     return std::make_shared<StoredRows>(std::move(elements), rows, cols);
 }
 
@@ -222,14 +247,19 @@ std::shared_ptr<const RowSource> makeTransposedRows(StoredElements elements,
                                                     std::int64_t storedRows,
                                                     std::int64_t storedCols,
                                                     std::vector<std::int64_t> columnOf) {
-    return std::make_shared<TransposedRows>(std::move(elements), batches, storedRows, storedCols, std::move(columnOf));
+    return std::make_shared<TransposedRows>(
+        std::move(elements), batches, storedRows, storedCols, std::move(columnOf));
 }
 
-std::shared_ptr<const RowSource> makeRowSource(std::int64_t rows, std::int64_t cols, std::vector<float> values) {
+std::shared_ptr<const RowSource> makeRowSource(std::int64_t rows,
+                                               std::int64_t cols,
+                                               std::vector<float> values) {
     return std::make_shared<MemoryRows<float>>(rows, cols, std::move(values));
 }
 
-std::shared_ptr<const RowSource> makeRowSource(std::int64_t rows, std::int64_t cols, std::vector<double> values) {
+std::shared_ptr<const RowSource> makeRowSource(std::int64_t rows,
+                                               std::int64_t cols,
+                                               std::vector<double> values) {
     return std::make_shared<MemoryRows<double>>(rows, cols, std::move(values));
 }
 

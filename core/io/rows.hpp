@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "core/io/mapped_file.hpp"
+#include "core/io/tensor_source.hpp"
+
 #include <cstdint>
 #include <memory>
 #include <vector>
-
-#include "core/io/mapped_file.hpp"
-#include "core/io/tensor_source.hpp"
 
 namespace loupe {
 
@@ -23,15 +23,19 @@ struct StoredElements {
 [[nodiscard]] bool isDoubleType(const StorageType& type);
 
 /// A matrix stored row after row.
-[[nodiscard]] std::shared_ptr<const RowSource> makeStoredRows(StoredElements elements, std::int64_t rows, std::int64_t cols);
+[[nodiscard]] std::shared_ptr<const RowSource> makeStoredRows(StoredElements elements,
+                                                              std::int64_t rows,
+                                                              std::int64_t cols);
 
-/// `batches` matrices, each stored as [storedRows, storedCols], read transposed: [batches·storedCols, storedRows].
-/// Reads go through small tiles, so that n rows cost about n/16 passes over the stored matrix's cache lines, not n.
-/// `columnOf` (or empty): which column of the result stored row s becomes; for column-major arrays of rank 3 and more.
-[[nodiscard]] std::shared_ptr<const RowSource> makeTransposedRows(StoredElements elements,
-                                                                  std::int64_t batches,
-                                                                  std::int64_t storedRows,
-                                                                  std::int64_t storedCols,
-                                                                  std::vector<std::int64_t> columnOf = {});
+/// `batches` matrices, each stored as [storedRows, storedCols], read transposed:
+/// [batches·storedCols, storedRows]. Reads go through small tiles, so that n rows cost about n/16
+/// passes over the stored matrix's cache lines, not n. `columnOf` (or empty): which column of the
+/// result stored row s becomes; for column-major arrays of rank 3 and more.
+[[nodiscard]] std::shared_ptr<const RowSource> makeTransposedRows(
+    StoredElements elements,
+    std::int64_t batches,
+    std::int64_t storedRows,
+    std::int64_t storedCols,
+    std::vector<std::int64_t> columnOf = {});
 
 }  // namespace loupe

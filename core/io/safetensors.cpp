@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <bit>
-#include <cstring>
-
 #include "core/io/reader.hpp"
 #include "core/io/safetensors_header.hpp"
+
+#include <bit>
+#include <cstring>
 
 namespace loupe {
 
@@ -18,7 +18,9 @@ Confidence probe(const Candidate& candidate) {
     if (candidate.head[sizeof length] != std::byte{'{'}) {
         return Confidence::No;
     }
-    return length <= kMaxSafetensorsHeader && length <= candidate.size - sizeof length ? Confidence::Yes : Confidence::Maybe;
+    return length <= kMaxSafetensorsHeader && length <= candidate.size - sizeof length
+               ? Confidence::Yes
+               : Confidence::Maybe;
 }
 
 Result<std::shared_ptr<const TensorSource>> open(const ReadRequest& request) {

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "core/io/safetensors_header.hpp"
 
+#include <nlohmann/json.hpp>
+#include <simdjson.h>
+
 #include <algorithm>
 #include <array>
 #include <bit>
@@ -11,9 +14,6 @@
 #include <string>
 #include <string_view>
 #include <utility>
-
-#include <nlohmann/json.hpp>
-#include <simdjson.h>
 
 namespace loupe {
 
@@ -54,7 +54,9 @@ constexpr std::array<DtypeName, 22> kDtypes{{{"BF16", "bf16"},
 const StorageType* storageTypeOf(std::string_view dtype) {
     static const std::array<const StorageType*, kDtypes.size()> types = [] {
         std::array<const StorageType*, kDtypes.size()> found{};
-        std::transform(kDtypes.begin(), kDtypes.end(), found.begin(), [](const DtypeName& d) { return findStorageType(d.id); });
+        std::transform(kDtypes.begin(), kDtypes.end(), found.begin(), [](const DtypeName& d) {
+            return findStorageType(d.id);
+        });
         return found;
     }();
     for (std::size_t i = 0; i < kDtypes.size(); ++i) {
@@ -81,10 +83,16 @@ struct Entry {
 class HeaderReader {
 public:
     HeaderReader(const MappedFile& file, int fileIndex, Listing& listing)
-        : file_(file), fileIndex_(fileIndex), listing_(listing), firstTensor_(listing.tensors.size()) {}
+        : file_(file),
+          fileIndex_(fileIndex),
+          listing_(listing),
+          firstTensor_(listing.tensors.size()) {}
 
     Result<void> run() {
-        for (auto step : {&HeaderReader::load, &HeaderReader::parse, &HeaderReader::checkNames, &HeaderReader::checkCoverage}) {
+        for (auto step : {&HeaderReader::load,
+                          &HeaderReader::parse,
+                          &HeaderReader::checkNames,
+                          &HeaderReader::checkCoverage}) {
             if (Result<void> done = (this->*step)(); !done) {
                 return done;
             }
@@ -93,7 +101,9 @@ public:
     }
 
 private:
-    [[nodiscard]] std::string at(std::uint64_t offset) const { return filePosition(file_.path(), offset); }
+    [[nodiscard]] std::string at(std::uint64_t offset) const {
+        return filePosition(file_.path(), offset);
+    }
 
     [[nodiscard]] tl::unexpected<Error> damaged(std::string what, std::uint64_t offset) const {
         return fail(ErrorCode::Damaged, std::move(what), at(offset));
@@ -105,23 +115,27 @@ private:
         if (!iterating_) {  // a document that was refused as a whole has no place
             return kLengthBytes;
         }
-        if (document_.current_location().get(location) != simdjson::SUCCESS || location < text_.get() ||
-            location > text_.get() + headerBytes_) {
+        if (document_.current_location().get(location) != simdjson::SUCCESS ||
+            location < text_.get() || location > text_.get() + headerBytes_) {
             return kLengthBytes + headerBytes_;
         }
         return kLengthBytes + static_cast<std::uint64_t>(location - text_.get());
     }
 
-    /// A string's text where it lies in the header; stage 1 of the parser has seen to it that it ends. Only a string with an
-    /// escape is copied, into `unescaped`.
-    [[nodiscard]] simdjson::error_code textOf(simdjson::simdjson_result<ondemand::raw_json_string> string, std::string& unescaped, std::string_view& out) const {
+    /// A string's text where it lies in the header; stage 1 of the parser has seen to it that it
+    /// ends. Only a string with an escape is copied, into `unescaped`.
+    [[nodiscard]] simdjson::error_code textOf(
+        simdjson::simdjson_result<ondemand::raw_json_string> string,
+        std::string& unescaped,
+        std::string_view& out) const {
         ondemand::raw_json_string raw;
         if (auto error = std::move(string).get(raw); error != simdjson::SUCCESS) {
             return error;
         }
         const char* begin = raw.raw();
         const char* limit = text_.get() + headerBytes_;
-        const auto* end = static_cast<const char*>(std::memchr(begin, '"', static_cast<std::size_t>(limit - begin)));
+        const auto* end = static_cast<const char*>(
+            std::memchr(begin, '"', static_cast<std::size_t>(limit - begin)));
         if (end == nullptr) {
             return simdjson::UNCLOSED_STRING;
         }
@@ -132,7 +146,8 @@ private:
         for (end = begin; end < limit && *end != '"'; ++end) {
             end += *end == '\\' ? 1 : 0;
         }
-        const nlohmann::json text = nlohmann::json::parse(begin - 1, end < limit ? end + 1 : limit, nullptr, false);
+        const nlohmann::json text =
+            nlohmann::json::parse(begin - 1, end < limit ? end + 1 : limit, nullptr, false);
         if (!text.is_string()) {
             return simdjson::STRING_ERROR;
         }
@@ -141,19 +156,23 @@ private:
         return simdjson::SUCCESS;
     }
 
-    [[nodiscard]] tl::unexpected<Error> wrong(const std::string& expected, simdjson::error_code code) {
+    [[nodiscard]] tl::unexpected<Error> wrong(const std::string& expected,
+                                              simdjson::error_code code) {
         if (code == simdjson::UTF8_ERROR) {
             return damaged("header: expected UTF-8, found bytes that are not", kLengthBytes);
         }
         const bool type = code == simdjson::INCORRECT_TYPE || code == simdjson::NUMBER_ERROR ||
                           code == simdjson::NUMBER_OUT_OF_RANGE;
-        const std::string found = type ? "another type" : std::string(simdjson::error_message(code));
+        const std::string found =
+            type ? "another type" : std::string(simdjson::error_message(code));
         return damaged("header: expected " + expected + ", found " + found, here());
     }
 
     Result<void> load() {
         if (file_.size() < kLengthBytes) {
-            return damaged("not a safetensors file: expected at least 8 bytes, found " + std::to_string(file_.size()), 0);
+            return damaged("not a safetensors file: expected at least 8 bytes, found " +
+                               std::to_string(file_.size()),
+                           0);
         }
         std::array<std::byte, kLengthBytes> length{};
         if (Result<void> read = file_.read(0, length); !read) {
@@ -161,10 +180,13 @@ private:
         }
         headerBytes_ = std::bit_cast<std::uint64_t>(length);
         if (headerBytes_ > kMaxSafetensorsHeader) {
-            return damaged("header length: expected at most 100000000 bytes, found " + std::to_string(headerBytes_), 0);
+            return damaged("header length: expected at most 100000000 bytes, found " +
+                               std::to_string(headerBytes_),
+                           0);
         }
         if (headerBytes_ > file_.size() - kLengthBytes) {
-            return damaged("header length: expected at most the " + std::to_string(file_.size() - kLengthBytes) +
+            return damaged("header length: expected at most the " +
+                               std::to_string(file_.size() - kLengthBytes) +
                                " bytes that follow, found " + std::to_string(headerBytes_),
                            0);
         }
@@ -178,10 +200,12 @@ private:
     Result<void> parse() {
         if (headerBytes_ == 0 || text_[0] != '{') {
             return damaged("header: expected '{' as its first byte, found " +
-                               (headerBytes_ == 0 ? std::string("nothing") : "byte " + std::to_string(text_[0] & 0xFF)),
+                               (headerBytes_ == 0 ? std::string("nothing")
+                                                  : "byte " + std::to_string(text_[0] & 0xFF)),
                            kLengthBytes);
         }
-        const simdjson::padded_string_view view(text_.get(), headerBytes_, headerBytes_ + simdjson::SIMDJSON_PADDING);
+        const simdjson::padded_string_view view(
+            text_.get(), headerBytes_, headerBytes_ + simdjson::SIMDJSON_PADDING);
         ondemand::object root;
         if (auto error = parser_.iterate(view).get(document_); error != simdjson::SUCCESS) {
             return wrong("a JSON object", error);
@@ -200,8 +224,10 @@ private:
                 return done;
             }
         }
-        if (document_.current_location().error() != simdjson::OUT_OF_BOUNDS) {  // the parser has nothing left
-            return damaged("header: expected nothing after the JSON object, found more text", here());
+        if (document_.current_location().error() !=
+            simdjson::OUT_OF_BOUNDS) {  // the parser has nothing left
+            return damaged("header: expected nothing after the JSON object, found more text",
+                           here());
         }
         return {};
     }
@@ -211,7 +237,9 @@ private:
         if (auto error = std::move(item).get(field); error != simdjson::SUCCESS) {
             return wrong("a tensor's name", error);
         }
-        const auto position = kLengthBytes + static_cast<std::uint64_t>(field.key().raw() - 1 - text_.get());  // of the quote
+        const auto position =
+            kLengthBytes +
+            static_cast<std::uint64_t>(field.key().raw() - 1 - text_.get());  // of the quote
         std::string_view name;
         if (auto error = textOf(field.key(), unescapedName_, name); error != simdjson::SUCCESS) {
             return wrong("a tensor's name", error);
@@ -254,7 +282,9 @@ private:
     }
 
     /// One tensor's object into entry_. Exactly the three keys of the format, each once.
-    Result<void> parseEntry(ondemand::object& object, std::string_view name, std::uint64_t position) {
+    Result<void> parseEntry(ondemand::object& object,
+                            std::string_view name,
+                            std::uint64_t position) {
         constexpr int kDtype = 1;
         constexpr int kShape = 2;
         constexpr int kOffsets = 4;
@@ -269,7 +299,10 @@ private:
             if (error != simdjson::SUCCESS) {
                 return wrong("a key of \"" + std::string(name) + "\"", error);
             }
-            const int bit = key == "dtype" ? kDtype : key == "shape" ? kShape : key == "data_offsets" ? kOffsets : 0;
+            const int bit = key == "dtype"          ? kDtype
+                            : key == "shape"        ? kShape
+                            : key == "data_offsets" ? kOffsets
+                                                    : 0;
             if (bit == 0 || (seen & bit) != 0) {
                 return damaged("header: tensor \"" + std::string(name) +
                                    "\": expected dtype, shape and data_offsets once each, found " +
@@ -277,15 +310,21 @@ private:
                                position);
             }
             seen |= bit;
-            error = bit == kDtype   ? textOf(field.value().get_raw_json_string(), unescapedValue_, entry_.dtype)
+            error = bit == kDtype
+                        ? textOf(field.value().get_raw_json_string(), unescapedValue_, entry_.dtype)
                     : bit == kShape ? parseShape(field)
                                     : parseOffsets(field);
             if (error != simdjson::SUCCESS) {
-                return wrong((bit == kDtype ? "a string as dtype of \"" : bit == kShape ? "non-negative integers as shape of \"" : "two non-negative integers as data_offsets of \"") + std::string(name) + "\"", error);
+                return wrong((bit == kDtype   ? "a string as dtype of \""
+                              : bit == kShape ? "non-negative integers as shape of \""
+                                              : "two non-negative integers as data_offsets of \"") +
+                                 std::string(name) + "\"",
+                             error);
             }
         }
         if (seen != (kDtype | kShape | kOffsets)) {
-            return damaged("header: tensor \"" + std::string(name) + "\": expected dtype, shape and data_offsets, found " +
+            return damaged("header: tensor \"" + std::string(name) +
+                               "\": expected dtype, shape and data_offsets, found " +
                                (seen == 0 ? "none of them" : "only some of them"),
                            position);
         }
@@ -304,7 +343,8 @@ private:
             if (auto error = value.get_uint64().get(dim); error != simdjson::SUCCESS) {
                 return error;
             }
-            constexpr auto kMax = static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max());
+            constexpr auto kMax =
+                static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max());
             entry_.shapeOverflows = entry_.shapeOverflows || dim > kMax;
             entry_.shape.push_back(static_cast<std::int64_t>(std::min(dim, kMax)));
         }
@@ -344,7 +384,11 @@ private:
         judge(tensor, position);
     }
 
-    void mark(TensorInfo& tensor, ErrorCode code, const std::string& what, std::uint64_t position, bool badRange) {
+    void mark(TensorInfo& tensor,
+              ErrorCode code,
+              const std::string& what,
+              std::uint64_t position,
+              bool badRange) {
         tensor.problem = Error{code, "tensor \"" + tensor.name + "\": " + what, at(position), {}};
         badRange_ = badRange_ || badRange;
     }
@@ -352,40 +396,58 @@ private:
     /// What can be said of one tensor alone: rules 4 and the part of 3 and 5 that concerns it.
     void judge(TensorInfo& tensor, std::uint64_t position) {
         const Range range = entry_.range;
-        const auto found = [range] { return "[" + std::to_string(range.begin) + ", " + std::to_string(range.end) + "]"; };
+        const auto found = [range] {
+            return "[" + std::to_string(range.begin) + ", " + std::to_string(range.end) + "]";
+        };
         if (range.end < range.begin) {
-            return mark(tensor, ErrorCode::Damaged, "expected data_offsets in order, found " + found(), position, true);
+            return mark(tensor,
+                        ErrorCode::Damaged,
+                        "expected data_offsets in order, found " + found(),
+                        position,
+                        true);
         }
         tensor.bytes = range.end - range.begin;
         if (range.end > bufferBytes_) {
             ++outside_;
             return mark(tensor,
                         ErrorCode::Damaged,
-                        "expected data within the " + std::to_string(bufferBytes_) + " bytes that the file holds, found " + found(),
+                        "expected data within the " + std::to_string(bufferBytes_) +
+                            " bytes that the file holds, found " + found(),
                         position,
                         true);
         }
         tensor.offset = dataStart_ + range.begin;
-        const std::optional<std::uint64_t> count = entry_.shapeOverflows ? std::nullopt : elementCount(tensor.shape);
+        const std::optional<std::uint64_t> count =
+            entry_.shapeOverflows ? std::nullopt : elementCount(tensor.shape);
         if (!count) {
-            return mark(tensor, ErrorCode::Damaged, "expected fewer than 2^63 elements, found a larger shape", position, false);
+            return mark(tensor,
+                        ErrorCode::Damaged,
+                        "expected fewer than 2^63 elements, found a larger shape",
+                        position,
+                        false);
         }
         tensor.parameters = *count;
         if (tensor.type == nullptr) {
-            return mark(tensor, ErrorCode::Unsupported, "expected a known dtype, found " + tensor.dtypeName, position, false);
+            return mark(tensor,
+                        ErrorCode::Unsupported,
+                        "expected a known dtype, found " + tensor.dtypeName,
+                        position,
+                        false);
         }
         const auto bits = static_cast<std::uint64_t>(tensor.type->bits);
         if (*count > std::numeric_limits<std::uint64_t>::max() / bits || *count * bits % 8 != 0) {
             return mark(tensor,
                         ErrorCode::Damaged,
-                        "expected whole bytes, found " + std::to_string(*count) + " elements of " + std::to_string(bits) + " bits",
+                        "expected whole bytes, found " + std::to_string(*count) + " elements of " +
+                            std::to_string(bits) + " bits",
                         position,
                         false);
         }
         if (*count * bits / 8 != tensor.bytes) {
             mark(tensor,
                  ErrorCode::Damaged,
-                 "expected " + std::to_string(*count * bits / 8) + " bytes for its shape, found data_offsets " + found(),
+                 "expected " + std::to_string(*count * bits / 8) +
+                     " bytes for its shape, found data_offsets " + found(),
                  position,
                  true);
         }
@@ -394,7 +456,9 @@ private:
     Result<void> checkNames() {
         // Names of one file only: shards are compared by whoever lists several.
         if (firstTensor_ != 0) {
-            std::vector<TensorInfo> own(listing_.tensors.begin() + static_cast<std::ptrdiff_t>(firstTensor_), listing_.tensors.end());
+            std::vector<TensorInfo> own(
+                listing_.tensors.begin() + static_cast<std::ptrdiff_t>(firstTensor_),
+                listing_.tensors.end());
             return reject(firstDuplicate(own));
         }
         return reject(firstDuplicate(listing_.tensors));
@@ -402,7 +466,8 @@ private:
 
     Result<void> reject(std::optional<std::size_t> duplicate) const {
         if (duplicate) {
-            return damaged("header: expected every name once, found \"" + listing_.tensors[firstTensor_ + *duplicate].name + "\" twice",
+            return damaged("header: expected every name once, found \"" +
+                               listing_.tensors[firstTensor_ + *duplicate].name + "\" twice",
                            positions_[*duplicate]);
         }
         return {};
@@ -411,9 +476,12 @@ private:
     /// Rules 3 and 5 over all tensors in the order of their data.
     Result<void> checkCoverage() {
         std::vector<std::uint32_t> order(ranges_.size());
-        std::iota(order.begin(), order.end(), 0U);  // the order of the header is nearly always that of the data
+        std::iota(order.begin(),
+                  order.end(),
+                  0U);  // the order of the header is nearly always that of the data
         const auto before = [this](std::uint32_t a, std::uint32_t b) {
-            return std::pair(ranges_[a].begin, ranges_[a].end) < std::pair(ranges_[b].begin, ranges_[b].end);
+            return std::pair(ranges_[a].begin, ranges_[a].end) <
+                   std::pair(ranges_[b].begin, ranges_[b].end);
         };
         if (!std::is_sorted(order.begin(), order.end(), before)) {
             std::sort(order.begin(), order.end(), before);
@@ -426,10 +494,12 @@ private:
             }
             if (range.begin != reached) {
                 const std::string kind = range.begin > reached ? "a hole" : "an overlap";
-                if (Result<void> done = uncovered("tensor \"" + listing_.tensors[firstTensor_ + index].name + "\": expected its data at " +
-                                                      std::to_string(reached) + " of the buffer, found " + kind + ", begin " +
-                                                      std::to_string(range.begin),
-                                                  positions_[index]);
+                if (Result<void> done =
+                        uncovered("tensor \"" + listing_.tensors[firstTensor_ + index].name +
+                                      "\": expected its data at " + std::to_string(reached) +
+                                      " of the buffer, found " + kind + ", begin " +
+                                      std::to_string(range.begin),
+                                  positions_[index]);
                     !done) {
                     return done;
                 }
@@ -441,25 +511,31 @@ private:
 
     Result<void> checkEnd(std::uint64_t reached) {
         if (reached < bufferBytes_) {
-            return uncovered("expected " + std::to_string(reached) + " bytes of data after the header, found " + std::to_string(bufferBytes_),
+            return uncovered("expected " + std::to_string(reached) +
+                                 " bytes of data after the header, found " +
+                                 std::to_string(bufferBytes_),
                              dataStart_ + reached);
         }
         if (reached > bufferBytes_) {
             const std::string what = "the file is cut short: expected " + std::to_string(reached) +
-                                     " bytes of data after the header, found " + std::to_string(bufferBytes_);
-            const bool anyLeft = std::any_of(listing_.tensors.begin() + static_cast<std::ptrdiff_t>(firstTensor_),
-                                             listing_.tensors.end(),
-                                             [](const TensorInfo& t) { return !t.problem && t.bytes > 0; });
+                                     " bytes of data after the header, found " +
+                                     std::to_string(bufferBytes_);
+            const bool anyLeft =
+                std::any_of(listing_.tensors.begin() + static_cast<std::ptrdiff_t>(firstTensor_),
+                            listing_.tensors.end(),
+                            [](const TensorInfo& t) { return !t.problem && t.bytes > 0; });
             if (!anyLeft) {
                 return damaged(what, file_.size());
             }
-            listing_.info.warnings.push_back(what + "; " + std::to_string(outside_) + " of " + std::to_string(ranges_.size()) +
+            listing_.info.warnings.push_back(what + "; " + std::to_string(outside_) + " of " +
+                                             std::to_string(ranges_.size()) +
                                              " tensors cannot be read (" + at(file_.size()) + ")");
         }
         return {};
     }
 
-    /// A gap in the coverage of the buffer: the file's fault, or, beside a marked range, a consequence of that.
+    /// A gap in the coverage of the buffer: the file's fault, or, beside a marked range, a
+    /// consequence of that.
     Result<void> uncovered(const std::string& what, std::uint64_t position) {
         if (!badRange_) {
             return damaged(what, position);
@@ -496,7 +572,8 @@ private:
 }  // namespace
 
 std::string_view safetensorsDtype(std::string_view storageType) {
-    const auto found = std::find_if(kDtypes.begin(), kDtypes.end(), [&](const DtypeName& d) { return d.id == storageType; });
+    const auto found = std::find_if(
+        kDtypes.begin(), kDtypes.end(), [&](const DtypeName& d) { return d.id == storageType; });
     return found == kDtypes.end() ? std::string_view() : found->stored;
 }
 

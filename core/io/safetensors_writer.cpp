@@ -1,11 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "core/io/safetensors_writer.hpp"
 
-#include <algorithm>
-#include <bit>
-#include <array>
-#include <numeric>
-
 #include "core/base/assert.hpp"
 #include "core/base/json_writer.hpp"
 #include "core/formats/storage_type.hpp"
@@ -13,12 +8,18 @@
 #include "core/io/layout.hpp"
 #include "core/io/safetensors_header.hpp"
 
+#include <algorithm>
+#include <array>
+#include <bit>
+#include <numeric>
+
 namespace loupe {
 
 namespace {
 
 /// Bytes of a tensor; empty where the shape is too large or does not fill whole bytes.
-std::optional<std::uint64_t> byteCount(const StorageType& type, const std::vector<std::int64_t>& shape) {
+std::optional<std::uint64_t> byteCount(const StorageType& type,
+                                       const std::vector<std::int64_t>& shape) {
     const std::optional<std::uint64_t> count = elementCount(shape);
     const auto bits = static_cast<std::uint64_t>(type.bits);
     if (!count || *count > (std::uint64_t{1} << 60) || *count * bits % 8 != 0) {
@@ -29,7 +30,10 @@ std::optional<std::uint64_t> byteCount(const StorageType& type, const std::vecto
 
 }  // namespace
 
-static Result<void> produceExactly(AtomicFile& file, const std::string& name, std::uint64_t bytes, const ByteProducer& produce) {
+static Result<void> produceExactly(AtomicFile& file,
+                                   const std::string& name,
+                                   std::uint64_t bytes,
+                                   const ByteProducer& produce) {
     std::uint64_t written = 0;
     const Result<void> done = produce([&](std::span<const std::byte> piece) -> Result<void> {
         written += piece.size();
@@ -45,10 +49,18 @@ static Result<void> produceExactly(AtomicFile& file, const std::string& name, st
     return {};
 }
 
-void SafetensorsWriter::metadata(std::string key, std::string value) { metadata_.emplace_back(std::move(key), std::move(value)); }
+void SafetensorsWriter::metadata(std::string key, std::string value) {
+    metadata_.emplace_back(std::move(key), std::move(value));
+}
 
-void SafetensorsWriter::add(std::string name, std::string_view dtype, std::vector<std::int64_t> shape, ByteProducer produce) {
-    LOUPE_ASSERT(std::none_of(tensors_.begin(), tensors_.end(), [&name](const Tensor& t) { return t.name == name; }), "names are unique");
+void SafetensorsWriter::add(std::string name,
+                            std::string_view dtype,
+                            std::vector<std::int64_t> shape,
+                            ByteProducer produce) {
+    LOUPE_ASSERT(
+        std::none_of(
+            tensors_.begin(), tensors_.end(), [&name](const Tensor& t) { return t.name == name; }),
+        "names are unique");
     tensors_.push_back({std::move(name), std::string(dtype), std::move(shape), std::move(produce)});
 }
 
@@ -57,9 +69,13 @@ Result<void> SafetensorsWriter::write(const std::filesystem::path& path) const {
     std::vector<std::uint64_t> sizes;
     for (const Tensor& tensor : tensors_) {
         const StorageType* type = findStorageType(tensor.dtype);
-        const std::optional<std::uint64_t> bytes = type != nullptr ? byteCount(*type, tensor.shape) : std::nullopt;
+        const std::optional<std::uint64_t> bytes =
+            type != nullptr ? byteCount(*type, tensor.shape) : std::nullopt;
         if (type == nullptr || safetensorsDtype(tensor.dtype).empty() || !bytes) {
-            return fail(ErrorCode::Unsupported, "safetensors cannot hold tensor " + tensor.name + " of type " + tensor.dtype, path.string());
+            return fail(
+                ErrorCode::Unsupported,
+                "safetensors cannot hold tensor " + tensor.name + " of type " + tensor.dtype,
+                path.string());
         }
         types.push_back(type);
         sizes.push_back(*bytes);
@@ -67,7 +83,8 @@ Result<void> SafetensorsWriter::write(const std::filesystem::path& path) const {
     std::vector<std::size_t> order(tensors_.size());
     std::iota(order.begin(), order.end(), std::size_t{0});
     std::sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) {
-        return std::pair(-types[a]->bits, std::string_view(tensors_[a].name)) < std::pair(-types[b]->bits, std::string_view(tensors_[b].name));
+        return std::pair(-types[a]->bits, std::string_view(tensors_[a].name)) <
+               std::pair(-types[b]->bits, std::string_view(tensors_[b].name));
     });
     JsonWriter json;
     json.beginObject();
@@ -80,11 +97,22 @@ Result<void> SafetensorsWriter::write(const std::filesystem::path& path) const {
     }
     std::uint64_t offset = 0;
     for (const std::size_t i : order) {
-        json.key(tensors_[i].name).beginObject().key("dtype").value(safetensorsDtype(tensors_[i].dtype)).key("shape").beginArray();
+        json.key(tensors_[i].name)
+            .beginObject()
+            .key("dtype")
+            .value(safetensorsDtype(tensors_[i].dtype))
+            .key("shape")
+            .beginArray();
         for (const std::int64_t dim : tensors_[i].shape) {
             json.value(dim);
         }
-        json.endArray().key("data_offsets").beginArray().value(offset).value(offset + sizes[i]).endArray().endObject();
+        json.endArray()
+            .key("data_offsets")
+            .beginArray()
+            .value(offset)
+            .value(offset + sizes[i])
+            .endArray()
+            .endObject();
         offset += sizes[i];
     }
     json.endObject();
@@ -92,7 +120,8 @@ Result<void> SafetensorsWriter::write(const std::filesystem::path& path) const {
     header.append((8 - header.size() % 8) % 8, ' ');
 
     AtomicFile file;
-    const auto length = std::bit_cast<std::array<std::byte, 8>>(static_cast<std::uint64_t>(header.size()));
+    const auto length =
+        std::bit_cast<std::array<std::byte, 8>>(static_cast<std::uint64_t>(header.size()));
     Result<void> done = file.open(path);
     if (done) {
         done = file.write(length);

@@ -1,6 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "core/io/synthetic.hpp"
 
+#include "core/base/assert.hpp"
+#include "core/base/rng.hpp"
+#include "core/base/text.hpp"
+#include "core/base/worker_pool.hpp"
+#include "core/formats/codec.hpp"
+#include "core/io/fixtures.hpp"
+#include "core/io/listing.hpp"
+#include "core/io/rows.hpp"
+
 #include <algorithm>
 #include <array>
 #include <cmath>
@@ -12,15 +21,6 @@
 #include <optional>
 #include <string>
 
-#include "core/base/assert.hpp"
-#include "core/base/rng.hpp"
-#include "core/base/text.hpp"
-#include "core/base/worker_pool.hpp"
-#include "core/formats/codec.hpp"
-#include "core/io/fixtures.hpp"
-#include "core/io/listing.hpp"
-#include "core/io/rows.hpp"
-
 namespace loupe {
 
 namespace {
@@ -31,44 +31,138 @@ constexpr std::uint64_t kMaxBufferBytes = 256 << 20;
 using enum GeneratorParamType;
 
 constexpr std::array<std::string_view, 3> kDtypes{"fp32", "bf16", "fp16"};
-constexpr GeneratorParam kRows{"rows", Integer, "4096", 1, 1 << 24, {}, "Rows (outputs)", "Output features: one row per output neuron"};
-constexpr GeneratorParam kCols{"cols", Integer, "4096", 1, 1 << 24, {}, "Columns (inputs)", "Input features: one column per input channel"};
-constexpr GeneratorParam kSeed{"seed", Integer, "0", 0, 9007199254740991.0, {}, "Seed", "Another seed gives other values of the same kind"};
-constexpr GeneratorParam kStd{"std", Real, "0.02", 0, 1e6, {}, "Standard deviation", "Spread of the values; 0.02 is usual at the start of training"};
+constexpr GeneratorParam kRows{"rows",
+                               Integer,
+                               "4096",
+                               1,
+                               1 << 24,
+                               {},
+                               "Rows (outputs)",
+                               "Output features: one row per output neuron"};
+constexpr GeneratorParam kCols{"cols",
+                               Integer,
+                               "4096",
+                               1,
+                               1 << 24,
+                               {},
+                               "Columns (inputs)",
+                               "Input features: one column per input channel"};
+constexpr GeneratorParam kSeed{"seed",
+                               Integer,
+                               "0",
+                               0,
+                               9007199254740991.0,
+                               {},
+                               "Seed",
+                               "Another seed gives other values of the same kind"};
+constexpr GeneratorParam kStd{"std",
+                              Real,
+                              "0.02",
+                              0,
+                              1e6,
+                              {},
+                              "Standard deviation",
+                              "Spread of the values; 0.02 is usual at the start of training"};
 constexpr GeneratorParam kMean{"mean", Real, "0", -1e6, 1e6, {}, "Mean", "Added to every value"};
-constexpr GeneratorParam kDtype{"dtype", Choice, "fp32", 0, 0, kDtypes, "Stored as", "Number format that the values are rounded to"};
-constexpr GeneratorParam kDf{"df", Real, "5", 1, 1000, {}, "Degrees of freedom", "Fewer give heavier tails: more values far from zero"};
+constexpr GeneratorParam kDtype{"dtype",
+                                Choice,
+                                "fp32",
+                                0,
+                                0,
+                                kDtypes,
+                                "Stored as",
+                                "Number format that the values are rounded to"};
+constexpr GeneratorParam kDf{"df",
+                             Real,
+                             "5",
+                             1,
+                             1000,
+                             {},
+                             "Degrees of freedom",
+                             "Fewer give heavier tails: more values far from zero"};
 
 constexpr std::array kGaussianParams{kRows, kCols, kSeed, kStd, kMean, kDtype};
 constexpr std::array kStudentParams{kRows, kCols, kSeed, kStd, kDf, kDtype};
-constexpr std::array kUniformParams{kRows,
-                                    kCols,
-                                    kSeed,
-                                    GeneratorParam{"min", Real, "-1", -1e6, 1e6, {}, "From", "Smallest value"},
-                                    GeneratorParam{"max", Real, "1", -1e6, 1e6, {}, "To", "Values stay below this"},
-                                    kDtype};
+constexpr std::array kUniformParams{
+    kRows,
+    kCols,
+    kSeed,
+    GeneratorParam{"min", Real, "-1", -1e6, 1e6, {}, "From", "Smallest value"},
+    GeneratorParam{"max", Real, "1", -1e6, 1e6, {}, "To", "Values stay below this"},
+    kDtype};
 constexpr std::array kOutliersParams{
     kRows,
     kCols,
     kSeed,
     kStd,
     kDf,
-    GeneratorParam{"channels", Integer, "14", 0, 1 << 20, {}, "Outlier channels", "Input channels that are larger than the others"},
-    GeneratorParam{"strength", Real, "8", 0, 1e6, {}, "Their strength", "Values of outlier channels are multiplied by this"},
-    GeneratorParam{"spikes", Integer, "0", 0, 1 << 20, {}, "Single spikes", "Single weights far outside, anywhere"},
-    GeneratorParam{"spike_strength", Real, "40", 0, 1e6, {}, "Spike size", "Spikes are this many standard deviations"},
-    GeneratorParam{"tokens", Integer, "256", 1, 1 << 20, {}, "Tokens", "Rows of the matching activations"},
+    GeneratorParam{"channels",
+                   Integer,
+                   "14",
+                   0,
+                   1 << 20,
+                   {},
+                   "Outlier channels",
+                   "Input channels that are larger than the others"},
+    GeneratorParam{"strength",
+                   Real,
+                   "8",
+                   0,
+                   1e6,
+                   {},
+                   "Their strength",
+                   "Values of outlier channels are multiplied by this"},
+    GeneratorParam{"spikes",
+                   Integer,
+                   "0",
+                   0,
+                   1 << 20,
+                   {},
+                   "Single spikes",
+                   "Single weights far outside, anywhere"},
+    GeneratorParam{"spike_strength",
+                   Real,
+                   "40",
+                   0,
+                   1e6,
+                   {},
+                   "Spike size",
+                   "Spikes are this many standard deviations"},
+    GeneratorParam{
+        "tokens", Integer, "256", 1, 1 << 20, {}, "Tokens", "Rows of the matching activations"},
     kDtype};
 
 constexpr std::array<Generator, 8> kGenerators{
-    {{"gaussian", "Gaussian", "Independent normal values: weights before training", kGaussianParams},
-     {"student", "Heavy tails (Student's t)", "Trained weights have more far values than a Gaussian: this does too", kStudentParams},
-     {"uniform", "Uniform", "Every value between two bounds is as likely: the easiest case for integers", kUniformParams},
-     {"outliers", "Outlier channels", "Heavy tails, some input channels far larger than the others, single spikes, and matching activations", kOutliersParams},
+    {{"gaussian",
+      "Gaussian",
+      "Independent normal values: weights before training",
+      kGaussianParams},
+     {"student",
+      "Heavy tails (Student's t)",
+      "Trained weights have more far values than a Gaussian: this does too",
+      kStudentParams},
+     {"uniform",
+      "Uniform",
+      "Every value between two bounds is as likely: the easiest case for integers",
+      kUniformParams},
+     {"outliers",
+      "Outlier channels",
+      "Heavy tails, some input channels far larger than the others, single spikes, and matching "
+      "activations",
+      kOutliersParams},
      {"V", "Lecture vector", "The seven numbers of the lecture's worked example", {}},
-     {"V256", "Lecture vector with an outlier", "The same seven numbers and 256: one outlier spoils the scale", {}},
-     {"M", "Lecture matrix", "The lecture's 10 x 10 matrix: all positive, a hard case for symmetric quantization", {}},
-     {"F1", "Small layer with activations", "A 32 x 64 layer and 256 correlated activations with one outlier channel", {}}}};
+     {"V256",
+      "Lecture vector with an outlier",
+      "The same seven numbers and 256: one outlier spoils the scale",
+      {}},
+     {"M",
+      "Lecture matrix",
+      "The lecture's 10 x 10 matrix: all positive, a hard case for symmetric quantization",
+      {}},
+     {"F1",
+      "Small layer with activations",
+      "A 32 x 64 layer and 256 correlated activations with one outlier channel",
+      {}}}};
 
 /// Parsed values of one path.
 struct Values {
@@ -86,8 +180,12 @@ struct Values {
         }
         return {};
     }
-    [[nodiscard]] double real(std::string_view name) const { return parseDouble(text(name)).value_or(0); }
-    [[nodiscard]] std::int64_t integer(std::string_view name) const { return parseInteger(text(name)).value_or(0); }
+    [[nodiscard]] double real(std::string_view name) const {
+        return parseDouble(text(name)).value_or(0);
+    }
+    [[nodiscard]] std::int64_t integer(std::string_view name) const {
+        return parseInteger(text(name)).value_or(0);
+    }
 };
 
 std::string hintOf(std::string_view word, const std::vector<std::string>& candidates) {
@@ -103,7 +201,10 @@ std::string hintOf(std::string_view word, const std::vector<std::string>& candid
     return hint;
 }
 
-Result<void> checkValue(const Generator& generator, std::string_view key, std::string_view value, const std::string& path) {
+Result<void> checkValue(const Generator& generator,
+                        std::string_view key,
+                        std::string_view value,
+                        const std::string& path) {
     std::vector<std::string> names;
     for (const GeneratorParam& param : generator.params) {
         names.emplace_back(param.name);
@@ -111,14 +212,17 @@ Result<void> checkValue(const Generator& generator, std::string_view key, std::s
             continue;
         }
         if (param.type == Choice) {
-            if (std::find(param.choices.begin(), param.choices.end(), value) != param.choices.end()) {
+            if (std::find(param.choices.begin(), param.choices.end(), value) !=
+                param.choices.end()) {
                 return {};
             }
             return fail(ErrorCode::Usage,
-                        std::string(key) + ": expected one of fp32, bf16, fp16, found " + std::string(value),
+                        std::string(key) + ": expected one of fp32, bf16, fp16, found " +
+                            std::string(value),
                         path);
         }
-        const std::optional<double> number = param.type == Real ? parseDouble(value) : [&]() -> std::optional<double> {
+        const std::optional<double> number =
+            param.type == Real ? parseDouble(value) : [&]() -> std::optional<double> {
             const auto integer = parseInteger(value);
             return integer ? std::optional(static_cast<double>(*integer)) : std::nullopt;
         }();
@@ -126,8 +230,10 @@ Result<void> checkValue(const Generator& generator, std::string_view key, std::s
             return {};
         }
         return fail(ErrorCode::Usage,
-                    std::string(key) + ": expected " + (param.type == Real ? "a number" : "an integer") + " from " +
-                        shortest(param.min) + " to " + shortest(param.max) + ", found " + std::string(value),
+                    std::string(key) + ": expected " +
+                        (param.type == Real ? "a number" : "an integer") + " from " +
+                        shortest(param.min) + " to " + shortest(param.max) + ", found " +
+                        std::string(value),
                     path);
     }
     return fail(ErrorCode::Usage,
@@ -149,7 +255,8 @@ Result<Values> parsePath(const std::string& path) {
         }
     }
     if (values.generator == nullptr) {
-        return fail(ErrorCode::NotFound, "no generator named " + std::string(id), path, hintOf(id, ids));
+        return fail(
+            ErrorCode::NotFound, "no generator named " + std::string(id), path, hintOf(id, ids));
     }
     if (question == std::string_view::npos || question + 1 == rest.size()) {
         return values;
@@ -160,7 +267,8 @@ Result<Values> parsePath(const std::string& path) {
             return fail(ErrorCode::Usage, "expected key=value, found " + std::string(pair), path);
         }
         const std::string_view key = pair.substr(0, equals);
-        if (Result<void> valid = checkValue(*values.generator, key, pair.substr(equals + 1), path); !valid) {
+        if (Result<void> valid = checkValue(*values.generator, key, pair.substr(equals + 1), path);
+            !valid) {
             return fail(valid.error());
         }
         if (!values.texts.try_emplace(std::string(key), pair.substr(equals + 1)).second) {
@@ -170,7 +278,8 @@ Result<Values> parsePath(const std::string& path) {
     return values;
 }
 
-/// How the values of one made-up matrix come about. value = (location + spread · draw) · (outlier channel ? strength : 1).
+/// How the values of one made-up matrix come about. value = (location + spread · draw) · (outlier
+/// channel ? strength : 1).
 struct Recipe {
     enum class Draw : std::uint8_t { Normal, Student, Uniform } draw = Draw::Normal;
     std::uint64_t seed = 0;
@@ -179,8 +288,8 @@ struct Recipe {
     double location = 0;
     double spread = 1;
     double degrees = 5;
-    std::vector<float> columnFactor;                              ///< empty: 1 everywhere
-    std::vector<std::pair<std::int64_t, float>> spikes;           ///< element index and value, ascending
+    std::vector<float> columnFactor;                     ///< empty: 1 everywhere
+    std::vector<std::pair<std::int64_t, float>> spikes;  ///< element index and value, ascending
     const StorageType* type = nullptr;
 };
 
@@ -188,9 +297,10 @@ template <Recipe::Draw kDraw>
 void fillRun(const Recipe& recipe, std::int64_t begin, std::int64_t count, float* out) {
     for (std::int64_t i = 0; i < count; ++i) {
         const auto index = static_cast<std::uint64_t>(begin + i);
-        const double draw = kDraw == Recipe::Draw::Normal    ? randomNormal(recipe.seed, index)
-                            : kDraw == Recipe::Draw::Student ? randomStudentT(recipe.seed, index, recipe.degrees)
-                                                             : randomUniform(recipe.seed, index);
+        const double draw = kDraw == Recipe::Draw::Normal ? randomNormal(recipe.seed, index)
+                            : kDraw == Recipe::Draw::Student
+                                ? randomStudentT(recipe.seed, index, recipe.degrees)
+                                : randomUniform(recipe.seed, index);
         out[i] = static_cast<float>(recipe.location + recipe.spread * draw);
     }
 }
@@ -200,16 +310,24 @@ void fill(const Recipe& recipe, std::int64_t first, std::int64_t count, float* o
     const std::int64_t begin = first * recipe.cols;
     const std::int64_t n = count * recipe.cols;
     switch (recipe.draw) {
-        case Recipe::Draw::Normal: fillRun<Recipe::Draw::Normal>(recipe, begin, n, out); break;
-        case Recipe::Draw::Student: fillRun<Recipe::Draw::Student>(recipe, begin, n, out); break;
-        case Recipe::Draw::Uniform: fillRun<Recipe::Draw::Uniform>(recipe, begin, n, out); break;
+        case Recipe::Draw::Normal:
+            fillRun<Recipe::Draw::Normal>(recipe, begin, n, out);
+            break;
+        case Recipe::Draw::Student:
+            fillRun<Recipe::Draw::Student>(recipe, begin, n, out);
+            break;
+        case Recipe::Draw::Uniform:
+            fillRun<Recipe::Draw::Uniform>(recipe, begin, n, out);
+            break;
     }
     if (!recipe.columnFactor.empty()) {
         for (std::int64_t i = 0; i < n; ++i) {
             out[i] *= recipe.columnFactor[static_cast<std::size_t>(i % recipe.cols)];
         }
     }
-    auto spike = std::lower_bound(recipe.spikes.begin(), recipe.spikes.end(), std::pair(begin, -std::numeric_limits<float>::infinity()));
+    auto spike = std::lower_bound(recipe.spikes.begin(),
+                                  recipe.spikes.end(),
+                                  std::pair(begin, -std::numeric_limits<float>::infinity()));
     for (; spike != recipe.spikes.end() && spike->first < begin + n; ++spike) {
         out[spike->first - begin] = spike->second;
     }
@@ -222,7 +340,9 @@ public:
     [[nodiscard]] std::int64_t rows() const override { return recipe_.rows; }
     [[nodiscard]] std::int64_t cols() const override { return recipe_.cols; }
     [[nodiscard]] bool isDouble() const override { return false; }
-    [[nodiscard]] Result<void> read(std::int64_t first, std::int64_t count, float* out) const override {
+    [[nodiscard]] Result<void> read(std::int64_t first,
+                                    std::int64_t count,
+                                    float* out) const override {
         LOUPE_ASSERT(first >= 0 && count >= 0 && first <= rows() - count, "rows lie in the matrix");
         if (ready_.load(std::memory_order_acquire)) {
             decodeElements(*recipe_.type, bytes_, first * recipe_.cols, count * recipe_.cols, out);
@@ -231,11 +351,14 @@ public:
         fill(recipe_, first, count, out);
         if (recipe_.type->bits < 32) {
             const auto n = static_cast<std::size_t>(count * recipe_.cols);
-            return roundTrip(*recipe_.type->format, std::span<const float>(out, n), std::span<float>(out, n));
+            return roundTrip(
+                *recipe_.type->format, std::span<const float>(out, n), std::span<float>(out, n));
         }
         return {};
     }
-    [[nodiscard]] Result<void> read(std::int64_t first, std::int64_t count, double* out) const override {
+    [[nodiscard]] Result<void> read(std::int64_t first,
+                                    std::int64_t count,
+                                    double* out) const override {
         std::vector<float> row(static_cast<std::size_t>(recipe_.cols));
         for (std::int64_t r = 0; r < count; ++r) {
             if (Result<void> done = read(first + r, 1, row.data()); !done) {
@@ -246,15 +369,19 @@ public:
         return {};
     }
     [[nodiscard]] std::optional<RawMatrix> raw() const override {
-        const auto bytes = static_cast<std::uint64_t>(recipe_.rows * recipe_.cols) * static_cast<std::uint64_t>(recipe_.type->bits / 8);
+        const auto bytes = static_cast<std::uint64_t>(recipe_.rows * recipe_.cols) *
+                           static_cast<std::uint64_t>(recipe_.type->bits / 8);
         if (bytes > kMaxBufferBytes) {
             return std::nullopt;
         }
         std::call_once(once_, [this, bytes] {
             bytes_.resize(bytes);
-            parallelFor(recipe_.rows, std::max<std::int64_t>(1, 65536 / recipe_.cols), {}, [this](std::int64_t begin, std::int64_t end, std::int64_t) {
-                makeRows(begin, end - begin);
-            });
+            parallelFor(recipe_.rows,
+                        std::max<std::int64_t>(1, 65536 / recipe_.cols),
+                        {},
+                        [this](std::int64_t begin, std::int64_t end, std::int64_t) {
+                            makeRows(begin, end - begin);
+                        });
             ready_.store(true, std::memory_order_release);
         });
         return RawMatrix{recipe_.type, bytes_};
@@ -265,7 +392,8 @@ private:
         const auto n = static_cast<std::size_t>(count * recipe_.cols);
         std::vector<float> values(n);
         fill(recipe_, first, count, values.data());
-        const auto at = static_cast<std::size_t>(first * recipe_.cols) * static_cast<std::size_t>(recipe_.type->bits / 8);
+        const auto at = static_cast<std::size_t>(first * recipe_.cols) *
+                        static_cast<std::size_t>(recipe_.type->bits / 8);
         if (recipe_.type->bits == 32) {
             std::memcpy(bytes_.data() + at, values.data(), n * sizeof(float));
             return;
@@ -291,7 +419,10 @@ public:
         info_.title = std::move(title);
     }
 
-    void add(std::string name, const StorageType* type, std::vector<std::int64_t> shape, std::shared_ptr<const RowSource> matrix) {
+    void add(std::string name,
+             const StorageType* type,
+             std::vector<std::int64_t> shape,
+             std::shared_ptr<const RowSource> matrix) {
         TensorInfo tensor;
         tensor.name = std::move(name);
         tensor.type = type;
@@ -307,9 +438,12 @@ public:
         matrices_.push_back(std::move(matrix));
     }
 
-    void addMetadata(std::string key, std::string value) { info_.metadata.emplace_back(std::move(key), std::move(value)); }
+    void addMetadata(std::string key, std::string value) {
+        info_.metadata.emplace_back(std::move(key), std::move(value));
+    }
 
-    [[nodiscard]] Result<std::shared_ptr<const RowSource>> matrix(std::size_t index) const override {
+    [[nodiscard]] Result<std::shared_ptr<const RowSource>> matrix(
+        std::size_t index) const override {
         LOUPE_ASSERT(index < matrices_.size(), "an index of this source");
         return matrices_[index];
     }
@@ -320,9 +454,14 @@ private:
 
 void addFixture(MadeUpSource& source, std::string_view id) {
     const StorageType* type = findStorageType("fp64");
-    const auto addMatrix = [&](std::string name, const Matrix<double>& m, std::vector<std::int64_t> shape) {
-        source.add(std::move(name), type, std::move(shape), makeRowSource(m.rows(), m.cols(), std::vector<double>(m.data(), m.data() + m.size())));
-    };
+    const auto addMatrix =
+        [&](std::string name, const Matrix<double>& m, std::vector<std::int64_t> shape) {
+            source.add(std::move(name),
+                       type,
+                       std::move(shape),
+                       makeRowSource(
+                           m.rows(), m.cols(), std::vector<double>(m.data(), m.data() + m.size())));
+        };
     if (id == "F1") {
         const FixtureF1 fixture = fixtureF1();
         addMatrix("weight", fixture.weight, {32, 64});
@@ -336,14 +475,22 @@ void addFixture(MadeUpSource& source, std::string_view id) {
 }
 
 /// Which columns are outliers: those with the smallest random key, so that every seed has its own.
-std::vector<float> outlierFactors(std::int64_t cols, std::int64_t channels, double strength, std::uint64_t seed) {
+std::vector<float> outlierFactors(std::int64_t cols,
+                                  std::int64_t channels,
+                                  double strength,
+                                  std::uint64_t seed) {
     std::vector<std::int64_t> order(static_cast<std::size_t>(cols));
     std::iota(order.begin(), order.end(), std::int64_t{0});
-    const auto key = [seed](std::int64_t column) { return randomBits(seed, static_cast<std::uint64_t>(column)); };
-    std::sort(order.begin(), order.end(), [&](std::int64_t a, std::int64_t b) { return std::pair(key(a), a) < std::pair(key(b), b); });
+    const auto key = [seed](std::int64_t column) {
+        return randomBits(seed, static_cast<std::uint64_t>(column));
+    };
+    std::sort(order.begin(), order.end(), [&](std::int64_t a, std::int64_t b) {
+        return std::pair(key(a), a) < std::pair(key(b), b);
+    });
     std::vector<float> factors(static_cast<std::size_t>(cols), 1.0F);
     for (std::int64_t k = 0; k < std::min(channels, cols); ++k) {
-        factors[static_cast<std::size_t>(order[static_cast<std::size_t>(k)])] = static_cast<float>(strength);
+        factors[static_cast<std::size_t>(order[static_cast<std::size_t>(k)])] =
+            static_cast<float>(strength);
     }
     return factors;
 }
@@ -369,7 +516,8 @@ Recipe recipeOf(const Values& values) {
     } else if (id != "gaussian") {
         recipe.draw = Recipe::Draw::Student;
         recipe.degrees = values.real("df");
-        if (recipe.degrees > 2) {  // so that `std` is the standard deviation; without one, it is the scale
+        if (recipe.degrees >
+            2) {  // so that `std` is the standard deviation; without one, it is the scale
             recipe.spread /= std::sqrt(recipe.degrees / (recipe.degrees - 2));
         }
     }
@@ -378,24 +526,31 @@ Recipe recipeOf(const Values& values) {
 
 void addOutliers(const Values& values, Recipe& recipe) {
     const std::int64_t channels = values.integer("channels");
-    recipe.columnFactor = outlierFactors(recipe.cols, channels, values.real("strength"), streamSeed(recipe.seed, Stream::Channels));
+    recipe.columnFactor = outlierFactors(
+        recipe.cols, channels, values.real("strength"), streamSeed(recipe.seed, Stream::Channels));
     const std::uint64_t seed = streamSeed(recipe.seed, Stream::Spikes);
     const auto size = static_cast<std::uint64_t>(recipe.rows * recipe.cols);
     const auto value = static_cast<float>(values.real("std") * values.real("spike_strength"));
     for (std::int64_t k = 0; k < values.integer("spikes"); ++k) {
         const std::uint64_t bits = randomBits(seed, static_cast<std::uint64_t>(k));
-        recipe.spikes.emplace_back(static_cast<std::int64_t>((bits >> 1) % size), (bits & 1) != 0 ? -value : value);
+        recipe.spikes.emplace_back(static_cast<std::int64_t>((bits >> 1) % size),
+                                   (bits & 1) != 0 ? -value : value);
     }
     std::sort(recipe.spikes.begin(), recipe.spikes.end());
 }
 
 }  // namespace
 
-std::span<const Generator> allGenerators() { return kGenerators; }
+std::span<const Generator> allGenerators() {
+    return kGenerators;
+}
 
-bool isSyntheticPath(std::string_view path) { return path.substr(0, kPrefix.size()) == kPrefix; }
+bool isSyntheticPath(std::string_view path) {
+    return path.substr(0, kPrefix.size()) == kPrefix;
+}
 
-std::string syntheticPath(std::string_view generator, const std::map<std::string, std::string>& values) {
+std::string syntheticPath(std::string_view generator,
+                          const std::map<std::string, std::string>& values) {
     std::string path = std::string(kPrefix) + std::string(generator);
     char separator = '?';
     for (const Generator& known : kGenerators) {
@@ -413,7 +568,8 @@ std::string syntheticPath(std::string_view generator, const std::map<std::string
     return path;
 }
 
-Result<std::shared_ptr<const TensorSource>> openSynthetic(const std::string& path, const OpenOptions& /*options*/) {
+Result<std::shared_ptr<const TensorSource>> openSynthetic(const std::string& path,
+                                                          const OpenOptions& /*options*/) {
     const Result<Values> values = parsePath(path);
     if (!values) {
         return fail(values.error());
@@ -429,7 +585,10 @@ Result<std::shared_ptr<const TensorSource>> openSynthetic(const std::string& pat
     }
     Recipe recipe = recipeOf(*values);
     if (generator.id == "uniform" && recipe.spread < 0) {
-        return fail(ErrorCode::Usage, "expected min <= max, found " + std::string(values->text("min")) + " and " + std::string(values->text("max")), path);
+        return fail(ErrorCode::Usage,
+                    "expected min <= max, found " + std::string(values->text("min")) + " and " +
+                        std::string(values->text("max")),
+                    path);
     }
     if (generator.id == "outliers") {
         addOutliers(*values, recipe);
@@ -438,7 +597,8 @@ Result<std::shared_ptr<const TensorSource>> openSynthetic(const std::string& pat
     const std::vector<float> factors = recipe.columnFactor;
     const std::int64_t cols = recipe.cols;
     const std::uint64_t seed = recipe.seed;
-    source->add("weight", type, {recipe.rows, cols}, std::make_shared<GeneratedRows>(std::move(recipe)));
+    source->add(
+        "weight", type, {recipe.rows, cols}, std::make_shared<GeneratedRows>(std::move(recipe)));
     if (generator.id == "outliers") {
         Recipe activations;
         activations.seed = streamSeed(seed, Stream::Activations);
@@ -446,7 +606,10 @@ Result<std::shared_ptr<const TensorSource>> openSynthetic(const std::string& pat
         activations.cols = cols;
         activations.columnFactor = factors;
         activations.type = findStorageType("fp32");
-        source->add("activations", activations.type, {activations.rows, cols}, std::make_shared<GeneratedRows>(std::move(activations)));
+        source->add("activations",
+                    activations.type,
+                    {activations.rows, cols},
+                    std::make_shared<GeneratedRows>(std::move(activations)));
     }
     return source;
 }

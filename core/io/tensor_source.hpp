@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "core/base/job.hpp"
+#include "core/base/result.hpp"
+#include "core/formats/storage_type.hpp"
+
 #include <cstdint>
 #include <filesystem>
 #include <memory>
@@ -10,16 +14,14 @@
 #include <utility>
 #include <vector>
 
-#include "core/base/job.hpp"
-#include "core/base/result.hpp"
-#include "core/formats/storage_type.hpp"
-
 namespace loupe {
 
-/// Bytes of a matrix that lie in memory (a mapped file or a buffer) exactly as stored, row after row.
+/// Bytes of a matrix that lie in memory (a mapped file or a buffer) exactly as stored, row after
+/// row.
 struct RawMatrix {
     const StorageType* type = nullptr;
-    std::span<const std::byte> bytes;  ///< rows·cols elements, little-endian, row-major; alignment not promised
+    std::span<const std::byte>
+        bytes;  ///< rows·cols elements, little-endian, row-major; alignment not promised
 };
 
 /// A matrix [rows, cols] (weights: [out_features, in_features]) whose rows are decoded on demand.
@@ -32,11 +34,17 @@ public:
     /// True for fp64 (and int64) data: schemes then compute in double.
     [[nodiscard]] virtual bool isDouble() const = 0;
     /// Decodes rows [first, first + count) into out[count·cols()].
-    [[nodiscard]] virtual Result<void> read(std::int64_t first, std::int64_t count, float* out) const = 0;
-    [[nodiscard]] virtual Result<void> read(std::int64_t first, std::int64_t count, double* out) const = 0;
-    /// The stored bytes, where they lie row-major in memory; empty where transposed, compressed or generated.
+    [[nodiscard]] virtual Result<void> read(std::int64_t first,
+                                            std::int64_t count,
+                                            float* out) const = 0;
+    [[nodiscard]] virtual Result<void> read(std::int64_t first,
+                                            std::int64_t count,
+                                            double* out) const = 0;
+    /// The stored bytes, where they lie row-major in memory; empty where transposed, compressed or
+    /// generated.
     [[nodiscard]] virtual std::optional<RawMatrix> raw() const { return std::nullopt; }
-    /// Tells the system that these rows are not needed soon (bounded memory in scans). Values stay readable.
+    /// Tells the system that these rows are not needed soon (bounded memory in scans). Values stay
+    /// readable.
     virtual void release(std::int64_t first, std::int64_t count) const;
 
 protected:
@@ -45,7 +53,8 @@ protected:
     RowSource& operator=(const RowSource&) = default;
 };
 
-/// An Error that is rarely there: used like std::optional<Error>, but 16 bytes, since a list may have 100,000 tensors.
+/// An Error that is rarely there: used like std::optional<Error>, but 16 bytes, since a list may
+/// have 100,000 tensors.
 class MaybeError {
 public:
     MaybeError() = default;
@@ -64,28 +73,30 @@ private:
 /// One tensor as a header describes it. Sizes and offsets in bytes; shapes outermost first.
 struct TensorInfo {
     std::string name;
-    const StorageType* type = nullptr;      ///< null where the dtype is unknown: see problem
-    std::string dtypeName;                  ///< type->id, or the container's own word for a dtype we do not know
-    std::vector<std::int64_t> shape;        ///< as stored
-    std::int64_t rows = 0;                  ///< as a matrix [out, in]: see contract 2; 1 row for vectors
+    const StorageType* type = nullptr;  ///< null where the dtype is unknown: see problem
+    std::string dtypeName;  ///< type->id, or the container's own word for a dtype we do not know
+    std::vector<std::int64_t> shape;  ///< as stored
+    std::int64_t rows = 0;            ///< as a matrix [out, in]: see contract 2; 1 row for vectors
     std::int64_t cols = 0;
-    bool transposed = false;                ///< stored [in, out]; rows/cols already say [out, in]
+    bool transposed = false;  ///< stored [in, out]; rows/cols already say [out, in]
     std::uint64_t parameters = 0;
     std::uint64_t bytes = 0;
-    int file = 0;                           ///< index into SourceInfo::files
-    std::optional<std::uint64_t> offset;    ///< from the file's start; empty where compressed or made up
-    MaybeError problem;                     ///< this tensor cannot be read, and why; the rest of the file can
+    int file = 0;  ///< index into SourceInfo::files
+    std::optional<std::uint64_t>
+        offset;          ///< from the file's start; empty where compressed or made up
+    MaybeError problem;  ///< this tensor cannot be read, and why; the rest of the file can
 };
 
 struct SourceInfo {
-    std::string format;                     ///< "safetensors", "npy", "csv", "synthetic", ...
-    std::string title;                      ///< short name for the tree's head and window title
-    std::filesystem::path path;             ///< what the user opened
+    std::string format;          ///< "safetensors", "npy", "csv", "synthetic", ...
+    std::string title;           ///< short name for the tree's head and window title
+    std::filesystem::path path;  ///< what the user opened
     std::vector<std::filesystem::path> files;
-    std::vector<std::pair<std::string, std::string>> metadata;  ///< string values; structured ones as JSON text
-    std::string config;                     ///< config.json of a model folder, or empty
+    std::vector<std::pair<std::string, std::string>>
+        metadata;        ///< string values; structured ones as JSON text
+    std::string config;  ///< config.json of a model folder, or empty
     std::uint64_t parameters = 0;
-    std::uint64_t bytes = 0;                ///< of tensor data
+    std::uint64_t bytes = 0;  ///< of tensor data
     std::vector<std::string> warnings;
 };
 
@@ -95,7 +106,8 @@ struct OpenOptions {
     Layout layout = Layout::Auto;  ///< `--layout`: InOut says that matrices are stored [in, out]
 };
 
-/// A checkpoint: a list of tensors from headers only, rows on demand. Immutable and thread-safe once open.
+/// A checkpoint: a list of tensors from headers only, rows on demand. Immutable and thread-safe
+/// once open.
 class TensorSource {
 public:
     virtual ~TensorSource() = default;
@@ -106,7 +118,8 @@ public:
     [[nodiscard]] std::span<const TensorInfo> tensors() const noexcept { return tensors_; }
     [[nodiscard]] std::optional<std::size_t> find(std::string_view name) const;
     /// The tensor as a matrix [out, in]. @errors the tensor's own problem
-    [[nodiscard]] virtual Result<std::shared_ptr<const RowSource>> matrix(std::size_t index) const = 0;
+    [[nodiscard]] virtual Result<std::shared_ptr<const RowSource>> matrix(
+        std::size_t index) const = 0;
 
 protected:
     TensorSource() = default;
@@ -114,17 +127,23 @@ protected:
     std::vector<TensorInfo> tensors_;
 };
 
-/// Opens a file, a sharded index (`*.index.json`) or a model folder, by content, reading headers only.
-/// Also opens made-up sources: "synthetic:KIND?key=value&..." (see io/synthetic.hpp).
+/// Opens a file, a sharded index (`*.index.json`) or a model folder, by content, reading headers
+/// only. Also opens made-up sources: "synthetic:KIND?key=value&..." (see io/synthetic.hpp).
 /// @errors one clear error naming file, offset, expected and found
-[[nodiscard]] Result<std::shared_ptr<const TensorSource>> openSource(const std::string& path, const OpenOptions& options = {});
+[[nodiscard]] Result<std::shared_ptr<const TensorSource>> openSource(
+    const std::string& path, const OpenOptions& options = {});
 
-/// Index of the one tensor meant by `name`: exact, or the only one if `name` is empty and there is just one.
+/// Index of the one tensor meant by `name`: exact, or the only one if `name` is empty and there is
+/// just one.
 /// @errors NotFound with the nearest names
 [[nodiscard]] Result<std::size_t> findTensor(const TensorSource& source, std::string_view name);
 
 /// A matrix held in memory (fixtures, clipboards, slices, results).
-[[nodiscard]] std::shared_ptr<const RowSource> makeRowSource(std::int64_t rows, std::int64_t cols, std::vector<float> values);
-[[nodiscard]] std::shared_ptr<const RowSource> makeRowSource(std::int64_t rows, std::int64_t cols, std::vector<double> values);
+[[nodiscard]] std::shared_ptr<const RowSource> makeRowSource(std::int64_t rows,
+                                                             std::int64_t cols,
+                                                             std::vector<float> values);
+[[nodiscard]] std::shared_ptr<const RowSource> makeRowSource(std::int64_t rows,
+                                                             std::int64_t cols,
+                                                             std::vector<double> values);
 
 }  // namespace loupe

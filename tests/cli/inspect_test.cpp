@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 // `loupe inspect` against contract 5.
-#include <fstream>
-
 #include "tests/support/catch.hpp"
 #include "tests/support/paths.hpp"
 
 #include <nlohmann/json.hpp>
 
+#include <fstream>
+
+using Catch::Matchers::ContainsSubstring;
 using loupe::test::goldenDir;
 using loupe::test::ProcessResult;
 using loupe::test::runProgram;
-using Catch::Matchers::ContainsSubstring;
 
 namespace {
 
@@ -28,7 +28,8 @@ nlohmann::json inspect(const std::string& path, std::vector<std::string> more = 
 TEST_CASE("inspect prints the document of the contract") {
     const std::string path = (goldenDir() / "io" / "types.safetensors").string();
     const nlohmann::json document = inspect(path);
-    for (const char* key : {"format", "files", "metadata", "parameters", "bytes", "warnings", "tensors"}) {
+    for (const char* key :
+         {"format", "files", "metadata", "parameters", "bytes", "warnings", "tensors"}) {
         CHECK(document.contains(key));
     }
     CHECK(document["format"] == "safetensors");
@@ -39,7 +40,16 @@ TEST_CASE("inspect prints the document of the contract") {
     CHECK(document["warnings"].empty());
     REQUIRE(document["tensors"].size() == 20);
     for (const nlohmann::json& tensor : document["tensors"]) {
-        for (const char* key : {"name", "dtype", "shape", "logical_shape", "parameters", "bytes", "file", "offset", "quantization", "parts"}) {
+        for (const char* key : {"name",
+                                "dtype",
+                                "shape",
+                                "logical_shape",
+                                "parameters",
+                                "bytes",
+                                "file",
+                                "offset",
+                                "quantization",
+                                "parts"}) {
             CHECK(tensor.contains(key));
         }
         CHECK(tensor["quantization"].is_null());
@@ -56,7 +66,8 @@ TEST_CASE("inspect prints the document of the contract") {
 }
 
 TEST_CASE("inspect says which matrices lie the other way round") {
-    const nlohmann::json tensor = inspect((goldenDir() / "io" / "f4.npy").string(), {"--layout", "in_out"})["tensors"][0];
+    const nlohmann::json tensor =
+        inspect((goldenDir() / "io" / "f4.npy").string(), {"--layout", "in_out"})["tensors"][0];
     CHECK(tensor["name"] == "f4");
     CHECK(tensor["shape"] == nlohmann::json::array({3, 4}));
     CHECK(tensor["logical_shape"] == nlohmann::json::array({4, 3}));
@@ -64,13 +75,15 @@ TEST_CASE("inspect says which matrices lie the other way round") {
 }
 
 TEST_CASE("inspect for people: a table and totals in both units") {
-    const ProcessResult result = runProgram("loupe", {"inspect", (goldenDir() / "io" / "types.safetensors").string()});
+    const ProcessResult result =
+        runProgram("loupe", {"inspect", (goldenDir() / "io" / "types.safetensors").string()});
     CHECK(result.exitCode == 0);
     CHECK_THAT(result.out, ContainsSubstring("conv.weight"));
     CHECK_THAT(result.out, ContainsSubstring("[2, 3, 4]"));
     CHECK_THAT(result.out, ContainsSubstring("120 parameters"));
     CHECK(result.err.empty());
-    const ProcessResult marked = runProgram("loupe", {"inspect", (goldenDir() / "io" / "marked_bfloat16.npy").string()});
+    const ProcessResult marked =
+        runProgram("loupe", {"inspect", (goldenDir() / "io" / "marked_bfloat16.npy").string()});
     CHECK(marked.exitCode == 0);
     CHECK_THAT(marked.out, ContainsSubstring("problem: "));
 }
@@ -78,7 +91,10 @@ TEST_CASE("inspect for people: a table and totals in both units") {
 TEST_CASE("inspect of damaged, missing and unknown files: status 1, one line, nothing on stdout") {
     const std::filesystem::path damaged = loupe::test::scratchDir() / "damaged.safetensors";
     std::ofstream(damaged, std::ios::binary) << std::string("\x10\0\0\0\0\0\0\0{\"a\"", 12);
-    for (const std::string& path : {damaged.string(), std::string("/no/such/file"), (goldenDir() / "io" / "refused_object.npy").string(), (goldenDir() / "fuzz").string()}) {
+    for (const std::string& path : {damaged.string(),
+                                    std::string("/no/such/file"),
+                                    (goldenDir() / "io" / "refused_object.npy").string(),
+                                    (goldenDir() / "fuzz").string()}) {
         const ProcessResult result = runProgram("loupe", {"inspect", path, "--json"});
         CAPTURE(path, result.err);
         CHECK(result.exitCode == 1);
@@ -92,7 +108,8 @@ TEST_CASE("inspect of damaged, missing and unknown files: status 1, one line, no
 }
 
 TEST_CASE("the example checkpoint lies beside the programs") {
-    const std::filesystem::path sample = loupe::test::binDir().parent_path() / "share" / "tensorloupe" / "sample";
+    const std::filesystem::path sample =
+        loupe::test::binDir().parent_path() / "share" / "tensorloupe" / "sample";
     const nlohmann::json document = inspect(sample.string());
     CHECK(document["tensors"].size() == 39);
     CHECK(document["warnings"].empty());

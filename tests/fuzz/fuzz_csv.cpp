@@ -10,6 +10,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
     loupe::OpenOptions options;
     options.layout = size % 2 == 0 ? loupe::Layout::Auto : loupe::Layout::InOut;
-    loupe::fuzz::openAndRead(loupe::kReader_csv.open({loupe::fuzz::fileOf(data, size, "x.csv"), options, {}}));
+    loupe::fuzz::openAndRead(
+        loupe::kReader_csv.open({loupe::fuzz::fileOf(data, size, "x.csv"), options, {}}));
     return 0;
 }

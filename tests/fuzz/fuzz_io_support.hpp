@@ -1,16 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "core/io/reader.hpp"
+
 #include <cstdint>
 #include <cstdlib>
 #include <cstring>
 #include <vector>
 
-#include "core/io/reader.hpp"
-
 namespace loupe::fuzz {
 
-/// Opens the bytes by content, or as `name` suggests, and reads the first and last row of everything that opens.
+/// Opens the bytes by content, or as `name` suggests, and reads the first and last row of
+/// everything that opens.
 inline void openAndRead(const Result<std::shared_ptr<const TensorSource>>& source) {
     if (!source) {
         return;
@@ -29,7 +30,9 @@ inline void openAndRead(const Result<std::shared_ptr<const TensorSource>>& sourc
     }
 }
 
-inline std::shared_ptr<const MappedFile> fileOf(const std::uint8_t* data, std::size_t size, const char* name) {
+inline std::shared_ptr<const MappedFile> fileOf(const std::uint8_t* data,
+                                                std::size_t size,
+                                                const char* name) {
     std::vector<std::byte> bytes(size);
     if (size > 0) {
         std::memcpy(bytes.data(), data, size);

@@ -10,6 +10,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
     loupe::OpenOptions options;
     options.layout = size % 2 == 0 ? loupe::Layout::Auto : loupe::Layout::InOut;
-    loupe::fuzz::openAndRead(loupe::kReader_npy.open({loupe::fuzz::fileOf(data, size, "x.npy"), options, {}}));
+    loupe::fuzz::openAndRead(
+        loupe::kReader_npy.open({loupe::fuzz::fileOf(data, size, "x.npy"), options, {}}));
     return 0;
 }

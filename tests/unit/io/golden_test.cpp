@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-// Files written by the formats' own libraries, against what those libraries say they hold (tests/oracles/io.py).
-#include <cmath>
-#include <cstdlib>
-
+// Files written by the formats' own libraries, against what those libraries say they hold
+// (tests/oracles/io.py).
 #include "core/io/npy_writer.hpp"
 #include "core/io/safetensors_writer.hpp"
 #include "tests/unit/io/io_support.hpp"
 
 #include <nlohmann/json.hpp>
+
+#include <cmath>
+#include <cstdlib>
 
 using namespace loupe;
 using namespace loupe::test;
@@ -30,7 +31,9 @@ bool close(double got, double expected, const std::string& dtype) {
     return got == expected && std::signbit(got) == std::signbit(expected);
 }
 
-void checkTensor(const TensorSource& source, const std::string& name, const nlohmann::json& expected) {
+void checkTensor(const TensorSource& source,
+                 const std::string& name,
+                 const nlohmann::json& expected) {
     CAPTURE(name);
     const auto index = source.find(name);
     REQUIRE(index.has_value());
@@ -56,7 +59,9 @@ void checkTensor(const TensorSource& source, const std::string& name, const nloh
         REQUIRE((*matrix)->read(r, 1, row.data()).has_value());
         for (std::size_t c = 0; c < row.size(); ++c) {
             const double wide = values[static_cast<std::size_t>(r * tensor.cols) + c];
-            CHECK(close(static_cast<double>(row[c]), static_cast<double>(static_cast<float>(wide)), dtype == "complex128" ? "complex64" : dtype));
+            CHECK(close(static_cast<double>(row[c]),
+                        static_cast<double>(static_cast<float>(wide)),
+                        dtype == "complex128" ? "complex64" : dtype));
         }
     }
 }
@@ -79,7 +84,11 @@ TEST_CASE("files of the formats' own libraries read as those libraries read them
 }
 
 TEST_CASE("arrays of objects, records, text and dates are refused in words") {
-    const std::vector<std::pair<std::string, std::string>> cases{{"object", "pickled Python objects"}, {"structured", "structured dtype"}, {"text", "text"}, {"date", "dates"}};
+    const std::vector<std::pair<std::string, std::string>> cases{
+        {"object", "pickled Python objects"},
+        {"structured", "structured dtype"},
+        {"text", "text"},
+        {"date", "dates"}};
     for (const auto& [name, word] : cases) {
         const Opened source = openSource((kFolder / ("refused_" + name + ".npy")).string());
         REQUIRE_FALSE(source.has_value());
@@ -116,18 +125,27 @@ TEST_CASE("what the writers write reads back, and is what the libraries write") 
     const Opened again = openSource(path.string());
     REQUIRE(again.has_value());
     CHECK((*again)->info().warnings.empty());
-    CHECK((*again)->info().metadata == std::vector<std::pair<std::string, std::string>>{{"format", "np"}});
+    CHECK((*again)->info().metadata ==
+          std::vector<std::pair<std::string, std::string>>{{"format", "np"}});
     REQUIRE((*again)->tensors().size() == (*golden)->tensors().size());
     for (const TensorInfo& tensor : (*golden)->tensors()) {
         const auto a = matrixOf(**golden, tensor.name)->raw()->bytes;
         const auto b = matrixOf(**again, tensor.name)->raw()->bytes;
         CHECK(std::equal(a.begin(), a.end(), b.begin(), b.end()));
     }
-    for (const auto& [name, dtype] : std::vector<std::pair<std::string, std::string>>{{"f4", "fp32"}, {"i8", "int64"}, {"bool", "bool"}, {"scalar", "fp64"}, {"vector", "fp32"}, {"cube", "fp32"}}) {
+    for (const auto& [name, dtype] :
+         std::vector<std::pair<std::string, std::string>>{{"f4", "fp32"},
+                                                          {"i8", "int64"},
+                                                          {"bool", "bool"},
+                                                          {"scalar", "fp64"},
+                                                          {"vector", "fp32"},
+                                                          {"cube", "fp32"}}) {
         const Opened source = openSource((kFolder / (name + ".npy")).string());
         REQUIRE(source.has_value());
         const std::filesystem::path copy = scratchDir() / (name + ".npy");
-        REQUIRE(writeNpy(copy, dtype, (*source)->tensors()[0].shape, [&](const ByteSink& sink) { return sink((*(*source)->matrix(0))->raw()->bytes); }).has_value());
+        REQUIRE(writeNpy(copy, dtype, (*source)->tensors()[0].shape, [&](const ByteSink& sink) {
+                    return sink((*(*source)->matrix(0))->raw()->bytes);
+                }).has_value());
         CAPTURE(name);
         CHECK(readFile(copy) == readFile(kFolder / (name + ".npy")));
     }
@@ -137,7 +155,9 @@ TEST_CASE("a writer that fails leaves nothing behind") {
     const std::filesystem::path folder = scratchDir() / "writers";
     std::filesystem::create_directories(folder);
     SafetensorsWriter writer;
-    writer.add("w", "fp32", {1}, [](const ByteSink&) -> Result<void> { return fail(ErrorCode::Invalid, "no value"); });
+    writer.add("w", "fp32", {1}, [](const ByteSink&) -> Result<void> {
+        return fail(ErrorCode::Invalid, "no value");
+    });
     const Result<void> written = writer.write(folder / "x.safetensors");
     REQUIRE_FALSE(written.has_value());
     CHECK(written.error().what == "tensor w: no value");

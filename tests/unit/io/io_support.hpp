@@ -1,18 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include <bit>
+#include "core/io/reader.hpp"
+#include "tests/support/catch.hpp"
+#include "tests/support/paths.hpp"
+
 #include <array>
+#include <bit>
 #include <cstdint>
 #include <cstring>
 #include <fstream>
 #include <iterator>
 #include <string>
 #include <vector>
-
-#include "core/io/reader.hpp"
-#include "tests/support/catch.hpp"
-#include "tests/support/paths.hpp"
 
 namespace loupe::test {
 
@@ -36,7 +36,10 @@ inline void writeFile(const std::filesystem::path& path, const std::string& text
 }
 
 /// Opens bytes as if they lay in a file of that name.
-inline Opened openBytes(const std::string& text, const std::string& name, const OpenOptions& options = {}, const ModelConfig& config = {}) {
+inline Opened openBytes(const std::string& text,
+                        const std::string& name,
+                        const OpenOptions& options = {},
+                        const ModelConfig& config = {}) {
     return openFile({MappedFile::fromBytes(bytesOf(text), name), options, config});
 }
 
@@ -54,11 +57,24 @@ inline std::string safetensorsFile(const std::string& header, std::size_t dataBy
     return file;
 }
 
-/// One tensor of a header. Pieces are appended one by one: g++ 12 sees overflows in long sums of strings that are not there.
-[[gnu::noinline]] inline std::string entry(const std::string& name, const std::string& dtype, const std::string& shape, std::uint64_t begin, std::uint64_t end) {
+/// One tensor of a header. Pieces are appended one by one: g++ 12 sees overflows in long sums of
+/// strings that are not there.
+[[gnu::noinline]] inline std::string entry(const std::string& name,
+                                           const std::string& dtype,
+                                           const std::string& shape,
+                                           std::uint64_t begin,
+                                           std::uint64_t end) {
     std::string text = "\"";
-    for (const std::string& piece : {name, std::string("\":{\"dtype\":\""), dtype, std::string("\",\"shape\":"), shape, std::string(",\"data_offsets\":["),
-                                     std::to_string(begin), std::string(","), std::to_string(end), std::string("]}")}) {
+    for (const std::string& piece : {name,
+                                     std::string("\":{\"dtype\":\""),
+                                     dtype,
+                                     std::string("\",\"shape\":"),
+                                     shape,
+                                     std::string(",\"data_offsets\":["),
+                                     std::to_string(begin),
+                                     std::string(","),
+                                     std::to_string(end),
+                                     std::string("]}")}) {
         text += piece;
     }
     return text;
@@ -81,7 +97,8 @@ inline std::vector<double> readAll(const RowSource& rows) {
     return values;
 }
 
-inline std::shared_ptr<const RowSource> matrixOf(const TensorSource& source, std::string_view name) {
+inline std::shared_ptr<const RowSource> matrixOf(const TensorSource& source,
+                                                 std::string_view name) {
     const auto index = source.find(name);
     REQUIRE(index.has_value());
     auto matrix = source.matrix(*index);

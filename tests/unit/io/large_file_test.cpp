@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Sparse files larger than memory: opening reads the header, scanning keeps few pages.
+#include "tests/unit/io/io_support.hpp"
+
 #include <fstream>
 #include <sstream>
-
-#include "tests/unit/io/io_support.hpp"
 
 using namespace loupe;
 using namespace loupe::test;
@@ -32,11 +32,18 @@ bool makeSparse(const std::filesystem::path& path, std::int64_t tensors, std::in
         std::string name = "layer.";
         name += std::to_string(i);
         name += ".weight";
-        entries.push_back(entry(name, "BF16", shape, static_cast<std::uint64_t>(i * bytes), static_cast<std::uint64_t>((i + 1) * bytes)));
+        entries.push_back(entry(name,
+                                "BF16",
+                                shape,
+                                static_cast<std::uint64_t>(i * bytes),
+                                static_cast<std::uint64_t>((i + 1) * bytes)));
     }
     writeFile(path, safetensorsFile(objectOf(entries), 0));
     std::error_code error;
-    std::filesystem::resize_file(path, std::filesystem::file_size(path) + static_cast<std::uintmax_t>(tensors * bytes), error);
+    std::filesystem::resize_file(
+        path,
+        std::filesystem::file_size(path) + static_cast<std::uintmax_t>(tensors * bytes),
+        error);
     return !error;
 }
 

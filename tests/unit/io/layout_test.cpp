@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // Contract 2: which way round a matrix is, stacks of experts, more than two dimensions.
-#include <numeric>
-
 #include "core/base/assert.hpp"
 #include "core/io/rows.hpp"
 #include "tests/unit/io/io_support.hpp"
+
+#include <numeric>
 
 using namespace loupe;
 using namespace loupe::test;
@@ -18,7 +18,10 @@ TensorInfo info(std::string name, std::vector<std::int64_t> shape) {
     return tensor;
 }
 
-TensorInfo laidOut(std::string name, std::vector<std::int64_t> shape, Layout layout = Layout::Auto, const ModelConfig& config = {}) {
+TensorInfo laidOut(std::string name,
+                   std::vector<std::int64_t> shape,
+                   Layout layout = Layout::Auto,
+                   const ModelConfig& config = {}) {
     std::vector<TensorInfo> tensors{info(std::move(name), std::move(shape))};
     applyLayout(tensors, layout, config);
     return tensors[0];
@@ -43,12 +46,17 @@ TEST_CASE("shapes become matrices") {
     CHECK(size(laidOut("m", {2, 3})) == std::pair<std::int64_t, std::int64_t>(2, 3));
     CHECK(size(laidOut("conv", {2, 3, 5, 7})) == std::pair<std::int64_t, std::int64_t>(2, 105));
     CHECK(size(laidOut("z", {0, 3, 5})) == std::pair<std::int64_t, std::int64_t>(0, 15));
-    CHECK(size(laidOut("model.layers.0.mlp.experts.gate_up_proj", {4, 6, 5})) == std::pair<std::int64_t, std::int64_t>(24, 5));
-    CHECK(size(laidOut("blk.0.ffn_gate_exps.weight", {4, 6, 5})) == std::pair<std::int64_t, std::int64_t>(24, 5));
+    CHECK(size(laidOut("model.layers.0.mlp.experts.gate_up_proj", {4, 6, 5})) ==
+          std::pair<std::int64_t, std::int64_t>(24, 5));
+    CHECK(size(laidOut("blk.0.ffn_gate_exps.weight", {4, 6, 5})) ==
+          std::pair<std::int64_t, std::int64_t>(24, 5));
     CHECK(size(laidOut("conv.weight", {4, 6, 5})) == std::pair<std::int64_t, std::int64_t>(4, 30));
-    const ModelConfig config = parseModelConfig(R"({"model_type":"mixtral","num_local_experts":4})");
-    CHECK(size(laidOut("layers.0.mlp.w1", {4, 6, 5}, Layout::Auto, config)) == std::pair<std::int64_t, std::int64_t>(24, 5));
-    CHECK(size(laidOut("layers.0.mlp.w1", {3, 6, 5}, Layout::Auto, config)) == std::pair<std::int64_t, std::int64_t>(3, 30));
+    const ModelConfig config =
+        parseModelConfig(R"({"model_type":"mixtral","num_local_experts":4})");
+    CHECK(size(laidOut("layers.0.mlp.w1", {4, 6, 5}, Layout::Auto, config)) ==
+          std::pair<std::int64_t, std::int64_t>(24, 5));
+    CHECK(size(laidOut("layers.0.mlp.w1", {3, 6, 5}, Layout::Auto, config)) ==
+          std::pair<std::int64_t, std::int64_t>(3, 30));
 }
 
 TEST_CASE("in_out turns matrices and stacks round, nothing else") {
@@ -67,13 +75,17 @@ TEST_CASE("in_out turns matrices and stacks round, nothing else") {
 TEST_CASE("GPT-2's Conv1D layers are known by the model type or by c_attn's shape") {
     const ModelConfig gpt2 = parseModelConfig(R"({"model_type":"gpt2"})");
     const ModelConfig bigcode = parseModelConfig(R"({"model_type":"gpt_bigcode"})");
-    for (const char* name : {"h.0.attn.c_attn.weight", "transformer.h.11.mlp.c_fc.weight", "h.3.attn.c_proj.weight", "h.3.mlp.c_proj.weight"}) {
+    for (const char* name : {"h.0.attn.c_attn.weight",
+                             "transformer.h.11.mlp.c_fc.weight",
+                             "h.3.attn.c_proj.weight",
+                             "h.3.mlp.c_proj.weight"}) {
         CHECK(laidOut(name, {8, 24}, Layout::Auto, gpt2).transposed);
         CHECK_FALSE(laidOut(name, {8, 24}, Layout::OutIn, gpt2).transposed);
         CHECK_FALSE(laidOut(name, {24, 8}, Layout::Auto, bigcode).transposed);
     }
     CHECK_FALSE(laidOut("wte.weight", {50257, 768}, Layout::Auto, gpt2).transposed);
-    std::vector<TensorInfo> tensors{info("h.0.mlp.c_fc.weight", {8, 32}), info("h.0.attn.c_attn.weight", {8, 24})};
+    std::vector<TensorInfo> tensors{info("h.0.mlp.c_fc.weight", {8, 32}),
+                                    info("h.0.attn.c_attn.weight", {8, 24})};
     applyLayout(tensors, Layout::Auto, {});
     CHECK(tensors[0].transposed);
     tensors[1].shape = {24, 8};
@@ -99,7 +111,8 @@ TEST_CASE("transposed reads give the transposed matrix, by any rows at a time") 
                 for (std::int64_t c = 0; c < in; ++c) {
                     const std::int64_t batch = (first + r) / out;
                     const std::int64_t stored = (batch * in + c) * out + (first + r) % out;
-                    equal = equal && values[static_cast<std::size_t>(r * in + c)] == static_cast<double>(stored);
+                    equal = equal && values[static_cast<std::size_t>(r * in + c)] ==
+                                         static_cast<double>(stored);
                 }
             }
         }
@@ -121,7 +134,8 @@ TEST_CASE("a column-major array opened as in_out is read as it lies") {
     const auto y = readAll(*b);
     for (std::int64_t r = 0; r < a->rows(); ++r) {
         for (std::int64_t c = 0; c < a->cols(); ++c) {
-            CHECK(x[static_cast<std::size_t>(r * a->cols() + c)] == y[static_cast<std::size_t>(c * a->rows() + r)]);
+            CHECK(x[static_cast<std::size_t>(r * a->cols() + c)] ==
+                  y[static_cast<std::size_t>(c * a->rows() + r)]);
         }
     }
 }

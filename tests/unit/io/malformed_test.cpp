@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// Damage done to good files by machine: every truncation, every byte of the length fields and of the header. Whatever comes
-// in, an error or a list of tensors comes out, every tensor that claims to be readable is, and memory stays bounded.
+// Damage done to good files by machine: every truncation, every byte of the length fields and of
+// the header. Whatever comes in, an error or a list of tensors comes out, every tensor that claims
+// to be readable is, and memory stays bounded.
+#include "tests/unit/io/io_support.hpp"
+
 #include <atomic>
 #include <cstdlib>
 #include <new>
-
-#include "tests/unit/io/io_support.hpp"
 
 using namespace loupe;
 using namespace loupe::test;
@@ -25,9 +26,15 @@ void* counted(std::size_t size) {
 }
 }  // namespace
 
-void* operator new(std::size_t size) { return counted(size); }
-void operator delete(void* memory) noexcept { std::free(memory); }
-void operator delete(void* memory, std::size_t) noexcept { std::free(memory); }
+void* operator new(std::size_t size) {
+    return counted(size);
+}
+void operator delete(void* memory) noexcept {
+    std::free(memory);
+}
+void operator delete(void* memory, std::size_t) noexcept {
+    std::free(memory);
+}
 #endif
 
 namespace {
@@ -94,18 +101,40 @@ TEST_CASE("files truncated at every byte") {
 TEST_CASE("length fields set to 0, 1, -1 and the extremes, at every place") {
     static_cast<void>(largest(true));
     const std::string types = readFile(goldenDir() / "io" / "types.safetensors");
-    for (const std::uint64_t value : {std::uint64_t{0}, std::uint64_t{1}, std::uint64_t{7}, ~std::uint64_t{0}, std::uint64_t{1} << 63, (std::uint64_t{1} << 63) - 1, std::uint64_t{100'000'000}, std::uint64_t{100'000'001}, std::uint64_t{types.size() - 8}, std::uint64_t{types.size() - 7}}) {
+    for (const std::uint64_t value : {std::uint64_t{0},
+                                      std::uint64_t{1},
+                                      std::uint64_t{7},
+                                      ~std::uint64_t{0},
+                                      std::uint64_t{1} << 63,
+                                      (std::uint64_t{1} << 63) - 1,
+                                      std::uint64_t{100'000'000},
+                                      std::uint64_t{100'000'001},
+                                      std::uint64_t{types.size() - 8},
+                                      std::uint64_t{types.size() - 7}}) {
         CAPTURE(value);
         CHECK_FALSE(survive(lengthField(value) + types.substr(8), "x.safetensors"));
     }
     // Numbers inside the header: every run of digits replaced.
     for (std::size_t i = 8; i < types.size(); ++i) {
-        const bool starts = types[i] >= '0' && types[i] <= '9' && (types[i - 1] == '[' || types[i - 1] == ',');
+        const bool starts =
+            types[i] >= '0' && types[i] <= '9' && (types[i - 1] == '[' || types[i - 1] == ',');
         if (!starts) {
             continue;
         }
         const std::size_t end = types.find_first_not_of("0123456789", i);
-        for (const char* value : {"0", "-1", "1", "9223372036854775807", "9223372036854775808", "18446744073709551615", "18446744073709551616", "1e3", "\"1\"", "null", "[1]", "{}", ""}) {
+        for (const char* value : {"0",
+                                  "-1",
+                                  "1",
+                                  "9223372036854775807",
+                                  "9223372036854775808",
+                                  "18446744073709551615",
+                                  "18446744073709551616",
+                                  "1e3",
+                                  "\"1\"",
+                                  "null",
+                                  "[1]",
+                                  "{}",
+                                  ""}) {
             std::string text = types.substr(8, i - 8) + value + types.substr(end);
             std::uint64_t length = 0;
             std::memcpy(&length, types.data(), sizeof length);
@@ -137,7 +166,21 @@ TEST_CASE("every byte of a header replaced") {
         const std::size_t end = std::min<std::size_t>(file.size(), 1600);
         for (std::size_t at = 0; at < end; ++at) {
             const char old = file[at];
-            for (const char value : {'\0', '"', '{', '}', '[', ']', ',', ':', '9', '-', '\\', '\'', '\n', '\x7F', '\xFF'}) {
+            for (const char value : {'\0',
+                                     '"',
+                                     '{',
+                                     '}',
+                                     '[',
+                                     ']',
+                                     ',',
+                                     ':',
+                                     '9',
+                                     '-',
+                                     '\\',
+                                     '\'',
+                                     '\n',
+                                     '\x7F',
+                                     '\xFF'}) {
                 file[at] = value;
                 static_cast<void>(survive(file, name));
             }
@@ -158,8 +201,22 @@ TEST_CASE("bytes appended to a good file are noticed") {
 
 TEST_CASE("text of every kind is no reason to fall over") {
     static_cast<void>(largest(true));
-    for (const std::string& text : {std::string("1\0" "2", 3), std::string("\xFF\xFE" "1"), std::string(10000, '1'), std::string(10000, ','), std::string(10000, '\n'), std::string("1,") + std::string(10000, '\n'),
-                                    std::string("1e999,-1e999\n"), std::string("0x10,1\n"), std::string("1,,\n"), std::string("\"\n"), std::string("\"1,2\n"), std::string("\r\r\r1"), std::string("1\n") + std::string(1, '\0')}) {
+    for (const std::string& text : {std::string("1\0"
+                                                "2",
+                                                3),
+                                    std::string("\xFF\xFE"
+                                                "1"),
+                                    std::string(10000, '1'),
+                                    std::string(10000, ','),
+                                    std::string(10000, '\n'),
+                                    std::string("1,") + std::string(10000, '\n'),
+                                    std::string("1e999,-1e999\n"),
+                                    std::string("0x10,1\n"),
+                                    std::string("1,,\n"),
+                                    std::string("\"\n"),
+                                    std::string("\"1,2\n"),
+                                    std::string("\r\r\r1"),
+                                    std::string("1\n") + std::string(1, '\0')}) {
         static_cast<void>(survive(text, "x.csv"));
     }
     CHECK(largest(false) <= kMostAllocated);
@@ -179,7 +236,8 @@ TEST_CASE("headers that claim a hundred million bytes cost nothing before they a
 TEST_CASE("many tensors that share their data are refused without quadratic work") {
     std::string header = "{";
     for (int i = 0; i < 50000; ++i) {
-        header += (i > 0 ? ",\"" : "\"") + std::to_string(i) + "\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[0,1]}";
+        header += (i > 0 ? ",\"" : "\"") + std::to_string(i) +
+                  "\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[0,1]}";
     }
     CHECK_FALSE(survive(safetensorsFile(header + "}", 1), "x.safetensors"));
 }

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Sharded checkpoints and folders: what is missing or twice is told, what is there can be read.
-#include <map>
-
 #include "core/io/safetensors_writer.hpp"
 #include "tests/unit/io/io_support.hpp"
+
+#include <map>
 
 using namespace loupe;
 using namespace loupe::test;
@@ -19,15 +19,21 @@ std::filesystem::path freshFolder() {
 }
 
 /// A shard whose tensors hold one float each: `value`.
-void writeShard(const std::filesystem::path& path, const std::vector<std::string>& names, float value) {
+void writeShard(const std::filesystem::path& path,
+                const std::vector<std::string>& names,
+                float value) {
     SafetensorsWriter writer;
     for (const std::string& name : names) {
-        writer.add(name, "fp32", {1}, [value](const ByteSink& sink) { return sink(std::as_bytes(std::span(&value, 1))); });
+        writer.add(name, "fp32", {1}, [value](const ByteSink& sink) {
+            return sink(std::as_bytes(std::span(&value, 1)));
+        });
     }
     REQUIRE(writer.write(path).has_value());
 }
 
-void writeIndex(const std::filesystem::path& path, const std::vector<std::pair<std::string, std::string>>& map, const std::string& total = "") {
+void writeIndex(const std::filesystem::path& path,
+                const std::vector<std::pair<std::string, std::string>>& map,
+                const std::string& total = "") {
     std::string text = "{\"metadata\":{";
     text += total.empty() ? "" : "\"total_size\":" + total;
     text += "},\"weight_map\":{";
@@ -105,14 +111,19 @@ TEST_CASE("an index and its shards that disagree give warnings") {
     CHECK(readAll(*matrixOf(**source, "moved")) == std::vector<double>{2});
     CHECK(readAll(*matrixOf(**source, "extra")) == std::vector<double>{1});
     CHECK((*source)->tensors()[*(*source)->find("gone")].problem.has_value());
-    for (const char* text : {"1 tensors are not in the index, such as extra", "both is in " "model-00001", "moved is in ", "the index says 7 bytes"}) {
+    for (const char* text : {"1 tensors are not in the index, such as extra",
+                             "both is in "
+                             "model-00001",
+                             "moved is in ",
+                             "the index says 7 bytes"}) {
         CAPTURE(text);
         CHECK(hasWarning(**source, text));
     }
 }
 
 TEST_CASE("shard names never lead out of the folder") {
-    for (const char* name : {"../secret.safetensors", "/etc/passwd", "..", "", "sub/x.safetensors", "x\\\\y"}) {
+    for (const char* name :
+         {"../secret.safetensors", "/etc/passwd", "..", "", "sub/x.safetensors", "x\\\\y"}) {
         const auto folder = freshFolder();
         writeIndex(folder / kIndex, {{"a", name}});
         const Opened source = openSource(folder.string());
@@ -120,13 +131,22 @@ TEST_CASE("shard names never lead out of the folder") {
         REQUIRE(source.has_value());
         REQUIRE((*source)->tensors().size() == 1);
         REQUIRE((*source)->tensors()[0].problem.has_value());
-        CHECK_THAT((*source)->tensors()[0].problem->what, ContainsSubstring("expected the name of a file beside the index"));
+        CHECK_THAT((*source)->tensors()[0].problem->what,
+                   ContainsSubstring("expected the name of a file beside the index"));
     }
 }
 
 TEST_CASE("a damaged index is an error with a position") {
     const auto folder = freshFolder();
-    for (const std::string text : {"", "{", "[]", "{}", "{\"weight_map\":[]}", "{\"weight_map\":{\"a\":1}}", "{\"weight_map\":{}} x", "{\"weight_map\":{\"\xFF\":\"a\"}}", "{\"metadata\":3,\"weight_map\":{}}"}) {
+    for (const std::string text : {"",
+                                   "{",
+                                   "[]",
+                                   "{}",
+                                   "{\"weight_map\":[]}",
+                                   "{\"weight_map\":{\"a\":1}}",
+                                   "{\"weight_map\":{}} x",
+                                   "{\"weight_map\":{\"\xFF\":\"a\"}}",
+                                   "{\"metadata\":3,\"weight_map\":{}}"}) {
         writeFile(folder / kIndex, text);
         CAPTURE(text);
         const Opened source = openSource((folder / kIndex).string());

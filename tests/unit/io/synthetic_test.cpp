@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <algorithm>
-#include <cmath>
-#include <numeric>
+#include "core/io/synthetic.hpp"
 
 #include "core/base/worker_pool.hpp"
 #include "core/io/sample.hpp"
-#include "core/io/synthetic.hpp"
 #include "tests/unit/io/io_support.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <numeric>
 
 using namespace loupe;
 using namespace loupe::test;
@@ -51,7 +52,8 @@ TEST_CASE("fixture F1 gives the checks of its definition") {
     REQUIRE(w.size() == 32 * 64);
     REQUIRE(x.size() == 256 * 64);
     const std::vector<double> wFirst{0.05549894, 0.00579129, -0.01462315, -0.01656656};
-    const std::vector<double> xFirst{-1.24115907, -1.42723224, -1.24047431, -1.54829486, -1.52446940, -32.29773538};
+    const std::vector<double> xFirst{
+        -1.24115907, -1.42723224, -1.24047431, -1.54829486, -1.52446940, -32.29773538};
     for (std::size_t i = 0; i < wFirst.size(); ++i) {
         CHECK_THAT(w[i], WithinAbs(wFirst[i], 5e-9));
     }
@@ -61,8 +63,10 @@ TEST_CASE("fixture F1 gives the checks of its definition") {
     const auto absLess = [](double a, double b) { return std::abs(a) < std::abs(b); };
     CHECK_THAT(std::accumulate(w.begin(), w.end(), 0.0), WithinAbs(-0.5284946040, 5e-11));
     CHECK_THAT(std::accumulate(x.begin(), x.end(), 0.0), WithinAbs(-468.299356018, 5e-10));
-    CHECK_THAT(std::abs(*std::max_element(w.begin(), w.end(), absLess)), WithinAbs(0.0838760144, 5e-11));
-    CHECK_THAT(std::abs(*std::max_element(x.begin(), x.end(), absLess)), WithinAbs(58.3598290, 5e-8));
+    CHECK_THAT(std::abs(*std::max_element(w.begin(), w.end(), absLess)),
+               WithinAbs(0.0838760144, 5e-11));
+    CHECK_THAT(std::abs(*std::max_element(x.begin(), x.end(), absLess)),
+               WithinAbs(58.3598290, 5e-8));
     double norm = 0;
     for (std::size_t t = 0; t < 256; ++t) {
         for (std::size_t o = 0; o < 32; ++o) {
@@ -83,7 +87,8 @@ TEST_CASE("fixture F1 gives the checks of its definition") {
 }
 
 TEST_CASE("the lecture's examples") {
-    CHECK(valuesOf("synthetic:V", "V") == std::vector<double>{5.47, 3.08, -7.59, 0, -1.95, -4.57, 10.8});
+    CHECK(valuesOf("synthetic:V", "V") ==
+          std::vector<double>{5.47, 3.08, -7.59, 0, -1.95, -4.57, 10.8});
     CHECK(valuesOf("synthetic:V256", "V256").back() == 256);
     const auto m = valuesOf("synthetic:M", "M");
     REQUIRE(m.size() == 100);
@@ -96,7 +101,8 @@ TEST_CASE("the lecture's examples") {
 }
 
 TEST_CASE("made-up values have the moments they announce") {
-    const Moments gaussian = momentsOf(valuesOf("synthetic:gaussian?rows=400&cols=500&std=0.02&mean=1"));
+    const Moments gaussian =
+        momentsOf(valuesOf("synthetic:gaussian?rows=400&cols=500&std=0.02&mean=1"));
     CHECK_THAT(gaussian.mean, WithinAbs(1, 2e-4));
     CHECK_THAT(gaussian.std, WithinRel(0.02, 0.01));
     CHECK_THAT(gaussian.kurtosis, WithinAbs(0, 0.06));
@@ -109,7 +115,8 @@ TEST_CASE("made-up values have the moments they announce") {
 }
 
 TEST_CASE("values depend on seed and place alone") {
-    const std::string path = "synthetic:outliers?rows=37&cols=90&seed=7&spikes=5&dtype=" + std::string(GENERATE("fp32", "bf16", "fp16"));
+    const std::string path = "synthetic:outliers?rows=37&cols=90&seed=7&spikes=5&dtype=" +
+                             std::string(GENERATE("fp32", "bf16", "fp16"));
     const std::vector<double> whole = valuesOf(path);
     CHECK(valuesOf(path) == whole);
     CHECK(valuesOf("synthetic:outliers?rows=37&cols=90&seed=8&spikes=5&dtype=fp16") != whole);
@@ -125,14 +132,19 @@ TEST_CASE("values depend on seed and place alone") {
     };
     check();
     REQUIRE(matrix->raw().has_value());  // from here on rows come from the buffer
-    CHECK(matrix->raw()->bytes.size() == 37U * 90U * static_cast<std::size_t>(matrix->raw()->type->bits) / 8);
+    CHECK(matrix->raw()->bytes.size() ==
+          37U * 90U * static_cast<std::size_t>(matrix->raw()->type->bits) / 8);
     check();
     CHECK(readAll(*matrix) == whole);
 }
 
 TEST_CASE("outlier channels are planted in weights and activations alike") {
-    const auto w = valuesOf("synthetic:outliers?rows=256&cols=128&channels=3&strength=20&std=0.02&spikes=2&spike_strength=400");
-    const auto x = valuesOf("synthetic:outliers?rows=256&cols=128&channels=3&strength=20&std=0.02&tokens=256", "activations");
+    const auto w = valuesOf(
+        "synthetic:outliers?rows=256&cols=128&channels=3&strength=20&std=0.02&spikes=2&spike_"
+        "strength=400");
+    const auto x =
+        valuesOf("synthetic:outliers?rows=256&cols=128&channels=3&strength=20&std=0.02&tokens=256",
+                 "activations");
     const auto loud = [](const std::vector<double>& values, double limit) {
         std::vector<int> channels;
         for (std::size_t c = 0; c < 128; ++c) {
@@ -148,7 +160,8 @@ TEST_CASE("outlier channels are planted in weights and activations alike") {
     };
     CHECK(loud(w, 0.1).size() == 3);
     CHECK(loud(w, 0.1) == loud(x, 5));
-    CHECK(std::count_if(w.begin(), w.end(), [](double v) { return std::abs(std::abs(v) - 8) < 1e-6; }) == 2);
+    CHECK(std::count_if(
+              w.begin(), w.end(), [](double v) { return std::abs(std::abs(v) - 8) < 1e-6; }) == 2);
 }
 
 TEST_CASE("large made-up matrices open at once and have no bytes") {
@@ -164,8 +177,16 @@ TEST_CASE("large made-up matrices open at once and have no bytes") {
 TEST_CASE("wrong paths of made-up matrices name what is wrong") {
     CHECK_THAT(openSource("synthetic:gausian").error().hint, ContainsSubstring("gaussian"));
     CHECK_THAT(openSource("synthetic:gaussian?row=3").error().hint, ContainsSubstring("rows"));
-    for (const char* path : {"synthetic:gaussian?rows=0", "synthetic:gaussian?rows=1.5", "synthetic:gaussian?std=x", "synthetic:gaussian?rows", "synthetic:gaussian?rows=3&rows=3",
-                             "synthetic:gaussian?dtype=int8", "synthetic:uniform?min=2&max=1", "synthetic:V?rows=3", "synthetic:gaussian?std=inf", "synthetic:gaussian?std=nan"}) {
+    for (const char* path : {"synthetic:gaussian?rows=0",
+                             "synthetic:gaussian?rows=1.5",
+                             "synthetic:gaussian?std=x",
+                             "synthetic:gaussian?rows",
+                             "synthetic:gaussian?rows=3&rows=3",
+                             "synthetic:gaussian?dtype=int8",
+                             "synthetic:uniform?min=2&max=1",
+                             "synthetic:V?rows=3",
+                             "synthetic:gaussian?std=inf",
+                             "synthetic:gaussian?std=nan"}) {
         CAPTURE(path);
         const Opened source = openSource(path);
         REQUIRE_FALSE(source.has_value());
@@ -175,7 +196,8 @@ TEST_CASE("wrong paths of made-up matrices name what is wrong") {
 
 TEST_CASE("generators describe their parameters, and paths round-trip") {
     CHECK(allGenerators().size() == 8);
-    CHECK(syntheticPath("student", {{"rows", "64"}, {"df", "5"}, {"seed", "3"}}) == "synthetic:student?rows=64&seed=3");
+    CHECK(syntheticPath("student", {{"rows", "64"}, {"df", "5"}, {"seed", "3"}}) ==
+          "synthetic:student?rows=64&seed=3");
     for (const Generator& generator : allGenerators()) {
         for (const GeneratorParam& param : generator.params) {
             CAPTURE(generator.id, param.name);
@@ -183,7 +205,8 @@ TEST_CASE("generators describe their parameters, and paths round-trip") {
             CHECK_FALSE(param.help.empty());
             CHECK((param.type == GeneratorParamType::Choice) == !param.choices.empty());
         }
-        const Opened source = openSource(syntheticPath(generator.id, {{"rows", "5"}, {"cols", "6"}, {"tokens", "2"}}));
+        const Opened source = openSource(
+            syntheticPath(generator.id, {{"rows", "5"}, {"cols", "6"}, {"tokens", "2"}}));
         REQUIRE(source.has_value());
         for (std::size_t i = 0; i < (*source)->tensors().size(); ++i) {
             const TensorInfo& tensor = (*source)->tensors()[i];
@@ -219,6 +242,7 @@ TEST_CASE("the example checkpoint is the same every time and opens cleanly") {
         CHECK((*model)->tensors()[*weight].cols == x.cols);
         CHECK(x.rows == 256);
     }
-    const Moments moments = momentsOf(readAll(*matrixOf(**model, "model.layers.2.mlp.gate_proj.weight")));
+    const Moments moments =
+        momentsOf(readAll(*matrixOf(**model, "model.layers.2.mlp.gate_proj.weight")));
     CHECK(moments.kurtosis > 1);
 }

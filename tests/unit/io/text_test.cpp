@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // CSV and .npy headers: what is read, and what the errors name.
-#include <cmath>
-
 #include "tests/unit/io/io_support.hpp"
+
+#include <cmath>
 
 using namespace loupe;
 using namespace loupe::test;
@@ -25,8 +25,16 @@ std::string npyFile(const std::string& header, std::size_t dataBytes, char versi
 }  // namespace
 
 TEST_CASE("numbers as text: separators, header, blanks, line ends") {
-    const std::vector<std::string> same{"1,2.5\n-3e2,4\n", "1;2.5\n-3e2;4", "1\t2.5\r\n-3e2\t4\r\n", "1 2.5\n -3e2   4 \n\n", "\xEF\xBB\xBF" "1,2.5\n-3e2,4\n",
-                                        "a,b\n1,2.5\n-3e2,4\n", "\"1\", 2.5\n-3e2,+4\n", "# x y\n1 2.5\n-3e2 4\n", "1,2.5\n\n-3e2,4\n"};
+    const std::vector<std::string> same{"1,2.5\n-3e2,4\n",
+                                        "1;2.5\n-3e2;4",
+                                        "1\t2.5\r\n-3e2\t4\r\n",
+                                        "1 2.5\n -3e2   4 \n\n",
+                                        "\xEF\xBB\xBF"
+                                        "1,2.5\n-3e2,4\n",
+                                        "a,b\n1,2.5\n-3e2,4\n",
+                                        "\"1\", 2.5\n-3e2,+4\n",
+                                        "# x y\n1 2.5\n-3e2 4\n",
+                                        "1,2.5\n\n-3e2,4\n"};
     for (const std::string& text : same) {
         CAPTURE(text);
         const Opened source = openBytes(text, "dir/data.csv");
@@ -39,7 +47,8 @@ TEST_CASE("numbers as text: separators, header, blanks, line ends") {
     }
     const Opened header = openBytes("first second\n1 2\n", "x.txt");
     REQUIRE(header.has_value());
-    CHECK((*header)->info().metadata == std::vector<std::pair<std::string, std::string>>{{"header", "first second"}});
+    CHECK((*header)->info().metadata ==
+          std::vector<std::pair<std::string, std::string>>{{"header", "first second"}});
     const Opened special = openBytes("nan,inf,-inf,0.1\n", "x.csv");
     REQUIRE(special.has_value());
     const auto values = readAll(*matrixOf(**special, "x"));
@@ -72,7 +81,10 @@ TEST_CASE("errors in text name line, column and byte") {
 }
 
 TEST_CASE(".npy headers in every legal spelling") {
-    for (const std::string header : {"{'descr': '<f4', 'fortran_order': False, 'shape': (2, 1), }\n", "{'shape':(2L,1L),'fortran_order':False,'descr':'<f4'}", "{\"descr\": \"<f4\", 'fortran_order' : False , 'shape': ( 2 , 1 , ) }   \n"}) {
+    for (const std::string header :
+         {"{'descr': '<f4', 'fortran_order': False, 'shape': (2, 1), }\n",
+          "{'shape':(2L,1L),'fortran_order':False,'descr':'<f4'}",
+          "{\"descr\": \"<f4\", 'fortran_order' : False , 'shape': ( 2 , 1 , ) }   \n"}) {
         for (const char version : {'\1', '\2', '\3'}) {
             const Opened source = openBytes(npyFile(header, 8, version), "x.npy");
             CAPTURE(header);
@@ -80,7 +92,8 @@ TEST_CASE(".npy headers in every legal spelling") {
             CHECK((*source)->tensors()[0].shape == std::vector<std::int64_t>{2, 1});
         }
     }
-    const Opened trailing = openBytes(npyFile("{'descr': '<f4', 'fortran_order': False, 'shape': (2, 1), }\n", 11), "x.npy");
+    const Opened trailing = openBytes(
+        npyFile("{'descr': '<f4', 'fortran_order': False, 'shape': (2, 1), }\n", 11), "x.npy");
     REQUIRE(trailing.has_value());
     REQUIRE((*trailing)->info().warnings.size() == 1);
     CHECK_THAT((*trailing)->info().warnings[0], ContainsSubstring("3 bytes after the array"));
@@ -89,9 +102,12 @@ TEST_CASE(".npy headers in every legal spelling") {
 TEST_CASE("damaged .npy files are refused") {
     const std::string shape = "'fortran_order': False, 'shape': ";
     const std::vector<std::pair<std::string, std::string>> cases{
-        {npyFile("{'descr': '<f4', " + shape + "(3,)}", 8), "expected 12 bytes of data for the shape, found 8"},
-        {npyFile("{'descr': '<f4', " + shape + "(9223372036854775807,)}", 8), "fewer than 2^62 bytes"},
-        {npyFile("{'descr': '<f4', " + shape + "(4294967296,4294967296)}", 8), "fewer than 2^62 bytes"},
+        {npyFile("{'descr': '<f4', " + shape + "(3,)}", 8),
+         "expected 12 bytes of data for the shape, found 8"},
+        {npyFile("{'descr': '<f4', " + shape + "(9223372036854775807,)}", 8),
+         "fewer than 2^62 bytes"},
+        {npyFile("{'descr': '<f4', " + shape + "(4294967296,4294967296)}", 8),
+         "fewer than 2^62 bytes"},
         {npyFile("{'descr': '<f4', " + shape + "(-1,)}", 8), "a dimension"},
         {npyFile("{'descr': '<f4', " + shape + "(99999999999999999999,)}", 8), "a dimension"},
         {npyFile("{'descr': '<f4', " + shape + "(1.5,)}", 8), "',' or ')'"},
