@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <cmath>
+#include <sys/resource.h>
+
+#include <filesystem>
 #include <fstream>
 #include <nlohmann/json.hpp>
 
@@ -107,4 +109,28 @@ TEST_CASE("loupe stats: errors") {
     const test::ProcessResult text = test::runProgram("loupe", {"stats", arraysPath(), "--tensor", "bf16.*"});
     CHECK(text.exitCode == 0);
     CHECK_THAT(text.out, ContainsSubstring("bf16.normal"));
+}
+
+TEST_CASE("loupe stats: memory does not grow with the file") {
+#if defined(LOUPE_SANITIZED)
+    WARN("skipped: a sanitizer's own memory counts too");
+#else
+    const std::filesystem::path path = test::scratchDir() / "large.safetensors";
+    {
+        std::ofstream file(path, std::ios::binary);
+        // A hole of 384 MiB: read like data, but takes no disk.
+        const std::string header = R"({"a":{"dtype":"F32","shape":[8192,8192],"data_offsets":[0,268435456]},"b":{"dtype":"BF16","shape":[8192,8192],"data_offsets":[268435456,402653184]}})";
+        const std::uint64_t size = header.size();
+        file.write(reinterpret_cast<const char*>(&size), sizeof size);
+        file << header;
+        file.close();
+        std::filesystem::resize_file(path, 8 + header.size() + 402653184);
+    }
+    const json rows = statsOf({path.string()});
+    CHECK(rows[0]["zeros"] == 67108864);
+    CHECK(rows[1]["zeros"] == 67108864);
+    rusage children{};
+    REQUIRE(::getrusage(RUSAGE_CHILDREN, &children) == 0);
+    CHECK(children.ru_maxrss <= 128 * 1024);
+#endif
 }
