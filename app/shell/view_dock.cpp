@@ -9,6 +9,8 @@
 #include <QShowEvent>
 #include <QToolButton>
 
+#include <algorithm>
+
 #include "app/widgets/theme.hpp"
 
 namespace loupe::app {
@@ -50,12 +52,22 @@ void DockHeader::showView(const View& view) {
             m_icons[i]->setToolButtonStyle(Qt::ToolButtonIconOnly);
             m_icons[i]->setAccessibleName(action->text());
         }
-        m_icons[i]->setVisible(action != nullptr);
+        m_icons[i]->setVisible(action != nullptr && !action->icon().isNull());
     }
 }
 
+void DockHeader::setLead(QWidget* lead) {
+    m_lead = lead;
+    auto* row = static_cast<QHBoxLayout*>(layout());
+    row->insertWidget(0, lead, 1);
+    row->setStretchFactor(m_subtitle, 0);
+    m_title->hide();
+    m_subtitle->hide();
+    lead->show();
+}
+
 QSize DockHeader::sizeHint() const {
-    return {Theme::px(120), Theme::px(32)};
+    return {Theme::px(120), std::max(Theme::px(32), m_lead != nullptr ? m_lead->sizeHint().height() : 0)};
 }
 
 void DockHeader::paintEvent(QPaintEvent*) {
@@ -100,6 +112,9 @@ View& ViewDock::view() {
         }
         connect(m_view, &View::subtitleChanged, this, [this] { m_header->showView(*m_view); });
         setWidget(m_view);
+        if (QWidget* lead = m_view->headerLead()) {
+            m_header->setLead(lead);
+        }
         m_header->showView(*m_view);
         if (!m_pendingState.isEmpty()) {
             m_view->restore(m_pendingState);

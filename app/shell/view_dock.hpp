@@ -20,6 +20,8 @@ public:
     explicit DockHeader(ViewDock& dock);
     /// Shows the view's subtitle and actions.
     void showView(const View& view);
+    /// Puts the view's own widget in place of title and subtitle.
+    void setLead(QWidget* lead);
     [[nodiscard]] QSize sizeHint() const override;
     [[nodiscard]] QSize minimumSizeHint() const override { return sizeHint(); }
 
@@ -32,6 +34,7 @@ private:
     ViewDock& m_dock;
     QLabel* m_title = nullptr;
     QLabel* m_subtitle = nullptr;
+    QWidget* m_lead = nullptr;
     QToolButton* m_icons[2] = {};
     QToolButton* m_menu = nullptr;
 };

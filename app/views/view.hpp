@@ -36,7 +36,10 @@ public:
     [[nodiscard]] virtual QSizeF exportSize() const { return size(); }
     /// What the dock's header shows beside the title, in text3 ("log count"; "row 1926 · column 2547").
     [[nodiscard]] QString subtitle() const { return m_subtitle; }
-    /// Actions for the dock header's icons (at most two) and its menu.
+    /// What takes the place of title and subtitle in the dock's header (letter badge, a mark of truth); null: nothing. Asked
+    /// for once; the header owns it from then on.
+    [[nodiscard]] virtual QWidget* headerLead() { return nullptr; }
+    /// Actions for the dock header's menu; the first two become icons if they have one.
     [[nodiscard]] virtual std::vector<QAction*> headerActions() const { return {}; }
     /// Name of the help text under resources/help/views/.
     [[nodiscard]] virtual QString helpAnchor() const { return objectName(); }

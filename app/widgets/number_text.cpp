@@ -67,7 +67,7 @@ QString formatNumber(double value, int digits) {
     // The exponent after rounding to `digits`: 9.9996 is 10.00, not 10.000.
     const QString scientific = QString::number(value, 'e', digits - 1);
     const int exponent = scientific.mid(scientific.indexOf(QLatin1Char('e')) + 1).toInt();
-    if (exponent < -3 || exponent >= 7) {
+    if (exponent < -2 || exponent >= 7) {
         return typeset(scientific);
     }
     QString text = QString::number(value, 'f', qMax(0, digits - 1 - exponent));
