@@ -122,6 +122,9 @@ public:
 
     [[nodiscard]] const Measurement* measurement(const RowSource& reference) const override;
 
+    /// The one-pass path of uniformErrorSums().
+    [[nodiscard]] Result<ErrorSums> errorSumsOnly(const JobContext& ctx);
+
     [[nodiscard]] const UniformSpec& spec() const { return spec_; }
     [[nodiscard]] const RowSource& source() const { return *source_; }
     /// Upper end of the interval that grid `index` was laid over.
@@ -148,7 +151,8 @@ private:
     [[nodiscard]] Result<void> columnExtremes(const JobContext& ctx);
     using Extent = std::pair<float, float>;  ///< smallest and largest value
     /// One pass of float weights through the kernels: finds the scales of rows or groups, measures, or both.
-    [[nodiscard]] Result<void> passThroughKernels(bool findRanges, bool measure, const JobContext& ctx);
+    enum class Measure : std::uint8_t { Nothing, Sums, Everything };
+    [[nodiscard]] Result<void> passThroughKernels(bool findRanges, Measure measure, const JobContext& ctx);
     template <class T>
     [[nodiscard]] Result<GroupExtent<T>> extentAs(const RowSource& source, const JobContext& ctx) const;
     [[nodiscard]] Result<Extent> extentThroughKernels(const RowSource& source, const JobContext& ctx) const;
@@ -174,6 +178,10 @@ private:
                                                                        const UniformSpec& spec,
                                                                        const JobContext& ctx,
                                                                        bool measure);
+
+/// Error sums alone, without profiles and code usage: scans of whole checkpoints. Nearest rounding, float weights, a scale per
+/// row or group, clip none or value. @cost one pass; bound by memory bandwidth
+[[nodiscard]] Result<ErrorSums> uniformErrorSums(const std::shared_ptr<const RowSource>& source, const UniformSpec& spec, const JobContext& ctx);
 
 /// Activations on integer grids whose scale comes from the first `calibrationRows` rows (per tensor, 0: all) or from each row.
 [[nodiscard]] Result<std::shared_ptr<const UniformMatrix>> makeUniformActivations(std::shared_ptr<const RowSource> source,

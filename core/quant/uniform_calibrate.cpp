@@ -372,12 +372,12 @@ Result<void> UniformMatrix::calibrate(const RowSource& calibration, const JobCon
     const bool kernels = spec_.per != ScalePer::Column && !spec_.stochastic;
     const bool searches = spec_.clip != ClipRule::None && spec_.clip != ClipRule::Value;
     if (spec_.per != ScalePer::Tensor && spec_.per != ScalePer::Column && !searches) {
-        return passThroughKernels(true, measure && kernels, ctx);
+        return passThroughKernels(true, measure && kernels ? Measure::Everything : Measure::Nothing, ctx);
     }
     if (Result<void> done = calibrateAs<float>(calibration, ctx); !done) {
         return done;
     }
-    return measure && kernels ? passThroughKernels(false, true, ctx) : Result<void>{};
+    return measure && kernels ? passThroughKernels(false, Measure::Everything, ctx) : Result<void>{};
 }
 
 }  // namespace loupe

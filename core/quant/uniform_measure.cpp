@@ -5,6 +5,7 @@
 #include <bit>
 #include <cmath>
 
+#include "core/base/assert.hpp"
 #include "core/base/worker_pool.hpp"
 #include "core/quant/first_error.hpp"
 #include "core/quant/range_search.hpp"
@@ -107,8 +108,8 @@ KernelGrid kernelGrid(const UniformSpec& spec, float scale, std::int64_t zeroPoi
 /// The pass over one matrix. A class for its state; used by UniformMatrix::measureRows alone.
 class UniformPass {
 public:
-    UniformPass(UniformMatrix& matrix, bool findRanges, bool measure)
-        : matrix_(matrix), spec_(matrix.spec()), bytes_(matrix.source()), findRanges_(findRanges), measure_(measure),
+    UniformPass(UniformMatrix& matrix, bool findRanges, bool measure, bool profiles)
+        : matrix_(matrix), spec_(matrix.spec()), bytes_(matrix.source()), findRanges_(findRanges), measure_(measure), profiles_(profiles),
           cols_(matrix.cols()), group_(spec_.per == ScalePer::Group ? spec_.group : matrix.cols()) {}
 
     Result<std::unique_ptr<Measurement>> run(const JobContext& ctx) {
@@ -134,7 +135,7 @@ public:
                 matrix_.source().release(chunk * step, count);
                 ctx.advance(static_cast<std::uint64_t>(count * cols_));
             }
-            if (measure_) {
+            if (profiles_) {
                 flushColumns(slot);
             }
         });
@@ -154,7 +155,7 @@ private:
         slot.bits.resize(groups);
         slot.lows.resize(groups);
         slot.highs.resize(groups);
-        if (measure_) {
+        if (profiles_) {
             slot.colSquared.assign(static_cast<std::size_t>(cols_), 0.0);
             slot.colPartial.assign(static_cast<std::size_t>(cols_), 0.0F);
             slot.codes.resize(static_cast<std::size_t>(cols_));
@@ -219,11 +220,16 @@ private:
                 continue;
             }
             KernelTotals totals{};
-            totals.colSquared = slot.colPartial.data();
-            totals.codes = slot.codes.data();
+            if (profiles_) {
+                totals.colSquared = slot.colPartial.data();
+                totals.codes = slot.codes.data();
+            }
             quantize({bytes, cols_, group_, slot.grids.data(), matrix_.clips()}, &totals);
             rowSquared[static_cast<std::size_t>(first + row)] = totals.squaredError;
             add(totals, slot);
+            if (!profiles_) {
+                continue;
+            }
             countCodes(slot);
             if (++slot.rowsPending == kRowsPerFlush) {
                 flushColumns(slot);
@@ -278,6 +284,7 @@ private:
     RowBytes bytes_;
     bool findRanges_;
     bool measure_;
+    bool profiles_;  ///< errors of columns, code usage
     std::int64_t cols_;
     std::int64_t group_;
 };
@@ -289,15 +296,33 @@ KernelGrid UniformMatrix::kernelGridAt(std::size_t index) const {
     return kernelGrid(spec_, static_cast<float>(scales_.values[index]), zero, low, high);
 }
 
-Result<void> UniformMatrix::passThroughKernels(bool findRanges, bool measure, const JobContext& ctx) {
-    Result<std::unique_ptr<Measurement>> found = UniformPass(*this, findRanges, measure).run(ctx);
+Result<void> UniformMatrix::passThroughKernels(bool findRanges, Measure measure, const JobContext& ctx) {
+    const bool everything = measure == Measure::Everything;
+    Result<std::unique_ptr<Measurement>> found = UniformPass(*this, findRanges, measure != Measure::Nothing, everything).run(ctx);
     if (!found) {
         return fail(found.error());
     }
-    if (measure) {
+    if (measure != Measure::Nothing) {
         measurement_ = std::move(*found);
     }
     return {};
+}
+
+Result<ErrorSums> UniformMatrix::errorSumsOnly(const JobContext& ctx) {
+    if (Result<void> done = passThroughKernels(true, Measure::Sums, ctx); !done) {
+        return fail(done.error());
+    }
+    const ErrorSums sums = measurement_->sums;
+    measurement_.reset();  // without profiles: not what measurement() promises
+    return sums;
+}
+
+Result<ErrorSums> uniformErrorSums(const std::shared_ptr<const RowSource>& source, const UniformSpec& spec, const JobContext& ctx) {
+    LOUPE_ASSERT(!source->isDouble() && !spec.stochastic && (spec.per == ScalePer::Row || spec.per == ScalePer::Group) &&
+                     (spec.clip == ClipRule::None || spec.clip == ClipRule::Value),
+                 "only what the kernels do in one pass");
+    UniformMatrix matrix(source, spec);
+    return matrix.errorSumsOnly(ctx);
 }
 
 Result<UniformMatrix::Extent> UniformMatrix::extentThroughKernels(const RowSource& source, const JobContext& ctx) const {
