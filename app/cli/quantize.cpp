@@ -1,16 +1,17 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// loupe quantize PATH --tensor NAME --scheme S, and its alias prune: one scheme on one tensor, measured over every weight.
-#include <CLI/CLI.hpp>
-
-#include <array>
-#include <cstdio>
-
+// loupe quantize PATH --tensor NAME --scheme S, and its alias prune: one scheme on one tensor,
+// measured over every weight.
 #include "app/cli/command.hpp"
 #include "app/cli/scheme_result.hpp"
 #include "core/base/text.hpp"
 #include "core/experiment/pipeline.hpp"
 #include "core/io/tensor_source.hpp"
 #include "core/scheme/step.hpp"
+
+#include <CLI/CLI.hpp>
+
+#include <array>
+#include <cstdio>
 
 namespace loupe::cli {
 
@@ -39,10 +40,19 @@ std::string significant(double value) {
 
 std::string jsonText(const TensorInfo& tensor, const SchemeResult& result) {
     JsonWriter json;
-    json.beginObject().key("tensor").value(tensor.name).key("scheme").value(toString(result.scheme));
+    json.beginObject()
+        .key("tensor")
+        .value(tensor.name)
+        .key("scheme")
+        .value(toString(result.scheme));
     json.key("bits_per_weight").value(result.bitsPerWeight).key("metrics");
     writeMetrics(json, result.metrics);
-    json.key("zeros").value(result.zeros).key("clipped").value(result.clipped).key("count").value(result.count);
+    json.key("zeros")
+        .value(result.zeros)
+        .key("clipped")
+        .value(result.clipped)
+        .key("count")
+        .value(result.count);
     json.key("seconds").value(result.seconds).endObject();
     return json.text() + "\n";
 }
@@ -50,19 +60,27 @@ std::string jsonText(const TensorInfo& tensor, const SchemeResult& result) {
 std::string humanText(const TensorInfo& tensor, const SchemeResult& result) {
     const ErrorMetrics& m = result.metrics;
     const auto share = [&](std::uint64_t n) {
-        const double percent = result.count == 0 ? 0 : 100 * static_cast<double>(n) / static_cast<double>(result.count);
-        return std::to_string(n) + " of " + std::to_string(result.count) + " (" + significant(percent) + " %)";
+        const double percent =
+            result.count == 0 ? 0
+                              : 100 * static_cast<double>(n) / static_cast<double>(result.count);
+        return std::to_string(n) + " of " + std::to_string(result.count) + " (" +
+               significant(percent) + " %)";
     };
     const std::pair<const char*, std::string> lines[] = {
-        {"tensor", tensor.name + "  [" + std::to_string(tensor.rows) + ", " + std::to_string(tensor.cols) + "]"},
+        {"tensor",
+         tensor.name + "  [" + std::to_string(tensor.rows) + ", " + std::to_string(tensor.cols) +
+             "]"},
         {"scheme", toString(result.scheme) + "  (" + title(result.scheme) + ")"},
         {"bits per weight", significant(result.bitsPerWeight)},
         {"SQNR", significant(m.sqnrDb) + " dB"},
         {"relative error", significant(m.relativeFrobenius) + "  (Frobenius)"},
         {"RMSE", significant(m.rmse) + "  (MSE " + significant(m.mse) + ")"},
-        {"absolute error", "max " + significant(m.maxAbsError) + ", mean " + significant(m.meanAbsError)},
+        {"absolute error",
+         "max " + significant(m.maxAbsError) + ", mean " + significant(m.meanAbsError)},
         {"cosine", significant(m.cosine)},
-        {"output error", m.outputRelativeError ? significant(*m.outputRelativeError) + "  (relative, Frobenius)" : "needs --activations"},
+        {"output error",
+         m.outputRelativeError ? significant(*m.outputRelativeError) + "  (relative, Frobenius)"
+                               : "needs --activations"},
         {"zeros", share(result.zeros)},
         {"clipped", share(result.clipped)},
         {"time", significant(result.seconds) + " s"},
@@ -95,7 +113,11 @@ Result<Output> run(const Options& options, const Common& common) {
     if (!weights) {
         return fail(weights.error());
     }
-    SchemeInput input{*weights, tensor.type != nullptr ? tensor.type->bits : 32, nullptr, options.calibrationRows, nullptr};
+    SchemeInput input{*weights,
+                      tensor.type != nullptr ? tensor.type->bits : 32,
+                      nullptr,
+                      options.calibrationRows,
+                      nullptr};
     if (!options.activations.empty()) {
         const auto activations = openActivations(options.activations, tensor.name, tensor.cols);
         if (!activations) {
@@ -126,16 +148,25 @@ Result<Output> run(const Options& options, const Common& common) {
 
 std::function<Result<Output>()> configure(CLI::App& app, const Common& common) {
     auto options = std::make_shared<Options>();
-    app.add_option("path", options->path, "File, sharded index, model folder or synthetic:...")->required();
-    app.add_option("--tensor", options->tensor, "Name of the tensor; may be left out where there is only one");
-    app.add_option("--scheme", options->scheme, "STEP[:KEY=VALUE,...][+STEP...]; see 'loupe schemes'")->required();
-    app.add_option("--activations", options->activations, "FILE[:TENSOR], [tokens, in]: for the output error and activation quantization");
-    app.add_option("--calibration-rows", options->calibrationRows, "The first N rows of the activations calibrate (default: all)")
+    app.add_option("path", options->path, "File, sharded index, model folder or synthetic:...")
+        ->required();
+    app.add_option(
+        "--tensor", options->tensor, "Name of the tensor; may be left out where there is only one");
+    app.add_option(
+           "--scheme", options->scheme, "STEP[:KEY=VALUE,...][+STEP...]; see 'loupe schemes'")
+        ->required();
+    app.add_option("--activations",
+                   options->activations,
+                   "FILE[:TENSOR], [tokens, in]: for the output error and activation quantization");
+    app.add_option("--calibration-rows",
+                   options->calibrationRows,
+                   "The first N rows of the activations calibrate (default: all)")
         ->check(CLI::NonNegativeNumber);
     app.add_option("--gradients", options->gradients, "FILE[:TENSOR], the weight's shape");
     app.add_option("--layout", options->layout, "How matrices are stored: auto, out_in, in_out")
         ->check(CLI::IsMember({"auto", "out_in", "in_out"}));
-    app.add_option("--output", options->output, "OUT.safetensors (values, codes, scales) or OUT.npy (values)");
+    app.add_option(
+        "--output", options->output, "OUT.safetensors (values, codes, scales) or OUT.npy (values)");
     std::string steps = "Steps:";
     for (const StepDefinition* step : allSteps()) {
         steps += "\n  " + std::string(step->id) + ": " + std::string(step->summary);
@@ -147,7 +178,8 @@ std::function<Result<Output>()> configure(CLI::App& app, const Common& common) {
 }  // namespace
 
 extern const Command kCommand_quantize;
-const Command kCommand_quantize{"quantize", "Apply a scheme to one tensor and measure what it did", configure};
+const Command kCommand_quantize{
+    "quantize", "Apply a scheme to one tensor and measure what it did", configure};
 extern const Command kCommand_prune;
 const Command kCommand_prune{"prune", "The same as quantize", configure};
 

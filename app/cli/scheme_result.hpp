@@ -9,7 +9,10 @@ namespace loupe::cli {
 /// The `metrics` object of the contract.
 inline void writeMetrics(JsonWriter& json, const ErrorMetrics& metrics) {
     json.beginObject().key("mse").value(metrics.mse).key("rmse").value(metrics.rmse);
-    json.key("max_abs_error").value(metrics.maxAbsError).key("mean_abs_error").value(metrics.meanAbsError);
+    json.key("max_abs_error")
+        .value(metrics.maxAbsError)
+        .key("mean_abs_error")
+        .value(metrics.meanAbsError);
     json.key("sqnr_db").value(metrics.sqnrDb).key("cosine").value(metrics.cosine);
     json.key("relative_frobenius").value(metrics.relativeFrobenius);
     json.key("output_relative_error").value(metrics.outputRelativeError).endObject();

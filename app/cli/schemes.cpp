@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// loupe schemes [STEP]: what scheme strings may say, from the same tables as the parser and the application's forms.
+// loupe schemes [STEP]: what scheme strings may say, from the same tables as the parser and the
+// application's forms.
+#include "app/cli/command.hpp"
+#include "core/base/json_writer.hpp"
+#include "core/scheme/step.hpp"
+
 #include <CLI/CLI.hpp>
 
 #include <algorithm>
 #include <optional>
-
-#include "app/cli/command.hpp"
-#include "core/base/json_writer.hpp"
-#include "core/scheme/step.hpp"
 
 namespace loupe::cli {
 
@@ -15,13 +16,20 @@ namespace {
 
 std::string_view typeName(ParamType type) {
     switch (type) {
-        case ParamType::Integer: return "integer";
-        case ParamType::Real: return "real";
-        case ParamType::Choice: return "choice";
-        case ParamType::Flag: return "flag";
-        case ParamType::Bound: return "bound";
-        case ParamType::Format: return "format";
-        case ParamType::Pattern: return "pattern";
+        case ParamType::Integer:
+            return "integer";
+        case ParamType::Real:
+            return "real";
+        case ParamType::Choice:
+            return "choice";
+        case ParamType::Flag:
+            return "flag";
+        case ParamType::Bound:
+            return "bound";
+        case ParamType::Format:
+            return "format";
+        case ParamType::Pattern:
+            return "pattern";
     }
     return "";
 }
@@ -31,8 +39,14 @@ void writeOptional(JsonWriter& json, std::string_view text) {
 }
 
 void writeParam(JsonWriter& json, const ParamSpec& spec) {
-    const bool ranged = spec.type == ParamType::Integer || spec.type == ParamType::Real || spec.type == ParamType::Bound;
-    json.beginObject().key("key").value(spec.name).key("type").value(typeName(spec.type)).key("default");
+    const bool ranged = spec.type == ParamType::Integer || spec.type == ParamType::Real ||
+                        spec.type == ParamType::Bound;
+    json.beginObject()
+        .key("key")
+        .value(spec.name)
+        .key("type")
+        .value(typeName(spec.type))
+        .key("default");
     writeOptional(json, spec.defaultText);
     json.key("min").value(ranged ? std::optional(spec.min) : std::nullopt);
     json.key("max").value(ranged ? std::optional(spec.max) : std::nullopt);
@@ -53,8 +67,19 @@ std::string jsonText(const std::vector<const StepDefinition*>& steps) {
     JsonWriter json;
     json.beginObject().key("steps").beginArray();
     for (const StepDefinition* step : steps) {
-        json.beginObject().key("name").value(step->id).key("title").value(step->title).key("summary").value(step->summary);
-        json.key("source").value(step->source).key("needs_activations").value(step->needsActivations).key("keys").beginArray();
+        json.beginObject()
+            .key("name")
+            .value(step->id)
+            .key("title")
+            .value(step->title)
+            .key("summary")
+            .value(step->summary);
+        json.key("source")
+            .value(step->source)
+            .key("needs_activations")
+            .value(step->needsActivations)
+            .key("keys")
+            .beginArray();
         for (const ParamSpec& spec : step->params) {
             writeParam(json, spec);
         }
@@ -85,7 +110,8 @@ std::string humanText(const std::vector<const StepDefinition*>& steps, bool keys
     constexpr std::size_t kWidth = 100;
     std::string text;
     for (const StepDefinition* step : steps) {
-        text += std::string(step->id) + "  " + std::string(step->title) + "\n" + wrapped(step->summary, 4, kWidth);
+        text += std::string(step->id) + "  " + std::string(step->title) + "\n" +
+                wrapped(step->summary, 4, kWidth);
         if (!keys) {
             continue;
         }
@@ -95,12 +121,15 @@ std::string humanText(const std::vector<const StepDefinition*>& steps, bool keys
             head.resize(std::max<std::size_t>(head.size() + 2, 24), ' ');
             text += head + acceptedValues(spec) + "\n" + wrapped(spec.help, 6, kWidth);
             if (!spec.onlyWith.empty()) {
-                text += "      Only with " + std::string(spec.onlyWith) + (spec.implies.empty() ? ".\n" : ", which it implies.\n");
+                text += "      Only with " + std::string(spec.onlyWith) +
+                        (spec.implies.empty() ? ".\n" : ", which it implies.\n");
             }
         }
     }
     if (!keys) {
-        text += "\nSCHEME := STEP[:KEY=VALUE,...][+STEP...]   e.g. absmax:bits=4,group=128\n'loupe schemes STEP' lists a step's keys.\n";
+        text +=
+            "\nSCHEME := STEP[:KEY=VALUE,...][+STEP...]   e.g. absmax:bits=4,group=128\n'loupe "
+            "schemes STEP' lists a step's keys.\n";
     }
     return text;
 }
@@ -120,12 +149,13 @@ Result<Output> run(const std::string& name, const Common& common) {
 }  // namespace
 
 extern const Command kCommand_schemes;
-const Command kCommand_schemes{"schemes",
-                               "List the steps of scheme strings and their keys",
-                               [](CLI::App& app, const Common& common) -> std::function<Result<Output>()> {
-                                   auto name = std::make_shared<std::string>();
-                                   app.add_option("step", *name, "A step: lists its keys");
-                                   return [name, &common] { return run(*name, common); };
-                               }};
+const Command kCommand_schemes{
+    "schemes",
+    "List the steps of scheme strings and their keys",
+    [](CLI::App& app, const Common& common) -> std::function<Result<Output>()> {
+        auto name = std::make_shared<std::string>();
+        app.add_option("step", *name, "A step: lists its keys");
+        return [name, &common] { return run(*name, common); };
+    }};
 
 }  // namespace loupe::cli

@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-// Experiments as JSON: the body of session files. Strict: what is not understood is an error, never dropped in silence.
-#include <cmath>
-#include <nlohmann/json.hpp>
-#include <set>
-
+// Experiments as JSON: the body of session files. Strict: what is not understood is an error, never
+// dropped in silence.
 #include "core/base/json_writer.hpp"
 #include "core/experiment/experiment_spec.hpp"
 #include "core/scheme/scheme.hpp"
+
+#include <nlohmann/json.hpp>
+
+#include <cmath>
+#include <set>
 
 namespace loupe {
 
@@ -19,12 +21,15 @@ constexpr std::size_t kMostEdits = 10000;
 constexpr std::size_t kMostBytes = std::size_t{64} << 20;
 constexpr int kMostDepth = 8;
 
-tl::unexpected<Error> damaged(const std::string& what) { return fail(ErrorCode::Damaged, "experiment: " + what); }
+tl::unexpected<Error> damaged(const std::string& what) {
+    return fail(ErrorCode::Damaged, "experiment: " + what);
+}
 
 /// Reads the document with duplicate keys and deep nesting refused.
 Result<json> parseStrictly(std::string_view text) {
     if (text.size() > kMostBytes) {
-        return damaged("expected at most 64 MiB of JSON, found " + std::to_string(text.size()) + " bytes");
+        return damaged("expected at most 64 MiB of JSON, found " + std::to_string(text.size()) +
+                       " bytes");
     }
     std::string problem;
     std::vector<std::set<std::string>> keys;
@@ -71,7 +76,8 @@ public:
     void integer(const char* key, std::int64_t& out) {
         if (const json* value = member(key)) {
             const bool fits = value->is_number_integer() &&
-                              (!value->is_number_unsigned() || value->get<std::uint64_t>() <= 0x7fffffffffffffffULL);
+                              (!value->is_number_unsigned() ||
+                               value->get<std::uint64_t>() <= 0x7fffffffffffffffULL);
             if (fits && value->get<std::int64_t>() >= 0) {
                 out = value->get<std::int64_t>();
             } else {
@@ -90,7 +96,8 @@ public:
     }
     void positive(const char* key, double& out) {
         if (const json* value = member(key)) {
-            if (value->is_number() && std::isfinite(value->get<double>()) && value->get<double>() > 0) {
+            if (value->is_number() && std::isfinite(value->get<double>()) &&
+                value->get<double>() > 0) {
                 out = value->get<double>();
             } else {
                 wrong(key, "a positive number", *value);
@@ -126,7 +133,8 @@ private:
     }
     void wrong(const char* key, const char* expected, const json& found) {
         if (problem_.empty()) {
-            problem_ = where_ + "'" + key + "': expected " + expected + ", found " + found.type_name();
+            problem_ =
+                where_ + "'" + key + "': expected " + expected + ", found " + found.type_name();
         }
     }
 
@@ -176,12 +184,27 @@ Result<void> canonicalScheme(const char* key, std::string& text) {
 std::string toJson(const ExperimentSpec& spec) {
     JsonWriter out;
     out.beginObject().key("version").value(kVersion);
-    out.key("source").value(spec.source).key("layout").value(spec.layout).key("tensor").value(spec.tensor);
+    out.key("source")
+        .value(spec.source)
+        .key("layout")
+        .value(spec.layout)
+        .key("tensor")
+        .value(spec.tensor);
     out.key("scheme_a").value(spec.schemeA).key("scheme_b").value(spec.schemeB);
-    out.key("activations").value(spec.activations).key("calibration_rows").value(spec.calibrationRows);
+    out.key("activations")
+        .value(spec.activations)
+        .key("calibration_rows")
+        .value(spec.calibrationRows);
     out.key("outlier_threshold").value(spec.outlierThreshold).key("edits").beginArray();
     for (const Edit& edit : spec.edits) {
-        out.beginObject().key("tensor").value(edit.tensor).key("index").value(edit.index).key("code").value(edit.code).endObject();
+        out.beginObject()
+            .key("tensor")
+            .value(edit.tensor)
+            .key("index")
+            .value(edit.index)
+            .key("code")
+            .value(edit.code)
+            .endObject();
     }
     out.endArray().endObject();
     return out.text();
@@ -200,7 +223,8 @@ Result<ExperimentSpec> experimentFromJson(std::string_view text) {
     Members members(*document, {});
     members.integer("version", version);
     if (version != kVersion) {
-        return damaged("expected version 1, found " + (version == 0 ? std::string("none") : std::to_string(version)));
+        return damaged("expected version 1, found " +
+                       (version == 0 ? std::string("none") : std::to_string(version)));
     }
     members.text("source", spec.source);
     members.text("layout", spec.layout);
@@ -221,7 +245,8 @@ Result<ExperimentSpec> experimentFromJson(std::string_view text) {
     if (spec.layout != "auto" && spec.layout != "out_in" && spec.layout != "in_out") {
         return damaged("'layout': expected auto, out_in or in_out, found '" + spec.layout + "'");
     }
-    for (const auto& [key, scheme] : {std::pair{"scheme_a", &spec.schemeA}, std::pair{"scheme_b", &spec.schemeB}}) {
+    for (const auto& [key, scheme] :
+         {std::pair{"scheme_a", &spec.schemeA}, std::pair{"scheme_b", &spec.schemeB}}) {
         if (Result<void> done = canonicalScheme(key, *scheme); !done) {
             return fail(done.error());
         }

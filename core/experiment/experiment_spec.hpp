@@ -1,16 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "core/base/result.hpp"
+
 #include <cstdint>
 #include <string>
 #include <string_view>
 #include <vector>
 
-#include "core/base/result.hpp"
-
 namespace loupe {
 
-/// A flipped bit: the element `index` (row-major in the stored tensor) of `tensor` reads as `code`. The file is never written.
+/// A flipped bit: the element `index` (row-major in the stored tensor) of `tensor` reads as `code`.
+/// The file is never written.
 struct Edit {
     std::string tensor;
     std::int64_t index = 0;
@@ -18,18 +19,19 @@ struct Edit {
     friend bool operator==(const Edit&, const Edit&) = default;
 };
 
-/// Everything that decides what is computed: the unit of undo, the body of a session file, the key of results.
-/// Plain and small; snapshots are cheap.
+/// Everything that decides what is computed: the unit of undo, the body of a session file, the key
+/// of results. Plain and small; snapshots are cheap.
 struct ExperimentSpec {
-    std::string source;            ///< path or "synthetic:..."; empty: nothing open
-    std::string layout = "auto";   ///< auto, out_in, in_out
-    std::string tensor;            ///< name; empty: none selected
-    std::string schemeA;           ///< canonical scheme strings; empty: none
+    std::string source;           ///< path or "synthetic:..."; empty: nothing open
+    std::string layout = "auto";  ///< auto, out_in, in_out
+    std::string tensor;           ///< name; empty: none selected
+    std::string schemeA;          ///< canonical scheme strings; empty: none
     std::string schemeB;
-    std::string activations;       ///< FILE[:TENSOR] or empty
+    std::string activations;  ///< FILE[:TENSOR] or empty
     std::int64_t calibrationRows = 0;
-    double outlierThreshold = 3.0;  ///< channels above this multiple of the median count as outliers
-    std::vector<Edit> edits;       ///< at most 10,000
+    double outlierThreshold =
+        3.0;                  ///< channels above this multiple of the median count as outliers
+    std::vector<Edit> edits;  ///< at most 10,000
 
     friend bool operator==(const ExperimentSpec&, const ExperimentSpec&) = default;
 };

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "core/experiment/output_error.hpp"
 
-#include <Eigen/Dense>
-#include <algorithm>
-#include <cmath>
-
 #include "core/base/worker_pool.hpp"
 #include "core/quant/first_error.hpp"
+
+#include <Eigen/Dense>
+
+#include <algorithm>
+#include <cmath>
 
 namespace loupe {
 
@@ -32,29 +33,39 @@ Result<RowMatrix<T>> readRows(const RowSource& source, std::int64_t first, std::
 Result<void> checkFinite(const RowSource& activations, const JobContext& ctx) {
     FirstError errors;
     const std::int64_t cols = activations.cols();
-    parallelFor(activations.rows(), rowsPerChunk(cols), ctx, [&](std::int64_t begin, std::int64_t end, std::int64_t chunk) {
-        std::vector<float> values(static_cast<std::size_t>((end - begin) * cols));
-        if (Result<void> done = activations.read(begin, end - begin, values.data()); !done) {
-            errors.report(chunk, done.error());
-            return;
-        }
-        const auto bad = std::find_if(values.begin(), values.end(), [](float x) { return !std::isfinite(x); });
-        if (bad != values.end()) {
-            const std::int64_t at = bad - values.begin();
-            errors.report(chunk,
-                          {ErrorCode::Invalid,
-                           "activations: NaN or infinite value at row " + std::to_string(begin + at / cols) + ", column " +
-                               std::to_string(at % cols),
-                           {},
-                           {}});
-        }
-    });
+    parallelFor(activations.rows(),
+                rowsPerChunk(cols),
+                ctx,
+                [&](std::int64_t begin, std::int64_t end, std::int64_t chunk) {
+                    std::vector<float> values(static_cast<std::size_t>((end - begin) * cols));
+                    if (Result<void> done = activations.read(begin, end - begin, values.data());
+                        !done) {
+                        errors.report(chunk, done.error());
+                        return;
+                    }
+                    const auto bad = std::find_if(
+                        values.begin(), values.end(), [](float x) { return !std::isfinite(x); });
+                    if (bad != values.end()) {
+                        const std::int64_t at = bad - values.begin();
+                        errors.report(chunk,
+                                      {ErrorCode::Invalid,
+                                       "activations: NaN or infinite value at row " +
+                                           std::to_string(begin + at / cols) + ", column " +
+                                           std::to_string(at % cols),
+                                       {},
+                                       {}});
+                    }
+                });
     return errors.result();
 }
 
 /// One block of tokens times one of outputs.
 template <class T>
-Squares blockSquares(const RowMatrix<T>& x, const RowMatrix<T>* xError, const RowMatrix<T>& xAfter, const RowMatrix<T>& w, const RowMatrix<T>& wError) {
+Squares blockSquares(const RowMatrix<T>& x,
+                     const RowMatrix<T>* xError,
+                     const RowMatrix<T>& xAfter,
+                     const RowMatrix<T>& w,
+                     const RowMatrix<T>& wError) {
     RowMatrix<T> product = x * w.transpose();
     Squares squares;
     squares.reference = product.template cast<double>().squaredNorm();
@@ -75,7 +86,8 @@ Result<double> relativeError(const LayerPair& layer, const JobContext& ctx) {
     for (std::int64_t token = 0; token < layer.activations.rows(); token += kTokens) {
         const std::int64_t tokens = std::min(kTokens, layer.activations.rows() - token);
         const Result<RowMatrix<T>> x = readRows<T>(layer.activations, token, tokens);
-        const Result<RowMatrix<T>> after = same ? x : readRows<T>(layer.quantizedActivations, token, tokens);
+        const Result<RowMatrix<T>> after =
+            same ? x : readRows<T>(layer.quantizedActivations, token, tokens);
         if (!x || !after) {
             return fail(x ? after.error() : x.error());
         }
@@ -83,16 +95,21 @@ Result<double> relativeError(const LayerPair& layer, const JobContext& ctx) {
         const std::int64_t blocks = (layer.weights.rows() + kOutputs - 1) / kOutputs;
         std::vector<Squares> partials(static_cast<std::size_t>(blocks));
         FirstError errors;
-        parallelFor(layer.weights.rows(), kOutputs, ctx, [&](std::int64_t begin, std::int64_t end, std::int64_t block) {
-            const Result<RowMatrix<T>> w = readRows<T>(layer.weights, begin, end - begin);
-            const Result<RowMatrix<T>> wAfter = readRows<T>(layer.quantizedWeights, begin, end - begin);
-            if (!w || !wAfter) {
-                errors.report(block, w ? wAfter.error() : w.error());
-                return;
-            }
-            partials[static_cast<std::size_t>(block)] =
-                blockSquares<T>(*x, same ? nullptr : &xError, *after, *w, RowMatrix<T>(*w - *wAfter));
-        });
+        parallelFor(layer.weights.rows(),
+                    kOutputs,
+                    ctx,
+                    [&](std::int64_t begin, std::int64_t end, std::int64_t block) {
+                        const Result<RowMatrix<T>> w =
+                            readRows<T>(layer.weights, begin, end - begin);
+                        const Result<RowMatrix<T>> wAfter =
+                            readRows<T>(layer.quantizedWeights, begin, end - begin);
+                        if (!w || !wAfter) {
+                            errors.report(block, w ? wAfter.error() : w.error());
+                            return;
+                        }
+                        partials[static_cast<std::size_t>(block)] = blockSquares<T>(
+                            *x, same ? nullptr : &xError, *after, *w, RowMatrix<T>(*w - *wAfter));
+                    });
         if (errors.any()) {
             return fail(errors.result().error());
         }
@@ -110,9 +127,11 @@ Result<double> outputRelativeError(const LayerPair& layer, const JobContext& ctx
     if (Result<void> finite = checkFinite(layer.activations, ctx); !finite) {
         return fail(finite.error());
     }
-    // Small layers (teaching matrices) exactly; large ones in float, which is what their weights are.
+    // Small layers (teaching matrices) exactly; large ones in float, which is what their weights
+    // are.
     constexpr double kSmall = 1 << 26;
-    const double work = static_cast<double>(layer.activations.rows()) * static_cast<double>(layer.weights.rows()) *
+    const double work = static_cast<double>(layer.activations.rows()) *
+                        static_cast<double>(layer.weights.rows()) *
                         static_cast<double>(layer.weights.cols());
     const bool precise = work <= kSmall || layer.weights.isDouble() || layer.activations.isDouble();
     return precise ? relativeError<double>(layer, ctx) : relativeError<float>(layer, ctx);

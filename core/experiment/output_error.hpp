@@ -15,8 +15,8 @@ struct LayerPair {
     const RowSource& quantizedWeights;
 };
 
-/// |X W' - X^ W^'|_F / |X W'|_F. The difference is worked out as (X - X^) W' + X^ (W - W^)', which loses nothing to
-/// cancellation; squares are summed in double.
+/// |X W' - X^ W^'|_F / |X W'|_F. The difference is worked out as (X - X^) W' + X^ (W - W^)', which
+/// loses nothing to cancellation; squares are summed in double.
 /// @cost   2 to 3 products of tokens·out·in; memory for one block of tokens and one of outputs
 /// @errors Invalid: NaN or infinite activations naming row and column
 [[nodiscard]] Result<double> outputRelativeError(const LayerPair& layer, const JobContext& ctx);

@@ -2,14 +2,14 @@
 // Applies a scheme step by step and measures the result in one streamed pass.
 #include "core/experiment/pipeline.hpp"
 
-#include <algorithm>
-#include <chrono>
-#include <cmath>
-
 #include "core/base/worker_pool.hpp"
 #include "core/experiment/output_error.hpp"
 #include "core/quant/first_error.hpp"
 #include "core/quant/measurement.hpp"
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
 
 namespace loupe {
 
@@ -22,13 +22,19 @@ public:
     [[nodiscard]] std::int64_t rows() const override { return source_->rows(); }
     [[nodiscard]] std::int64_t cols() const override { return source_->cols(); }
     [[nodiscard]] bool isDouble() const override { return source_->isDouble(); }
-    [[nodiscard]] Result<void> read(std::int64_t first, std::int64_t count, float* out) const override {
+    [[nodiscard]] Result<void> read(std::int64_t first,
+                                    std::int64_t count,
+                                    float* out) const override {
         return source_->read(first, count, out);
     }
-    [[nodiscard]] Result<void> read(std::int64_t first, std::int64_t count, double* out) const override {
+    [[nodiscard]] Result<void> read(std::int64_t first,
+                                    std::int64_t count,
+                                    double* out) const override {
         return source_->read(first, count, out);
     }
-    void release(std::int64_t first, std::int64_t count) const override { source_->release(first, count); }
+    void release(std::int64_t first, std::int64_t count) const override {
+        source_->release(first, count);
+    }
 
 private:
     std::shared_ptr<const RowSource> source_;
@@ -37,14 +43,16 @@ private:
 Result<void> checkShapes(const SchemeInput& input) {
     if (input.activations != nullptr && input.activations->cols() != input.weights->cols()) {
         return fail(ErrorCode::Invalid,
-                    "activations have " + std::to_string(input.activations->cols()) + " columns, the weight has " +
-                        std::to_string(input.weights->cols()) + " inputs");
+                    "activations have " + std::to_string(input.activations->cols()) +
+                        " columns, the weight has " + std::to_string(input.weights->cols()) +
+                        " inputs");
     }
-    if (input.gradients != nullptr &&
-        (input.gradients->cols() != input.weights->cols() || input.gradients->rows() != input.weights->rows())) {
+    if (input.gradients != nullptr && (input.gradients->cols() != input.weights->cols() ||
+                                       input.gradients->rows() != input.weights->rows())) {
         return fail(ErrorCode::Invalid,
                     "gradients have shape [" + std::to_string(input.gradients->rows()) + ", " +
-                        std::to_string(input.gradients->cols()) + "], the weight [" + std::to_string(input.weights->rows()) + ", " +
+                        std::to_string(input.gradients->cols()) + "], the weight [" +
+                        std::to_string(input.weights->rows()) + ", " +
                         std::to_string(input.weights->cols()) + "]");
     }
     return {};
@@ -59,8 +67,9 @@ struct Part {
     std::vector<std::uint64_t> codeCounts;
 };
 
-/// Chunks share the accumulators of columns and codes in slots, so that memory stays O(cols) whatever the number of rows.
-/// Slot s takes the chunks s, s + kSlots, ... in order: the sums do not depend on threads.
+/// Chunks share the accumulators of columns and codes in slots, so that memory stays O(cols)
+/// whatever the number of rows. Slot s takes the chunks s, s + kSlots, ... in order: the sums do
+/// not depend on threads.
 constexpr std::int64_t kSlots = 16;
 
 class Measurer {
@@ -85,25 +94,35 @@ public:
         const std::int64_t step = rowsPerChunk(cols_);
         const std::int64_t chunks = (reference_.rows() + step - 1) / step;
         FirstError errors;
-        std::vector<Part> parts(static_cast<std::size_t>(std::min(kSlots, std::max<std::int64_t>(chunks, 1))));
-        parallelFor(static_cast<std::int64_t>(parts.size()), 1, ctx_, [&](std::int64_t slot, std::int64_t, std::int64_t) {
-            Part& part = parts[static_cast<std::size_t>(slot)];
-            part.colSquared.assign(static_cast<std::size_t>(cols_), 0.0);
-            part.codeCounts.assign(static_cast<std::size_t>(codeCount_), 0);
-            // Neighbouring chunks in one slot: each thread reads a stretch of the file.
-            const std::int64_t perSlot = (chunks + static_cast<std::int64_t>(parts.size()) - 1) / static_cast<std::int64_t>(parts.size());
-            for (std::int64_t chunk = slot * perSlot; chunk < std::min((slot + 1) * perSlot, chunks); ++chunk) {
-                ctx_.checkpoint();
-                const std::int64_t first = chunk * step;
-                const std::int64_t count = std::min(step, reference_.rows() - first);
-                if (Result<void> done = measureRows<T>(first, count, part, all.rowSquared); !done) {
-                    errors.report(chunk, done.error());
-                    return;
+        std::vector<Part> parts(
+            static_cast<std::size_t>(std::min(kSlots, std::max<std::int64_t>(chunks, 1))));
+        parallelFor(
+            static_cast<std::int64_t>(parts.size()),
+            1,
+            ctx_,
+            [&](std::int64_t slot, std::int64_t, std::int64_t) {
+                Part& part = parts[static_cast<std::size_t>(slot)];
+                part.colSquared.assign(static_cast<std::size_t>(cols_), 0.0);
+                part.codeCounts.assign(static_cast<std::size_t>(codeCount_), 0);
+                // Neighbouring chunks in one slot: each thread reads a stretch of the file.
+                const std::int64_t perSlot =
+                    (chunks + static_cast<std::int64_t>(parts.size()) - 1) /
+                    static_cast<std::int64_t>(parts.size());
+                for (std::int64_t chunk = slot * perSlot;
+                     chunk < std::min((slot + 1) * perSlot, chunks);
+                     ++chunk) {
+                    ctx_.checkpoint();
+                    const std::int64_t first = chunk * step;
+                    const std::int64_t count = std::min(step, reference_.rows() - first);
+                    if (Result<void> done = measureRows<T>(first, count, part, all.rowSquared);
+                        !done) {
+                        errors.report(chunk, done.error());
+                        return;
+                    }
+                    reference_.release(first, count);
+                    ctx_.advance(static_cast<std::uint64_t>(count * cols_));
                 }
-                reference_.release(first, count);
-                ctx_.advance(static_cast<std::uint64_t>(count * cols_));
-            }
-        });
+            });
         if (errors.any()) {
             return fail(errors.result().error());
         }
@@ -111,15 +130,26 @@ public:
             all.sums.add(part.sums);
             all.zeros += part.zeros;
             all.clipped += part.clipped;
-            std::transform(part.colSquared.begin(), part.colSquared.end(), all.colSquared.begin(), all.colSquared.begin(), std::plus<>());
-            std::transform(part.codeCounts.begin(), part.codeCounts.end(), all.codeCounts.begin(), all.codeCounts.begin(), std::plus<>());
+            std::transform(part.colSquared.begin(),
+                           part.colSquared.end(),
+                           all.colSquared.begin(),
+                           all.colSquared.begin(),
+                           std::plus<>());
+            std::transform(part.codeCounts.begin(),
+                           part.codeCounts.end(),
+                           all.codeCounts.begin(),
+                           all.codeCounts.begin(),
+                           std::plus<>());
         }
         return all;
     }
 
 private:
     template <class T>
-    Result<void> measureRows(std::int64_t first, std::int64_t count, Part& part, std::vector<double>& rowSquared) {
+    Result<void> measureRows(std::int64_t first,
+                             std::int64_t count,
+                             Part& part,
+                             std::vector<double>& rowSquared) {
         const auto size = static_cast<std::size_t>(count * cols_);
         std::vector<T> before(size);
         std::vector<T> after(size);
@@ -133,7 +163,8 @@ private:
             return done;
         }
         for (std::int64_t row = 0; row < count; ++row) {
-            const std::span<const T> x(before.data() + row * cols_, static_cast<std::size_t>(cols_));
+            const std::span<const T> x(before.data() + row * cols_,
+                                       static_cast<std::size_t>(cols_));
             const std::span<const T> y(after.data() + row * cols_, static_cast<std::size_t>(cols_));
             const ErrorSums sums = errorSums(x, y);
             part.sums.add(sums);
@@ -158,7 +189,8 @@ private:
             const auto interval = quantized_.clipInterval(row, col);
             for (; col < end; ++col) {
                 const double value = static_cast<double>(x[static_cast<std::size_t>(col)]);
-                clipped += interval && (value < interval->first || value > interval->second) ? 1U : 0U;
+                clipped +=
+                    interval && (value < interval->first || value > interval->second) ? 1U : 0U;
             }
         }
         return clipped;
@@ -184,11 +216,13 @@ private:
         if (sum == 0) {
             return {};
         }
-        const auto bad = std::find_if(values.begin(), values.end(), [](T x) { return !std::isfinite(x); });
+        const auto bad =
+            std::find_if(values.begin(), values.end(), [](T x) { return !std::isfinite(x); });
         const std::int64_t at = bad - values.begin();
         return fail(ErrorCode::Invalid,
-                    std::string(std::isnan(*bad) ? "NaN" : "infinite value") + " at row " + std::to_string(firstRow + at / cols_) +
-                        ", column " + std::to_string(at % cols_) + ": a scheme needs finite values");
+                    std::string(std::isnan(*bad) ? "NaN" : "infinite value") + " at row " +
+                        std::to_string(firstRow + at / cols_) + ", column " +
+                        std::to_string(at % cols_) + ": a scheme needs finite values");
     }
 
     const RowSource& reference_;
@@ -201,7 +235,9 @@ private:
     std::int64_t codeCount_ = 0;
 };
 
-Result<Measurement> measure(const RowSource& reference, const QuantizedMatrix& quantized, const JobContext& ctx) {
+Result<Measurement> measure(const RowSource& reference,
+                            const QuantizedMatrix& quantized,
+                            const JobContext& ctx) {
     if (const auto* measured = dynamic_cast<const SelfMeasured*>(&quantized)) {
         if (const Measurement* found = measured->measurement(reference)) {
             return *found;
@@ -226,14 +262,17 @@ void fill(SchemeResult& result, Measurement&& measurement, std::int64_t rows, st
     }
     for (std::size_t i = 0; i < measurement.codeCounts.size(); ++i) {
         if (measurement.codeCounts[i] > 0) {
-            result.codeUsage.emplace_back(measurement.firstCode + static_cast<std::int64_t>(i), measurement.codeCounts[i]);
+            result.codeUsage.emplace_back(measurement.firstCode + static_cast<std::int64_t>(i),
+                                          measurement.codeCounts[i]);
         }
     }
 }
 
 }  // namespace
 
-Result<std::shared_ptr<const SchemeResult>> applyScheme(const Scheme& scheme, const SchemeInput& input, const JobContext& ctx) {
+Result<std::shared_ptr<const SchemeResult>> applyScheme(const Scheme& scheme,
+                                                        const SchemeInput& input,
+                                                        const JobContext& ctx) {
     const auto start = std::chrono::steady_clock::now();
     if (Result<void> shapes = checkShapes(input); !shapes) {
         return fail(shapes.error());
@@ -243,7 +282,8 @@ Result<std::shared_ptr<const SchemeResult>> applyScheme(const Scheme& scheme, co
     auto result = std::make_shared<SchemeResult>();
     result->scheme = scheme;
     result->bitsPerWeight = input.storedBits;
-    StepInput stepInput{input.weights, input.activations, input.calibrationRows, input.gradients, input.storedBits};
+    StepInput stepInput{
+        input.weights, input.activations, input.calibrationRows, input.gradients, input.storedBits};
     std::shared_ptr<const QuantizedMatrix> quantized = std::make_shared<Unchanged>(input.weights);
     for (const Step& step : scheme.steps) {
         const StepDefinition* definition = findStep(step.name);
@@ -251,9 +291,11 @@ Result<std::shared_ptr<const SchemeResult>> applyScheme(const Scheme& scheme, co
             return fail(ErrorCode::NotFound, "no step named '" + step.name + "'");
         }
         if (definition->needsActivations && input.activations == nullptr) {
-            return fail(ErrorCode::Missing, "step '" + step.name + "' needs --activations FILE[:TENSOR]");
+            return fail(ErrorCode::Missing,
+                        "step '" + step.name + "' needs --activations FILE[:TENSOR]");
         }
-        Result<StepOutput> output = definition->apply(stepInput, Params(definition->params, step), ctx);
+        Result<StepOutput> output =
+            definition->apply(stepInput, Params(definition->params, step), ctx);
         if (!output) {
             Error error = output.error();
             error.what = "step '" + step.name + "': " + error.what;
@@ -273,14 +315,15 @@ Result<std::shared_ptr<const SchemeResult>> applyScheme(const Scheme& scheme, co
     fill(*result, std::move(*measurement), input.weights->rows(), input.weights->cols());
     result->quantized = std::move(quantized);
     if (input.activations != nullptr) {
-        const Result<double> error =
-            outputRelativeError({*input.activations, *stepInput.activations, *input.weights, *result->quantized}, ctx);
+        const Result<double> error = outputRelativeError(
+            {*input.activations, *stepInput.activations, *input.weights, *result->quantized}, ctx);
         if (!error) {
             return fail(error.error());
         }
         result->metrics.outputRelativeError = *error;
     }
-    result->seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+    result->seconds =
+        std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
     return std::shared_ptr<const SchemeResult>(std::move(result));
 }
 

@@ -1,12 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include <cstdint>
-#include <memory>
-#include <string>
-#include <utility>
-#include <vector>
-
 #include "core/base/job.hpp"
 #include "core/base/result.hpp"
 #include "core/io/tensor_source.hpp"
@@ -14,12 +8,19 @@
 #include "core/scheme/step.hpp"
 #include "core/stats/error_metrics.hpp"
 
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
 namespace loupe {
 
-/// A matrix and what a scheme may need beside it. Everything shared and immutable: copy into jobs by value.
+/// A matrix and what a scheme may need beside it. Everything shared and immutable: copy into jobs
+/// by value.
 struct SchemeInput {
     std::shared_ptr<const RowSource> weights;
-    int storedBits = 32;                           ///< bits of the stored dtype (a pruner alone keeps it)
+    int storedBits = 32;  ///< bits of the stored dtype (a pruner alone keeps it)
     std::shared_ptr<const RowSource> activations;  ///< [tokens, in], or null
     std::int64_t calibrationRows = 0;              ///< 0: all
     std::shared_ptr<const RowSource> gradients;    ///< or null
@@ -37,28 +38,32 @@ struct SchemeResult {
     double seconds = 0;
     std::vector<double> rowMse;  ///< per output channel
     std::vector<double> colMse;  ///< per input channel
-    std::vector<std::pair<std::int64_t, std::uint64_t>> codeUsage;  ///< code, how often; ascending; empty without codes or above 16 bits
+    std::vector<std::pair<std::int64_t, std::uint64_t>>
+        codeUsage;  ///< code, how often; ascending; empty without codes or above 16 bits
 };
 
 /// Applies a scheme and measures it in one streamed pass.
-/// @errors Invalid: NaN or infinite weights naming row and column; wrong shapes; Missing: activations or gradients
+/// @errors Invalid: NaN or infinite weights naming row and column; wrong shapes; Missing:
+/// activations or gradients
 /// @cost   O(rows·cols); memory O(rows + cols) for element-wise steps
 [[nodiscard]] Result<std::shared_ptr<const SchemeResult>> applyScheme(const Scheme& scheme,
                                                                       const SchemeInput& input,
                                                                       const JobContext& ctx = {});
 
-/// Opens `FILE[:TENSOR]` for `--activations` / `--gradients` and checks it against the weight (contract 4, Data).
-[[nodiscard]] Result<std::shared_ptr<const RowSource>> openActivations(const std::string& reference,
-                                                                       const std::string& weightName,
-                                                                       std::int64_t inFeatures);
+/// Opens `FILE[:TENSOR]` for `--activations` / `--gradients` and checks it against the weight
+/// (contract 4, Data).
+[[nodiscard]] Result<std::shared_ptr<const RowSource>> openActivations(
+    const std::string& reference, const std::string& weightName, std::int64_t inFeatures);
 
-/// The same for `--gradients`: without `:TENSOR` the tensor named like the weight; the weight's shape, read with `options`.
+/// The same for `--gradients`: without `:TENSOR` the tensor named like the weight; the weight's
+/// shape, read with `options`.
 [[nodiscard]] Result<std::shared_ptr<const RowSource>> openGradients(const std::string& reference,
                                                                      const std::string& weightName,
                                                                      const RowSource& weights,
                                                                      const OpenOptions& options);
 
-/// Writes `--output OUT.safetensors|OUT.npy` (contract 5) through a temporary file that is renamed when complete.
+/// Writes `--output OUT.safetensors|OUT.npy` (contract 5) through a temporary file that is renamed
+/// when complete.
 [[nodiscard]] Result<void> writeResult(const std::string& path,
                                        const TensorInfo& tensor,
                                        const SchemeResult& result,

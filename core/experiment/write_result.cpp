@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-// `--output`: the quantized tensor with its codes, scales, zero points and mask, streamed through a temporary file.
-#include <algorithm>
-#include <filesystem>
-
+// `--output`: the quantized tensor with its codes, scales, zero points and mask, streamed through a
+// temporary file.
 #include "core/experiment/pipeline.hpp"
 #include "core/io/npy_writer.hpp"
 #include "core/io/safetensors_writer.hpp"
 #include "core/quant/first_error.hpp"
+
+#include <algorithm>
+#include <filesystem>
 
 namespace loupe {
 
@@ -32,13 +33,17 @@ Result<void> writeRows(const RowSource& rows, const ByteSink& sink, const JobCon
     return {};
 }
 
-/// Stored [in, out] (a stack: experts of it): columns of the matrix become rows of the file, some columns at a time, so that
-/// the transposed tensor is never held as a whole.
-Result<void> writeTransposed(const RowSource& rows, std::int64_t stacks, const ByteSink& sink, const JobContext& ctx) {
+/// Stored [in, out] (a stack: experts of it): columns of the matrix become rows of the file, some
+/// columns at a time, so that the transposed tensor is never held as a whole.
+Result<void> writeTransposed(const RowSource& rows,
+                             std::int64_t stacks,
+                             const ByteSink& sink,
+                             const JobContext& ctx) {
     constexpr std::int64_t kBlockWeights = std::int64_t{16} << 20;
     const std::int64_t height = rows.rows() / stacks;
     const std::int64_t width = rows.cols();
-    const std::int64_t block = std::clamp<std::int64_t>(kBlockWeights / std::max<std::int64_t>(height, 1), 1, width);
+    const std::int64_t block =
+        std::clamp<std::int64_t>(kBlockWeights / std::max<std::int64_t>(height, 1), 1, width);
     const std::int64_t step = rowsPerChunk(width, kWeightsPerPiece);
     std::vector<float> transposed;
     std::vector<float> values;
@@ -50,7 +55,8 @@ Result<void> writeTransposed(const RowSource& rows, std::int64_t stacks, const B
                 ctx.checkpoint();
                 const std::int64_t count = std::min(step, height - first);
                 values.resize(static_cast<std::size_t>(count * width));
-                if (Result<void> done = rows.read(stack * height + first, count, values.data()); !done) {
+                if (Result<void> done = rows.read(stack * height + first, count, values.data());
+                    !done) {
                     return done;
                 }
                 for (std::int64_t row = 0; row < count; ++row) {
@@ -69,12 +75,17 @@ Result<void> writeTransposed(const RowSource& rows, std::int64_t stacks, const B
 }
 
 std::int64_t stackCount(const TensorInfo& tensor) {
-    return tensor.transposed && tensor.shape.size() == 3 ? std::max<std::int64_t>(tensor.shape[0], 1) : 1;
+    return tensor.transposed && tensor.shape.size() == 3
+               ? std::max<std::int64_t>(tensor.shape[0], 1)
+               : 1;
 }
 
-ByteProducer valuesOf(const TensorInfo& tensor, const QuantizedMatrix& matrix, const JobContext& ctx) {
+ByteProducer valuesOf(const TensorInfo& tensor,
+                      const QuantizedMatrix& matrix,
+                      const JobContext& ctx) {
     return [&tensor, &matrix, &ctx](const ByteSink& sink) {
-        return tensor.transposed ? writeTransposed(matrix, stackCount(tensor), sink, ctx) : writeRows(matrix, sink, ctx);
+        return tensor.transposed ? writeTransposed(matrix, stackCount(tensor), sink, ctx)
+                                 : writeRows(matrix, sink, ctx);
     };
 }
 
@@ -93,7 +104,9 @@ ByteProducer codesOf(const QuantizedMatrix& matrix, const JobContext& ctx) {
                 return done;
             }
             narrow.resize(codes.size());
-            std::transform(codes.begin(), codes.end(), narrow.begin(), [](std::int32_t code) { return static_cast<Code>(code); });
+            std::transform(codes.begin(), codes.end(), narrow.begin(), [](std::int32_t code) {
+                return static_cast<Code>(code);
+            });
             if (Result<void> done = sink(std::as_bytes(std::span(narrow))); !done) {
                 return done;
             }
@@ -122,7 +135,9 @@ template <class T>
 ByteProducer gridOf(const ScaleGrid& grid) {
     return [&grid](const ByteSink& sink) {
         std::vector<T> values(grid.values.size());
-        std::transform(grid.values.begin(), grid.values.end(), values.begin(), [](double x) { return static_cast<T>(x); });
+        std::transform(grid.values.begin(), grid.values.end(), values.begin(), [](double x) {
+            return static_cast<T>(x);
+        });
         return sink(std::as_bytes(std::span(values)));
     };
 }
@@ -134,7 +149,10 @@ std::vector<std::int64_t> gridShape(const ScaleGrid& grid) {
     return {grid.rows, grid.cols};
 }
 
-void addCodes(SafetensorsWriter& writer, const std::string& name, const QuantizedMatrix& matrix, const JobContext& ctx) {
+void addCodes(SafetensorsWriter& writer,
+              const std::string& name,
+              const QuantizedMatrix& matrix,
+              const JobContext& ctx) {
     const std::vector<std::int64_t> shape{matrix.rows(), matrix.cols()};
     const int bits = matrix.codeBits();
     if (bits <= 8) {
@@ -152,14 +170,18 @@ void addCodes(SafetensorsWriter& writer, const std::string& name, const Quantize
 
 }  // namespace
 
-Result<void> writeResult(const std::string& path, const TensorInfo& tensor, const SchemeResult& result, const JobContext& ctx) {
+Result<void> writeResult(const std::string& path,
+                         const TensorInfo& tensor,
+                         const SchemeResult& result,
+                         const JobContext& ctx) {
     const QuantizedMatrix& matrix = *result.quantized;
     const std::string extension = std::filesystem::path(path).extension().string();
     if (extension == ".npy") {
         return writeNpy(path, "fp32", tensor.shape, valuesOf(tensor, matrix, ctx));
     }
     if (extension != ".safetensors") {
-        return fail(ErrorCode::Unsupported, "cannot write '" + path + "': expected a name ending in .safetensors or .npy");
+        return fail(ErrorCode::Unsupported,
+                    "cannot write '" + path + "': expected a name ending in .safetensors or .npy");
     }
     SafetensorsWriter writer;
     writer.metadata("scheme", toString(result.scheme));
@@ -171,10 +193,14 @@ Result<void> writeResult(const std::string& path, const TensorInfo& tensor, cons
         writer.add(tensor.name + ".scale", "fp32", gridShape(*scales), gridOf<float>(*scales));
     }
     if (const ScaleGrid* zeroPoints = matrix.zeroPoints()) {
-        writer.add(tensor.name + ".zero_point", "int32", gridShape(*zeroPoints), gridOf<std::int32_t>(*zeroPoints));
+        writer.add(tensor.name + ".zero_point",
+                   "int32",
+                   gridShape(*zeroPoints),
+                   gridOf<std::int32_t>(*zeroPoints));
     }
     if (matrix.hasMask()) {
-        writer.add(tensor.name + ".mask", "bool", {matrix.rows(), matrix.cols()}, maskOf(matrix, ctx));
+        writer.add(
+            tensor.name + ".mask", "bool", {matrix.rows(), matrix.cols()}, maskOf(matrix, ctx));
     }
     return writer.write(path);
 }

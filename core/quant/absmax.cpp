@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Symmetric uniform quantization. scale = a/(2^(b-1)-1), code = clamp(round(w/scale)), w^ = scale·code.
+// Symmetric uniform quantization. scale = a/(2^(b-1)-1), code = clamp(round(w/scale)), w^ =
+// scale·code.
 #include "core/quant/uniform.hpp"
 #include "core/quant/uniform_params.hpp"
 
@@ -22,16 +23,28 @@ constexpr ParamSpec kClipValue{.name = "clip_value",
                                .implies = "clip=value",
                                .requiredWith = "clip=value",
                                .startText = "1"};
-constexpr ParamSpec kRangeParam{.name = "range",
-                                .type = ParamType::Choice,
-                                .defaultText = "restricted",
-                                .choices = kRange,
-                                .label = "Code range",
-                                .help = "restricted: scale = a/(2^(b-1)-1), codes +-(2^(b-1)-1). full: scale = 2a/(2^b-1), codes "
-                                        "-2^(b-1)..2^(b-1)-1. power: scale = a/2^(b-1), so +a would be 2^(b-1) and is clamped."};
+constexpr ParamSpec kRangeParam{
+    .name = "range",
+    .type = ParamType::Choice,
+    .defaultText = "restricted",
+    .choices = kRange,
+    .label = "Code range",
+    .help =
+        "restricted: scale = a/(2^(b-1)-1), codes +-(2^(b-1)-1). full: scale = 2a/(2^b-1), codes "
+        "-2^(b-1)..2^(b-1)-1. power: scale = a/2^(b-1), so +a would be 2^(b-1) and is clamped."};
 
-constexpr ParamSpec kParams[] = {kBits,     kPerParam,      kGroup, kClipParam, kClipValue,   kPercentile,
-                                 kRangeParam, kRoundingParam, kSeed,  kActBits,   kActPerParam, kActRangeParam};
+constexpr ParamSpec kParams[] = {kBits,
+                                 kPerParam,
+                                 kGroup,
+                                 kClipParam,
+                                 kClipValue,
+                                 kPercentile,
+                                 kRangeParam,
+                                 kRoundingParam,
+                                 kSeed,
+                                 kActBits,
+                                 kActPerParam,
+                                 kActRangeParam};
 
 }  // namespace
 
@@ -39,10 +52,14 @@ extern const StepDefinition kStep_absmax;
 const StepDefinition kStep_absmax{
     .id = "absmax",
     .title = "Absmax, symmetric",
-    .summary = "Divides by the largest magnitude of the group and rounds to integers; zero stays exactly zero.",
+    .summary =
+        "Divides by the largest magnitude of the group and rounds to integers; zero stays exactly "
+        "zero.",
     .source = "Dettmers et al. 2022, LLM.int8(), section 2 (arXiv:2208.07339)",
     .params = kParams,
-    .apply = [](const StepInput& input, const Params& params, const JobContext& ctx) { return applyUniform(input, params, false, ctx); },
+    .apply = [](const StepInput& input,
+                const Params& params,
+                const JobContext& ctx) { return applyUniform(input, params, false, ctx); },
     .shortTitle = [](const Params& params) { return uniformTitle("Absmax", params); }};
 
 }  // namespace loupe

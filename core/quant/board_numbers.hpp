@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "core/base/text.hpp"
+
 #include <array>
 #include <charconv>
 #include <functional>
@@ -8,8 +10,6 @@
 #include <optional>
 #include <string>
 #include <string_view>
-
-#include "core/base/text.hpp"
 
 namespace loupe {
 
@@ -22,8 +22,8 @@ namespace loupe {
     return text;
 }
 
-/// Numbers for a worked equation: six significant digits, or as many more as a reader needs to arrive at the same code from
-/// the weight and scale that are printed.
+/// Numbers for a worked equation: six significant digits, or as many more as a reader needs to
+/// arrive at the same code from the weight and scale that are printed.
 class BoardNumbers {
 public:
     /// @param agrees does (weight, scale), read back from their text, give the same code?
@@ -31,24 +31,31 @@ public:
         for (digits_ = 6; digits_ < 17; ++digits_) {
             weight_ = text(weight, digits_);
             scale_ = text(scale, digits_);
-            if (agrees(parseDouble(weight_).value_or(weight), parseDouble(scale_).value_or(scale))) {
+            if (agrees(parseDouble(weight_).value_or(weight),
+                       parseDouble(scale_).value_or(scale))) {
                 break;
             }
         }
     }
     [[nodiscard]] std::string number(double value) const { return text(value, digits_); }
     /// In parentheses where it is negative.
-    [[nodiscard]] std::string signedNumber(double value) const { return value < 0 ? joined({"(", number(value), ")"}) : number(value); }
+    [[nodiscard]] std::string signedNumber(double value) const {
+        return value < 0 ? joined({"(", number(value), ")"}) : number(value);
+    }
     [[nodiscard]] const std::string& weight() const { return weight_; }
     [[nodiscard]] const std::string& scale() const { return scale_; }
 
     /// `value` rounded to some significant digits, in the shortest form: locale-independent.
     [[nodiscard]] static std::string text(double value, int digits) {
         std::array<char, 64> buffer{};
-        const auto end =
-            std::to_chars(buffer.data(), buffer.data() + buffer.size(), value, std::chars_format::scientific, digits - 1).ptr;
-        const std::optional<double> rounded =
-            parseDouble(std::string_view(buffer.data(), static_cast<std::size_t>(end - buffer.data())));
+        const auto end = std::to_chars(buffer.data(),
+                                       buffer.data() + buffer.size(),
+                                       value,
+                                       std::chars_format::scientific,
+                                       digits - 1)
+                             .ptr;
+        const std::optional<double> rounded = parseDouble(
+            std::string_view(buffer.data(), static_cast<std::size_t>(end - buffer.data())));
         return shortest(rounded ? (*rounded == 0 ? 0.0 : *rounded) : value);
     }
 

@@ -1,11 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Rounds weights to a number format, on a scale that maps the group's absmax to the format's maximum if asked for.
-#include <algorithm>
-#include <bit>
-#include <cmath>
-#include <limits>
-#include <type_traits>
-
+// Rounds weights to a number format, on a scale that maps the group's absmax to the format's
+// maximum if asked for.
 #include "core/base/text.hpp"
 #include "core/base/worker_pool.hpp"
 #include "core/formats/codec.hpp"
@@ -14,6 +9,12 @@
 #include "core/quant/first_error.hpp"
 #include "core/quant/uniform.hpp"
 #include "core/scheme/step.hpp"
+
+#include <algorithm>
+#include <bit>
+#include <cmath>
+#include <limits>
+#include <type_traits>
 
 namespace loupe {
 
@@ -48,7 +49,8 @@ const std::array kParams{
               .defaultText = "none",
               .choices = kScale,
               .label = "Scale per",
-              .help = "none: values as they are. Else w/scale is rounded, with scale = max|w| / largest value of the format, over "
+              .help = "none: values as they are. Else w/scale is rounded, with scale = max|w| / "
+                      "largest value of the format, over "
                       "the tensor, each row or each group."},
     ParamSpec{.name = "group",
               .type = ParamType::Integer,
@@ -56,7 +58,8 @@ const std::array kParams{
               .min = 1,
               .max = 1 << 30,
               .label = "Group size",
-              .help = "Neighbouring inputs of a row that share a scale; the last group of a row may be shorter.",
+              .help = "Neighbouring inputs of a row that share a scale; the last group of a row "
+                      "may be shorter.",
               .unit = "weights",
               .powersOfTwo = true,
               .onlyWith = "scale=group",
@@ -67,23 +70,26 @@ const std::array kParams{
               .defaultText = "",
               .choices = kOverflow,
               .label = "Overflow",
-              .help = "special: infinity, or NaN where the format has none. saturate: the largest finite value. Absent: special for "
+              .help = "special: infinity, or NaN where the format has none. saturate: the largest "
+                      "finite value. Absent: special for "
                       "formats with infinities, saturate for the others."},
     ParamSpec{.name = "rounding",
               .type = ParamType::Choice,
               .defaultText = "nearest",
               .choices = kRounding,
               .label = "Rounding",
-              .help = "nearest: ties to even. away: ties away from zero. zero: truncation. stochastic: up with probability equal "
+              .help = "nearest: ties to even. away: ties away from zero. zero: truncation. "
+                      "stochastic: up with probability equal "
                       "to the fraction."},
-    ParamSpec{.name = "seed",
-              .type = ParamType::Integer,
-              .defaultText = "0",
-              .min = 0,
-              .max = 9007199254740991.0,
-              .label = "Seed",
-              .help = "Of the random numbers: each depends on the seed and the element's index alone.",
-              .onlyWith = "rounding=stochastic"}};
+    ParamSpec{
+        .name = "seed",
+        .type = ParamType::Integer,
+        .defaultText = "0",
+        .min = 0,
+        .max = 9007199254740991.0,
+        .label = "Seed",
+        .help = "Of the random numbers: each depends on the seed and the element's index alone.",
+        .onlyWith = "rounding=stochastic"}};
 
 struct CastSpec {
     const NumberFormat* format = nullptr;
@@ -96,7 +102,9 @@ struct CastSpec {
 /// Weights rounded to a format: keeps the source and the scales, rounds rows on demand.
 class CastMatrix final : public QuantizedMatrix {
 public:
-    CastMatrix(std::shared_ptr<const RowSource> source, const CastSpec& spec, std::shared_ptr<const UniformMatrix> ranges)
+    CastMatrix(std::shared_ptr<const RowSource> source,
+               const CastSpec& spec,
+               std::shared_ptr<const UniformMatrix> ranges)
         : source_(std::move(source)), spec_(spec) {
         if (isInteger() && spec_.format->bits <= kTableBits) {
             for (std::uint64_t code = 0; code < std::uint64_t{1} << spec_.format->bits; ++code) {
@@ -115,16 +123,21 @@ public:
     [[nodiscard]] std::int64_t rows() const override { return source_->rows(); }
     [[nodiscard]] std::int64_t cols() const override { return source_->cols(); }
     [[nodiscard]] bool isDouble() const override { return source_->isDouble(); }
-    [[nodiscard]] Result<void> read(std::int64_t first, std::int64_t count, float* out) const override {
+    [[nodiscard]] Result<void> read(std::int64_t first,
+                                    std::int64_t count,
+                                    float* out) const override {
         if (!isDouble()) {
             return roundRows(first, count, out, nullptr);
         }
         std::vector<double> values(static_cast<std::size_t>(count * cols()));
         Result<void> done = roundRows(first, count, values.data(), nullptr);
-        std::transform(values.begin(), values.end(), out, [](double x) { return static_cast<float>(x); });
+        std::transform(
+            values.begin(), values.end(), out, [](double x) { return static_cast<float>(x); });
         return done;
     }
-    [[nodiscard]] Result<void> read(std::int64_t first, std::int64_t count, double* out) const override {
+    [[nodiscard]] Result<void> read(std::int64_t first,
+                                    std::int64_t count,
+                                    double* out) const override {
         if (isDouble()) {
             return roundRows(first, count, out, nullptr);
         }
@@ -133,13 +146,18 @@ public:
         std::copy(values.begin(), values.end(), out);
         return done;
     }
-    void release(std::int64_t first, std::int64_t count) const override { source_->release(first, count); }
+    void release(std::int64_t first, std::int64_t count) const override {
+        source_->release(first, count);
+    }
 
     /// Small codes, and integers: a code of an integer format is its value.
     [[nodiscard]] bool hasCodes() const override {
-        return isInteger() ? spec_.format->integer.max <= std::numeric_limits<std::int32_t>::max() : spec_.format->bits <= 8;
+        return isInteger() ? spec_.format->integer.max <= std::numeric_limits<std::int32_t>::max()
+                           : spec_.format->bits <= 8;
     }
-    [[nodiscard]] Result<void> codes(std::int64_t first, std::int64_t count, std::int32_t* out) const override {
+    [[nodiscard]] Result<void> codes(std::int64_t first,
+                                     std::int64_t count,
+                                     std::int32_t* out) const override {
         if (!hasCodes()) {
             return QuantizedMatrix::codes(first, count, out);
         }
@@ -154,22 +172,30 @@ public:
         if (!hasCodes()) {
             return {0, -1};
         }
-        return isInteger() ? std::pair{spec_.format->integer.min, spec_.format->integer.max}
-                           : std::pair{std::int64_t{0}, (std::int64_t{1} << spec_.format->bits) - 1};
+        return isInteger()
+                   ? std::pair{spec_.format->integer.min, spec_.format->integer.max}
+                   : std::pair{std::int64_t{0}, (std::int64_t{1} << spec_.format->bits) - 1};
     }
     [[nodiscard]] int codeBits() const override { return hasCodes() ? spec_.format->bits : 0; }
-    [[nodiscard]] bool codesUnsigned() const override { return !isInteger() || spec_.format->integer.min >= 0; }
-    [[nodiscard]] const ScaleGrid* scales() const override { return spec_.scaled ? &scales_ : nullptr; }
+    [[nodiscard]] bool codesUnsigned() const override {
+        return !isInteger() || spec_.format->integer.min >= 0;
+    }
+    [[nodiscard]] const ScaleGrid* scales() const override {
+        return spec_.scaled ? &scales_ : nullptr;
+    }
     [[nodiscard]] std::vector<Level> levels(std::int64_t row, std::int64_t col) const override;
-    [[nodiscard]] std::optional<std::pair<double, double>> clipInterval(std::int64_t row, std::int64_t col) const override;
-    [[nodiscard]] std::pair<std::int64_t, std::int64_t> groupColumns(std::int64_t, std::int64_t col) const override {
+    [[nodiscard]] std::optional<std::pair<double, double>> clipInterval(
+        std::int64_t row, std::int64_t col) const override;
+    [[nodiscard]] std::pair<std::int64_t, std::int64_t> groupColumns(
+        std::int64_t, std::int64_t col) const override {
         if (!spec_.scaled || spec_.per != ScalePer::Group) {
             return {0, cols()};
         }
         const std::int64_t first = col / spec_.group * spec_.group;
         return {first, std::min(first + spec_.group, cols())};
     }
-    [[nodiscard]] std::vector<EquationLine> explain(std::int64_t row, std::int64_t col) const override;
+    [[nodiscard]] std::vector<EquationLine> explain(std::int64_t row,
+                                                    std::int64_t col) const override;
 
 private:
     [[nodiscard]] bool isInteger() const { return spec_.format->kind == FormatKind::Integer; }
@@ -179,20 +205,27 @@ private:
         }
         const double exact = bound / most;
         return isDouble() ? std::max(exact, std::numeric_limits<double>::denorm_min())
-                          : static_cast<double>(std::max(static_cast<float>(exact), std::numeric_limits<float>::denorm_min()));
+                          : static_cast<double>(std::max(static_cast<float>(exact),
+                                                         std::numeric_limits<float>::denorm_min()));
     }
     [[nodiscard]] double scaleAt(std::int64_t row, std::int64_t col) const {
         if (!spec_.scaled) {
             return 1;
         }
         const std::int64_t r = scales_.rows == 1 ? 0 : row;
-        return scales_.values[static_cast<std::size_t>(r * scales_.cols + (spec_.per == ScalePer::Group ? col / spec_.group : 0))];
+        return scales_.values[static_cast<std::size_t>(
+            r * scales_.cols + (spec_.per == ScalePer::Group ? col / spec_.group : 0))];
     }
     /// values[] = the rounded rows; codes[] too if it is given.
     template <class T>
-    [[nodiscard]] Result<void> roundRows(std::int64_t first, std::int64_t count, T* values, std::int32_t* codes) const;
+    [[nodiscard]] Result<void> roundRows(std::int64_t first,
+                                         std::int64_t count,
+                                         T* values,
+                                         std::int32_t* codes) const;
     template <class T>
-    [[nodiscard]] Result<void> codesOf(std::span<const T> values, const EncodeOptions& options, std::int32_t* codes) const;
+    [[nodiscard]] Result<void> codesOf(std::span<const T> values,
+                                       const EncodeOptions& options,
+                                       std::int32_t* codes) const;
 
     [[nodiscard]] std::int32_t shownCode(std::uint64_t code) const;
 
@@ -215,21 +248,26 @@ std::int32_t CastMatrix::shownCode(std::uint64_t code) const {
 }
 
 template <class T>
-Result<void> CastMatrix::codesOf(std::span<const T> values, const EncodeOptions& options, std::int32_t* codes) const {
+Result<void> CastMatrix::codesOf(std::span<const T> values,
+                                 const EncodeOptions& options,
+                                 std::int32_t* codes) const {
     if constexpr (std::is_same_v<T, float>) {
         if (spec_.format->bits <= kTableBits) {
             std::vector<std::uint16_t> encoded(values.size());
             if (Result<void> done = encodeArray(*spec_.format, values, encoded, options); !done) {
                 return done;
             }
-            std::transform(encoded.begin(), encoded.end(), codes, [&](std::uint16_t code) { return shownCode(code); });
+            std::transform(encoded.begin(), encoded.end(), codes, [&](std::uint16_t code) {
+                return shownCode(code);
+            });
             return {};
         }
     }
     EncodeOptions each = options;
     for (std::size_t i = 0; i < values.size(); ++i) {
         each.index = options.index + i;
-        const Result<std::uint64_t> code = encode(*spec_.format, static_cast<double>(values[i]), each);
+        const Result<std::uint64_t> code =
+            encode(*spec_.format, static_cast<double>(values[i]), each);
         if (!code) {
             return fail(code.error());
         }
@@ -239,7 +277,10 @@ Result<void> CastMatrix::codesOf(std::span<const T> values, const EncodeOptions&
 }
 
 template <class T>
-Result<void> CastMatrix::roundRows(std::int64_t first, std::int64_t count, T* values, std::int32_t* codes) const {
+Result<void> CastMatrix::roundRows(std::int64_t first,
+                                   std::int64_t count,
+                                   T* values,
+                                   std::int32_t* codes) const {
     if (Result<void> done = source_->read(first, count, values); !done) {
         return done;
     }
@@ -248,22 +289,28 @@ Result<void> CastMatrix::roundRows(std::int64_t first, std::int64_t count, T* va
     const T most = static_cast<T>(limits(*spec_.format).max);
     for (std::int64_t row = first; row < first + count; ++row) {
         for (std::int64_t col = 0; col < width; col += step) {
-            const std::span<T> part(values + (row - first) * width + col, static_cast<std::size_t>(std::min(step, width - col)));
+            const std::span<T> part(values + (row - first) * width + col,
+                                    static_cast<std::size_t>(std::min(step, width - col)));
             const T scale = static_cast<T>(scaleAt(row, col));
             if (spec_.scaled) {
                 for (T& x : part) {
-                    // The bound maps to the maximum; where the scale was rounded down it must not overflow by an ulp.
+                    // The bound maps to the maximum; where the scale was rounded down it must not
+                    // overflow by an ulp.
                     x = std::clamp(x / scale, -most, most);
                 }
             }
             EncodeOptions options = spec_.options;
             options.index = static_cast<std::uint64_t>(row * width + col);
             if (codes != nullptr) {
-                if (Result<void> done = codesOf<T>(part, options, codes + (row - first) * width + col); !done) {
+                if (Result<void> done =
+                        codesOf<T>(part, options, codes + (row - first) * width + col);
+                    !done) {
                     return done;
                 }
             }
-            if (Result<void> done = roundTrip(*spec_.format, std::span<const T>(part), part, options); !done) {
+            if (Result<void> done =
+                    roundTrip(*spec_.format, std::span<const T>(part), part, options);
+                !done) {
                 return done;
             }
             if (spec_.scaled) {
@@ -285,19 +332,24 @@ std::vector<Level> CastMatrix::levels(std::int64_t row, std::int64_t col) const 
     const double scale = scaleAt(row, col);
     for (std::uint64_t code = 0; code < std::uint64_t{1} << spec_.format->bits; ++code) {
         const double value = decode(*spec_.format, code);
-        const bool unused = isInteger() && (value < static_cast<double>(spec_.format->integer.min) ||
-                                            value > static_cast<double>(spec_.format->integer.max));
+        const bool unused =
+            isInteger() && (value < static_cast<double>(spec_.format->integer.min) ||
+                            value > static_cast<double>(spec_.format->integer.max));
         if (std::isfinite(value) && !unused) {
             const double scaled = scale * value;
-            levels.push_back({isInteger() ? static_cast<std::int64_t>(value) : static_cast<std::int64_t>(code),
-                              isDouble() ? scaled : static_cast<double>(static_cast<float>(scaled))});
+            levels.push_back(
+                {isInteger() ? static_cast<std::int64_t>(value) : static_cast<std::int64_t>(code),
+                 isDouble() ? scaled : static_cast<double>(static_cast<float>(scaled))});
         }
     }
-    std::stable_sort(levels.begin(), levels.end(), [](const Level& a, const Level& b) { return a.value < b.value; });
+    std::stable_sort(levels.begin(), levels.end(), [](const Level& a, const Level& b) {
+        return a.value < b.value;
+    });
     return levels;
 }
 
-std::optional<std::pair<double, double>> CastMatrix::clipInterval(std::int64_t row, std::int64_t col) const {
+std::optional<std::pair<double, double>> CastMatrix::clipInterval(std::int64_t row,
+                                                                  std::int64_t col) const {
     const FormatLimits range = limits(*spec_.format);
     const double scale = scaleAt(row, col);
     return std::pair{range.min * scale, range.max * scale};
@@ -313,7 +365,8 @@ std::vector<EquationLine> CastMatrix::explain(std::int64_t row, std::int64_t col
     const double result = rounded[static_cast<std::size_t>(col)];
     const double scale = scaleAt(row, col);
     const double scaled =
-        isDouble() ? weight / scale : static_cast<double>(static_cast<float>(weight) / static_cast<float>(scale));
+        isDouble() ? weight / scale
+                   : static_cast<double>(static_cast<float>(weight) / static_cast<float>(scale));
     EncodeOptions options = spec_.options;
     options.index = static_cast<std::uint64_t>(row * cols() + col);
     const Result<EncodedNumber> number = encodeValue(*spec_.format, scaled, options);
@@ -325,19 +378,32 @@ std::vector<EquationLine> CastMatrix::explain(std::int64_t row, std::int64_t col
     std::vector<EquationLine> lines;
     if (spec_.scaled) {
         const double most = limits(*spec_.format).max;
-        lines.push_back({"scale", board.number(scale * most) + " / " + board.number(most), board.scale(), "largest |w| over the largest " + name});
-        lines.push_back({"scaled", board.weight() + " / " + board.scale(), board.number(scaled), {}});
+        lines.push_back({"scale",
+                         board.number(scale * most) + " / " + board.number(most),
+                         board.scale(),
+                         "largest |w| over the largest " + name});
+        lines.push_back(
+            {"scaled", board.weight() + " / " + board.scale(), board.number(scaled), {}});
     }
     const bool integer = isInteger();
     const std::string nearestText = shortest(number->value);
     const std::string operand = spec_.scaled ? board.number(scaled) : shortest(weight);
-    lines.push_back({"rounds to", name + "(" + operand + ")", nearestText,
-                     number->overflow ? "beyond the format's range" : (number->isExact ? "exact" : "")});
-    lines.push_back({"code", integer ? nearestText : number->binary, integer ? nearestText : number->bitsHex, {}});
+    lines.push_back(
+        {"rounds to",
+         name + "(" + operand + ")",
+         nearestText,
+         number->overflow ? "beyond the format's range" : (number->isExact ? "exact" : "")});
+    lines.push_back({"code",
+                     integer ? nearestText : number->binary,
+                     integer ? nearestText : number->bitsHex,
+                     {}});
     if (spec_.scaled) {
         lines.push_back({"becomes", board.scale() + " · " + nearestText, board.number(result), {}});
     }
-    lines.push_back({"error", shortest(weight) + " - " + board.signedNumber(result), board.number(weight - result), {}});
+    lines.push_back({"error",
+                     shortest(weight) + " - " + board.signedNumber(result),
+                     board.number(weight - result),
+                     {}});
     return lines;
 }
 
@@ -345,7 +411,8 @@ Result<StepOutput> applyCast(const StepInput& input, const Params& params, const
     CastSpec spec;
     spec.format = findFormat(params.text("format"));
     if (spec.format == nullptr) {
-        return fail(ErrorCode::NotFound, "no format named '" + std::string(params.text("format")) + "'");
+        return fail(ErrorCode::NotFound,
+                    "no format named '" + std::string(params.text("format")) + "'");
     }
     spec.options.overflow = parseOverflow(params.text("overflow")).value_or(Overflow::Default);
     spec.options.rounding = parseRounding(params.text("rounding")).value_or(Rounding::Nearest);
@@ -356,18 +423,23 @@ Result<StepOutput> applyCast(const StepInput& input, const Params& params, const
     StepOutput output;
     output.bitsPerWeight = spec.format->bitsPerWeight;
     if (spec.scaled) {
-        spec.per = params.is("scale", "row") ? ScalePer::Row : (params.is("scale", "group") ? ScalePer::Group : ScalePer::Tensor);
+        spec.per = params.is("scale", "row")
+                       ? ScalePer::Row
+                       : (params.is("scale", "group") ? ScalePer::Group : ScalePer::Tensor);
         UniformSpec range;
         range.per = spec.per;
         range.group = spec.group;
-        Result<std::shared_ptr<const UniformMatrix>> found = makeUniform(input.weights, range, ctx, false);
+        Result<std::shared_ptr<const UniformMatrix>> found =
+            makeUniform(input.weights, range, ctx, false);
         if (!found) {
             return fail(found.error());
         }
         ranges = *found;
-        const double weights = static_cast<double>(input.weights->rows()) * static_cast<double>(input.weights->cols());
+        const double weights =
+            static_cast<double>(input.weights->rows()) * static_cast<double>(input.weights->cols());
         if (weights > 0) {
-            output.bitsPerWeight += 16 * static_cast<double>(ranges->scales()->values.size()) / weights;
+            output.bitsPerWeight +=
+                16 * static_cast<double>(ranges->scales()->values.size()) / weights;
         }
     }
     output.weights = std::make_shared<CastMatrix>(input.weights, spec, ranges);
@@ -376,7 +448,8 @@ Result<StepOutput> applyCast(const StepInput& input, const Params& params, const
 
 std::string castTitle(const Params& params) {
     const NumberFormat* format = findFormat(params.text("format"));
-    std::string text = format != nullptr ? std::string(format->title) : std::string(params.text("format"));
+    std::string text =
+        format != nullptr ? std::string(format->title) : std::string(params.text("format"));
     if (params.is("scale", "group")) {
         text += ", group " + std::string(params.text("group"));
     } else if (!params.is("scale", "none")) {
@@ -395,12 +468,13 @@ std::string castTitle(const Params& params) {
 }  // namespace
 
 extern const StepDefinition kStep_cast;
-const StepDefinition kStep_cast{.id = "cast",
-                                .title = "Cast to a format",
-                                .summary = "Rounds each weight to the nearest value of a number format, scaled if asked for.",
-                                .source = "OCP OFP8 rev. 1.0, section 5; IEEE 754-2019, section 4.3",
-                                .params = kParams,
-                                .apply = applyCast,
-                                .shortTitle = castTitle};
+const StepDefinition kStep_cast{
+    .id = "cast",
+    .title = "Cast to a format",
+    .summary = "Rounds each weight to the nearest value of a number format, scaled if asked for.",
+    .source = "OCP OFP8 rev. 1.0, section 5; IEEE 754-2019, section 4.3",
+    .params = kParams,
+    .apply = applyCast,
+    .shortTitle = castTitle};
 
 }  // namespace loupe

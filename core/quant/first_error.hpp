@@ -1,16 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "core/base/result.hpp"
+
 #include <cstdint>
 #include <limits>
 #include <mutex>
 #include <utility>
 
-#include "core/base/result.hpp"
-
 namespace loupe {
 
-/// The error of the lowest index among those that parallel work met: the same one whatever the number of threads.
+/// The error of the lowest index among those that parallel work met: the same one whatever the
+/// number of threads.
 class FirstError {
 public:
     void report(std::int64_t index, Error error) {

@@ -1,23 +1,24 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include <cstdint>
-#include <vector>
-
 #include "core/io/tensor_source.hpp"
 #include "core/stats/error_metrics.hpp"
+
+#include <cstdint>
+#include <vector>
 
 namespace loupe {
 
 /// What one pass over weights and their quantized values finds.
 struct Measurement {
     ErrorSums sums;
-    std::uint64_t zeros = 0;    ///< quantized values that are +-0
-    std::uint64_t clipped = 0;  ///< weights outside of their clipping interval
+    std::uint64_t zeros = 0;         ///< quantized values that are +-0
+    std::uint64_t clipped = 0;       ///< weights outside of their clipping interval
     std::vector<double> rowSquared;  ///< sum of squared errors of each row
     std::vector<double> colSquared;
     std::int64_t firstCode = 0;
-    std::vector<std::uint64_t> codeCounts;  ///< of codes firstCode, firstCode + 1, ...; empty without codes
+    std::vector<std::uint64_t>
+        codeCounts;  ///< of codes firstCode, firstCode + 1, ...; empty without codes
 };
 
 /// A quantized matrix that was measured while it was made.

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "core/quant/range_search.hpp"
 
+#include "core/base/text.hpp"
+
 #include <algorithm>
 #include <array>
 #include <cmath>
 #include <limits>
 #include <type_traits>
-
-#include "core/base/text.hpp"
 
 namespace loupe {
 
@@ -20,8 +20,12 @@ UniformGrid<T> gridFor(const UniformSpec& spec, T low, T high) {
     double exact = 0;
     if (spec.asymmetric) {
         exact = (static_cast<double>(high) - static_cast<double>(low)) / steps;
-        // Where the interval is narrow and far from zero, the zero point would outgrow what T counts exactly.
-        exact = std::max(exact, std::max(std::fabs(static_cast<double>(low)), std::fabs(static_cast<double>(high))) * 0x1p-21);
+        // Where the interval is narrow and far from zero, the zero point would outgrow what T
+        // counts exactly.
+        exact = std::max(
+            exact,
+            std::max(std::fabs(static_cast<double>(low)), std::fabs(static_cast<double>(high))) *
+                0x1p-21);
     } else if (spec.range == GridRange::Power) {
         exact = static_cast<double>(high) / std::ldexp(1.0, spec.bits - 1);
     } else {
@@ -35,7 +39,8 @@ UniformGrid<T> gridFor(const UniformSpec& spec, T low, T high) {
     }
     grid.scale = std::max(static_cast<T>(exact), std::numeric_limits<T>::denorm_min());
     if (spec.asymmetric) {
-        grid.zeroPoint = spec.codeMin() - static_cast<std::int64_t>(std::nearbyint(low / grid.scale));
+        grid.zeroPoint =
+            spec.codeMin() - static_cast<std::int64_t>(std::nearbyint(low / grid.scale));
     }
     if (spec.clip != ClipRule::None) {
         grid.low = low;
@@ -43,7 +48,8 @@ UniformGrid<T> gridFor(const UniformSpec& spec, T low, T high) {
     }
     if (spec.range == GridRange::Power) {
         // Codes stop one short of +bound: what would round to 2^(b-1) is clamped.
-        grid.high = std::min(grid.high, static_cast<T>(grid.scale * (static_cast<T>(spec.codeMax()) + T(0.5))));
+        grid.high = std::min(
+            grid.high, static_cast<T>(grid.scale * (static_cast<T>(spec.codeMax()) + T(0.5))));
     }
     return grid;
 }
@@ -56,14 +62,16 @@ GroupExtent<T> extentOf(std::span<const T> values, std::int64_t& badIndex) {
     }
     T low = values[0];
     T high = values[0];
-    T sum = 0;  // of x - x: NaN as soon as one value is NaN or infinite, and the loop stays branch-free
+    T sum =
+        0;  // of x - x: NaN as soon as one value is NaN or infinite, and the loop stays branch-free
     for (const T x : values) {
         low = x < low ? x : low;
         high = x > high ? x : high;
         sum += x - x;
     }
     if (sum != 0) {
-        const auto bad = std::find_if(values.begin(), values.end(), [](T x) { return !std::isfinite(x); });
+        const auto bad =
+            std::find_if(values.begin(), values.end(), [](T x) { return !std::isfinite(x); });
         badIndex = bad - values.begin();
     }
     return {low, high};
@@ -91,7 +99,9 @@ std::pair<T, T> fixedInterval(const UniformSpec& spec) {
 }
 
 template <class T>
-Result<T> searchMse(T absmax, const ErrorEvaluator<T>& evaluate, std::vector<std::pair<double, double>>* tried) {
+Result<T> searchMse(T absmax,
+                    const ErrorEvaluator<T>& evaluate,
+                    std::vector<std::pair<double, double>>* tried) {
     constexpr int kCandidates = 256;
     constexpr int kGoldenSteps = 8;
     if (absmax == 0) {
@@ -99,7 +109,8 @@ Result<T> searchMse(T absmax, const ErrorEvaluator<T>& evaluate, std::vector<std
     }
     std::vector<T> bounds(kCandidates);
     for (int k = 1; k <= kCandidates; ++k) {
-        bounds[static_cast<std::size_t>(k - 1)] = static_cast<T>(static_cast<double>(absmax) * k / kCandidates);
+        bounds[static_cast<std::size_t>(k - 1)] =
+            static_cast<T>(static_cast<double>(absmax) * k / kCandidates);
     }
     std::vector<double> sums(kCandidates, 0.0);
     if (Result<void> done = evaluate(bounds, sums); !done) {
@@ -168,7 +179,8 @@ void addMagnitudes(std::span<const T> values, T absmax, std::span<std::uint64_t>
     const double width = static_cast<double>(absmax) / static_cast<double>(kEntropyBins);
     for (const T x : values) {
         const double magnitude = std::fabs(static_cast<double>(x));
-        auto bin = static_cast<std::int64_t>(magnitude / static_cast<double>(absmax) * static_cast<double>(kEntropyBins));
+        auto bin = static_cast<std::int64_t>(magnitude / static_cast<double>(absmax) *
+                                             static_cast<double>(kEntropyBins));
         bin = std::min(bin, kEntropyBins - 1);
         if (magnitude < static_cast<double>(bin) * width) {
             --bin;
@@ -183,9 +195,9 @@ namespace {
 
 /// Prefix sums that give any interval's share of KL(P || Q) in O(1).
 struct EntropyTables {
-    std::vector<double> counts;     ///< of all bins before i
-    std::vector<double> nonEmpty;   ///< bins before i that are not empty
-    std::vector<double> plogp;      ///< sum of c·ln c before i
+    std::vector<double> counts;    ///< of all bins before i
+    std::vector<double> nonEmpty;  ///< bins before i that are not empty
+    std::vector<double> plogp;     ///< sum of c·ln c before i
 };
 
 EntropyTables entropyTables(std::span<const std::uint64_t> bins) {
@@ -203,9 +215,12 @@ EntropyTables entropyTables(std::span<const std::uint64_t> bins) {
     return tables;
 }
 
-/// KL(P || Q) with P = the first `end` bins, the rest added to the last one; Q from the unsaturated bins.
+/// KL(P || Q) with P = the first `end` bins, the rest added to the last one; Q from the unsaturated
+/// bins.
 double divergence(const EntropyTables& tables, std::int64_t end, std::int64_t intervals) {
-    const auto at = [](const std::vector<double>& sums, std::int64_t i) { return sums[static_cast<std::size_t>(i)]; };
+    const auto at = [](const std::vector<double>& sums, std::int64_t i) {
+        return sums[static_cast<std::size_t>(i)];
+    };
     const double total = tables.counts.back();
     const double inside = at(tables.counts, end);
     const double tail = total - inside;
@@ -213,7 +228,8 @@ double divergence(const EntropyTables& tables, std::int64_t end, std::int64_t in
     if (inside == 0 || (last == 0 && tail > 0)) {
         return std::numeric_limits<double>::infinity();
     }
-    // sum p ln p with the last bin saturated, in counts; then minus sum p ln q, interval by interval.
+    // sum p ln p with the last bin saturated, in counts; then minus sum p ln q, interval by
+    // interval.
     double sum = at(tables.plogp, end - 1);
     sum += last + tail > 0 ? (last + tail) * std::log(last + tail) : 0;
     std::int64_t first = 0;
@@ -285,24 +301,27 @@ std::pair<T, T> groupInterval(const UniformSpec& spec,
     }
     T bound = absmax;
     switch (spec.clip) {
-        case ClipRule::None: break;
-        case ClipRule::Value: return fixedInterval<T>(spec);
+        case ClipRule::None:
+            break;
+        case ClipRule::Value:
+            return fixedInterval<T>(spec);
         case ClipRule::Percentile:
             scratch.assign(values.begin(), values.end());
             bound = percentileOfMagnitudes(std::span<T>(scratch), spec.percentile);
             break;
         case ClipRule::Mse: {
-            const Result<T> found = searchMse<T>(absmax, [&](std::span<const T> bounds, std::span<double> sums) -> Result<void> {
-                ctx.checkpoint();
-                std::vector<UniformGrid<T>> grids;
-                grids.reserve(bounds.size());
-                for (const T candidate : bounds) {
-                    const auto [low, high] = intervalFor(spec, extent, candidate);
-                    grids.push_back(gridFor(spec, low, high));
-                }
-                squaredErrors<T>(spec, values, grids, sums);
-                return {};
-            });
+            const Result<T> found = searchMse<T>(
+                absmax, [&](std::span<const T> bounds, std::span<double> sums) -> Result<void> {
+                    ctx.checkpoint();
+                    std::vector<UniformGrid<T>> grids;
+                    grids.reserve(bounds.size());
+                    for (const T candidate : bounds) {
+                        const auto [low, high] = intervalFor(spec, extent, candidate);
+                        grids.push_back(gridFor(spec, low, high));
+                    }
+                    squaredErrors<T>(spec, values, grids, sums);
+                    return {};
+                });
             bound = *found;
             break;
         }
@@ -310,7 +329,8 @@ std::pair<T, T> groupInterval(const UniformSpec& spec,
             std::vector<std::uint64_t> counts(static_cast<std::size_t>(kEntropyBins), 0);
             addMagnitudes(values, absmax, std::span<std::uint64_t>(counts));
             const std::int64_t edge = searchEntropy(counts, spec.bits, ctx);
-            bound = static_cast<T>(static_cast<double>(absmax) * static_cast<double>(edge) / static_cast<double>(kEntropyBins));
+            bound = static_cast<T>(static_cast<double>(absmax) * static_cast<double>(edge) /
+                                   static_cast<double>(kEntropyBins));
             break;
         }
     }
@@ -318,17 +338,22 @@ std::pair<T, T> groupInterval(const UniformSpec& spec,
 }
 
 template <class T>
-void squaredErrors(const UniformSpec& spec, std::span<const T> values, std::span<const UniformGrid<T>> grids, std::span<double> sums) {
+void squaredErrors(const UniformSpec& spec,
+                   std::span<const T> values,
+                   std::span<const UniformGrid<T>> grids,
+                   std::span<double> sums) {
     if constexpr (std::is_same_v<T, float>) {
         const UniformKernels& kernels = uniformKernels();
         for (std::size_t g = 0; g < grids.size(); ++g) {
             const KernelGrid grid = kernelGrid(spec, grids[g].scale, grids[g].zeroPoint, 0, 0);
-            sums[g] += kernels.squaredError(values.data(), static_cast<std::int64_t>(values.size()), grid);
+            sums[g] +=
+                kernels.squaredError(values.data(), static_cast<std::int64_t>(values.size()), grid);
         }
         return;
     }
     constexpr std::size_t kLanes = 4;
-    // 1.5·2^(digits): adding and taking it away rounds to the nearest integer, ties to even, for |x| < 2^(digits - 2).
+    // 1.5·2^(digits): adding and taking it away rounds to the nearest integer, ties to even, for
+    // |x| < 2^(digits - 2).
     const T magic = std::ldexp(T(1.5), std::numeric_limits<T>::digits - 1);
     for (std::size_t g = 0; g < grids.size(); ++g) {
         const T scale = grids[g].scale;
@@ -356,16 +381,24 @@ void squaredErrors(const UniformSpec& spec, std::span<const T> values, std::span
     }
 }
 
-#define LOUPE_INSTANTIATE(T)                                                                                              \
-    template UniformGrid<T> gridFor(const UniformSpec&, T, T);                                                            \
-    template GroupExtent<T> extentOf(std::span<const T>, std::int64_t&);                                                  \
-    template std::pair<T, T> fixedInterval(const UniformSpec&);                                                           \
-    template std::pair<T, T> intervalFor(const UniformSpec&, const GroupExtent<T>&, T);                                   \
-    template Result<T> searchMse(T, const ErrorEvaluator<T>&, std::vector<std::pair<double, double>>*);                   \
-    template void addMagnitudes(std::span<const T>, T, std::span<std::uint64_t>);                                         \
-    template T percentileOfMagnitudes(std::span<T>, double);                                                              \
-    template void squaredErrors(const UniformSpec&, std::span<const T>, std::span<const UniformGrid<T>>, std::span<double>); \
-    template std::pair<T, T> groupInterval(const UniformSpec&, std::span<const T>, const GroupExtent<T>&, std::vector<T>&, const JobContext&);
+#define LOUPE_INSTANTIATE(T)                                                            \
+    template UniformGrid<T> gridFor(const UniformSpec&, T, T);                          \
+    template GroupExtent<T> extentOf(std::span<const T>, std::int64_t&);                \
+    template std::pair<T, T> fixedInterval(const UniformSpec&);                         \
+    template std::pair<T, T> intervalFor(const UniformSpec&, const GroupExtent<T>&, T); \
+    template Result<T> searchMse(                                                       \
+        T, const ErrorEvaluator<T>&, std::vector<std::pair<double, double>>*);          \
+    template void addMagnitudes(std::span<const T>, T, std::span<std::uint64_t>);       \
+    template T percentileOfMagnitudes(std::span<T>, double);                            \
+    template void squaredErrors(const UniformSpec&,                                     \
+                                std::span<const T>,                                     \
+                                std::span<const UniformGrid<T>>,                        \
+                                std::span<double>);                                     \
+    template std::pair<T, T> groupInterval(const UniformSpec&,                          \
+                                           std::span<const T>,                          \
+                                           const GroupExtent<T>&,                       \
+                                           std::vector<T>&,                             \
+                                           const JobContext&);
 LOUPE_INSTANTIATE(float)
 LOUPE_INSTANTIATE(double)
 #undef LOUPE_INSTANTIATE

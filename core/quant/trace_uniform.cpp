@@ -1,18 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
-// absmax and zeropoint told state by state: bound of each group, division, rounding, clamping, dequantization.
-#include <algorithm>
-#include <cmath>
-
+// absmax and zeropoint told state by state: bound of each group, division, rounding, clamping,
+// dequantization.
 #include "core/quant/board_numbers.hpp"
 #include "core/quant/range_search.hpp"
 #include "core/quant/uniform.hpp"
 #include "core/scheme/trace.hpp"
 
+#include <algorithm>
+#include <cmath>
+
 namespace loupe {
 
 namespace {
 
-std::string number(double value) { return BoardNumbers::text(value, 6); }
+std::string number(double value) {
+    return BoardNumbers::text(value, 6);
+}
 
 /// One group of weights that share a grid: its cells in row-major order.
 struct Group {
@@ -38,7 +41,8 @@ std::vector<Group> groupsOf(const UniformMatrix& matrix) {
 template <class T>
 class Recorder {
 public:
-    Recorder(const UniformMatrix& matrix, Trace& trace, const JobContext& ctx) : matrix_(matrix), spec_(matrix.spec()), trace_(trace), ctx_(ctx) {}
+    Recorder(const UniformMatrix& matrix, Trace& trace, const JobContext& ctx)
+        : matrix_(matrix), spec_(matrix.spec()), trace_(trace), ctx_(ctx) {}
 
     Result<void> record() {
         const std::int64_t rows = matrix_.rows();
@@ -60,9 +64,13 @@ public:
     }
 
 private:
-    [[nodiscard]] T scale(const Group& group) const { return static_cast<T>(matrix_.scales()->values[group.index]); }
+    [[nodiscard]] T scale(const Group& group) const {
+        return static_cast<T>(matrix_.scales()->values[group.index]);
+    }
     [[nodiscard]] std::int64_t zero(const Group& group) const {
-        return spec_.asymmetric ? static_cast<std::int64_t>(matrix_.zeroPoints()->values[group.index]) : 0;
+        return spec_.asymmetric
+                   ? static_cast<std::int64_t>(matrix_.zeroPoints()->values[group.index])
+                   : 0;
     }
 
     void addBound(const Group& group, const Matrix<double>& shown) {
@@ -79,7 +87,13 @@ private:
         const auto [low, high] = matrix_.boundAt(group.index);
         const std::string scaleText = number(static_cast<double>(scale(group)));
         if (spec_.asymmetric) {
-            state.formula = joined({"range ", number(low), " .. ", number(high), ", scale = ", scaleText, ", zero point = ",
+            state.formula = joined({"range ",
+                                    number(low),
+                                    " .. ",
+                                    number(high),
+                                    ", scale = ",
+                                    scaleText,
+                                    ", zero point = ",
                                     std::to_string(zero(group))});
         } else {
             state.formula = joined({"a = ", number(high), ", scale = ", scaleText});
@@ -114,18 +128,32 @@ private:
         if (spec_.asymmetric) {
             round.formula += ", plus the zero point";
         }
-        TraceState clamp{"Clamp", joined({"to ", std::to_string(spec_.codeMin()), " .. ", std::to_string(spec_.codeMax())}), {}, shown, {}, {}};
-        TraceState result{"Dequantize", spec_.asymmetric ? "scale · (code - zero point)" : "scale · code", {}, shown, {}, {}};
+        TraceState clamp{
+            "Clamp",
+            joined(
+                {"to ", std::to_string(spec_.codeMin()), " .. ", std::to_string(spec_.codeMax())}),
+            {},
+            shown,
+            {},
+            {}};
+        TraceState result{"Dequantize",
+                          spec_.asymmetric ? "scale · (code - zero point)" : "scale · code",
+                          {},
+                          shown,
+                          {},
+                          {}};
         for (const Group& group : groups) {
             for (const TraceCell& cell : group.cells) {
                 const T weight = weights_(cell.row, cell.col);
                 const T quotient = weight / scale(group);
-                const double rounded = std::nearbyint(static_cast<double>(quotient)) + static_cast<double>(zero(group));
+                const double rounded = std::nearbyint(static_cast<double>(quotient)) +
+                                       static_cast<double>(zero(group));
                 const std::int64_t code = codeOf(spec_, scale(group), zero(group), weight);
                 divide.values(cell.row, cell.col) = static_cast<double>(quotient);
                 round.values(cell.row, cell.col) = rounded;
                 clamp.values(cell.row, cell.col) = static_cast<double>(code);
-                result.values(cell.row, cell.col) = static_cast<double>(scale(group) * static_cast<T>(code - zero(group)));
+                result.values(cell.row, cell.col) =
+                    static_cast<double>(scale(group) * static_cast<T>(code - zero(group)));
                 if (rounded != static_cast<double>(code)) {
                     clamp.affected.push_back(cell);
                 }
@@ -145,9 +173,12 @@ private:
 
 }  // namespace
 
-Result<Trace> traceScheme(const Scheme& scheme, const std::shared_ptr<const RowSource>& weights, const JobContext& ctx) {
+Result<Trace> traceScheme(const Scheme& scheme,
+                          const std::shared_ptr<const RowSource>& weights,
+                          const JobContext& ctx) {
     if (scheme.steps.size() != 1 || weights->rows() * weights->cols() > kMostTracedWeights) {
-        return fail(ErrorCode::Unsupported, "only one step on at most 4096 weights can be told state by state");
+        return fail(ErrorCode::Unsupported,
+                    "only one step on at most 4096 weights can be told state by state");
     }
     const StepDefinition* definition = findStep(scheme.steps[0].name);
     if (definition == nullptr || definition->apply == nullptr) {
@@ -155,17 +186,19 @@ Result<Trace> traceScheme(const Scheme& scheme, const std::shared_ptr<const RowS
     }
     StepInput input;
     input.weights = weights;
-    const Result<StepOutput> output = definition->apply(input, Params(definition->params, scheme.steps[0]), ctx);
+    const Result<StepOutput> output =
+        definition->apply(input, Params(definition->params, scheme.steps[0]), ctx);
     if (!output) {
         return fail(output.error());
     }
     const auto* matrix = dynamic_cast<const UniformMatrix*>(output->weights.get());
     if (matrix == nullptr || matrix->spec().stochastic) {
-        return fail(ErrorCode::Unsupported, "step '" + scheme.steps[0].name + "' cannot be told state by state");
+        return fail(ErrorCode::Unsupported,
+                    "step '" + scheme.steps[0].name + "' cannot be told state by state");
     }
     Trace trace{scheme, {}};
-    const Result<void> done =
-        matrix->isDouble() ? Recorder<double>(*matrix, trace, ctx).record() : Recorder<float>(*matrix, trace, ctx).record();
+    const Result<void> done = matrix->isDouble() ? Recorder<double>(*matrix, trace, ctx).record()
+                                                 : Recorder<float>(*matrix, trace, ctx).record();
     if (!done) {
         return fail(done.error());
     }

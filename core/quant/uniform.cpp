@@ -1,20 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "core/quant/uniform.hpp"
 
-#include <algorithm>
-#include <cmath>
-
 #include "core/base/assert.hpp"
 #include "core/base/rng.hpp"
 #include "core/base/text.hpp"
 #include "core/quant/first_error.hpp"
 #include "core/quant/range_search.hpp"
 
+#include <algorithm>
+#include <cmath>
+
 namespace loupe {
 
 namespace {
 
-std::int64_t ceilDivide(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
+std::int64_t ceilDivide(std::int64_t a, std::int64_t b) {
+    return (a + b - 1) / b;
+}
 
 ScaleGrid emptyGrid(const UniformSpec& spec, std::int64_t rows, std::int64_t cols) {
     ScaleGrid grid;
@@ -30,20 +32,31 @@ ScaleGrid emptyGrid(const UniformSpec& spec, std::int64_t rows, std::int64_t col
     return grid;
 }
 
-/// One weight's code under stochastic rounding: up with the probability of its fraction. Depends on seed and index alone.
+/// One weight's code under stochastic rounding: up with the probability of its fraction. Depends on
+/// seed and index alone.
 template <class T>
-std::int64_t stochasticCode(const UniformSpec& spec, T scale, std::int64_t zeroPoint, T weight, std::int64_t index) {
+std::int64_t stochasticCode(
+    const UniformSpec& spec, T scale, std::int64_t zeroPoint, T weight, std::int64_t index) {
     const double low = static_cast<double>(spec.codeMin() - zeroPoint);
     const double high = static_cast<double>(spec.codeMax() - zeroPoint);
     const double quotient = std::clamp(static_cast<double>(weight / scale), low, high);
     const double floor = std::floor(quotient);
-    const double up = randomUniform(spec.seed, static_cast<std::uint64_t>(index)) < quotient - floor ? 1 : 0;
+    const double up =
+        randomUniform(spec.seed, static_cast<std::uint64_t>(index)) < quotient - floor ? 1 : 0;
     return static_cast<std::int64_t>(floor + up) + zeroPoint;
 }
 
-/// Codes and values of `count` weights that share a grid; `index` is that of the first in the flattened matrix.
+/// Codes and values of `count` weights that share a grid; `index` is that of the first in the
+/// flattened matrix.
 template <class T>
-void quantizeSpan(const UniformSpec& spec, T scale, std::int64_t zeroPoint, const T* in, std::int64_t count, std::int64_t index, T* values, std::int32_t* codes) {
+void quantizeSpan(const UniformSpec& spec,
+                  T scale,
+                  std::int64_t zeroPoint,
+                  const T* in,
+                  std::int64_t count,
+                  std::int64_t index,
+                  T* values,
+                  std::int32_t* codes) {
     if (spec.stochastic) {
         for (std::int64_t i = 0; i < count; ++i) {
             const std::int64_t code = stochasticCode(spec, scale, zeroPoint, in[i], index + i);
@@ -56,7 +69,8 @@ void quantizeSpan(const UniformSpec& spec, T scale, std::int64_t zeroPoint, cons
         }
         return;
     }
-    const T magic = std::ldexp(T(1.5), std::numeric_limits<T>::digits - 1);  // rounds to the nearest integer, ties to even
+    const T magic = std::ldexp(
+        T(1.5), std::numeric_limits<T>::digits - 1);  // rounds to the nearest integer, ties to even
     const T low = static_cast<T>(spec.codeMin() - zeroPoint);
     const T high = static_cast<T>(spec.codeMax() - zeroPoint);
     const auto zero = static_cast<std::int32_t>(zeroPoint);
@@ -74,15 +88,23 @@ void quantizeSpan(const UniformSpec& spec, T scale, std::int64_t zeroPoint, cons
     }
 }
 
-/// One row whose columns have grids of their own: the same arithmetic as quantizeSpan, scale by scale.
+/// One row whose columns have grids of their own: the same arithmetic as quantizeSpan, scale by
+/// scale.
 template <class T>
-void quantizeColumns(const UniformSpec& spec, const ScaleGrid& scales, const ScaleGrid& zeros, const T* in, std::int64_t count, T* values, std::int32_t* codes) {
+void quantizeColumns(const UniformSpec& spec,
+                     const ScaleGrid& scales,
+                     const ScaleGrid& zeros,
+                     const T* in,
+                     std::int64_t count,
+                     T* values,
+                     std::int32_t* codes) {
     const T magic = std::ldexp(T(1.5), std::numeric_limits<T>::digits - 1);
     const T codeLow = static_cast<T>(spec.codeMin());
     const T codeHigh = static_cast<T>(spec.codeMax());
     for (std::int64_t i = 0; i < count; ++i) {
         const T scale = static_cast<T>(scales.values[static_cast<std::size_t>(i)]);
-        const T zero = spec.asymmetric ? static_cast<T>(zeros.values[static_cast<std::size_t>(i)]) : T(0);
+        const T zero =
+            spec.asymmetric ? static_cast<T>(zeros.values[static_cast<std::size_t>(i)]) : T(0);
         T level = in[i] / scale;
         level = level < codeLow - zero ? codeLow - zero : level;
         level = level > codeHigh - zero ? codeHigh - zero : level;
@@ -99,7 +121,9 @@ void quantizeColumns(const UniformSpec& spec, const ScaleGrid& scales, const Sca
 }  // namespace
 
 UniformMatrix::UniformMatrix(std::shared_ptr<const RowSource> source, const UniformSpec& spec)
-    : source_(std::move(source)), spec_(spec), scales_(emptyGrid(spec, source_->rows(), source_->cols())) {
+    : source_(std::move(source)),
+      spec_(spec),
+      scales_(emptyGrid(spec, source_->rows(), source_->cols())) {
     if (spec_.asymmetric) {
         zeroPoints_ = scales_;
         std::fill(zeroPoints_.values.begin(), zeroPoints_.values.end(), 0.0);
@@ -114,15 +138,21 @@ UniformMatrix::UniformMatrix(std::shared_ptr<const RowSource> source, const Unif
 double UniformMatrix::bitsPerWeight() const {
     const double weights = static_cast<double>(rows()) * static_cast<double>(cols());
     const double perScale = 16.0 + (spec_.asymmetric ? spec_.bits : 0);
-    return weights == 0 ? spec_.bits : spec_.bits + perScale * static_cast<double>(scales_.values.size()) / weights;
+    return weights == 0
+               ? spec_.bits
+               : spec_.bits + perScale * static_cast<double>(scales_.values.size()) / weights;
 }
 
 std::size_t UniformMatrix::gridIndex(std::int64_t row, std::int64_t col) const {
     switch (spec_.per) {
-        case ScalePer::Tensor: return 0;
-        case ScalePer::Row: return static_cast<std::size_t>(row);
-        case ScalePer::Column: return static_cast<std::size_t>(col);
-        case ScalePer::Group: break;
+        case ScalePer::Tensor:
+            return 0;
+        case ScalePer::Row:
+            return static_cast<std::size_t>(row);
+        case ScalePer::Column:
+            return static_cast<std::size_t>(col);
+        case ScalePer::Group:
+            break;
     }
     return static_cast<std::size_t>(row * scales_.cols + col / spec_.group);
 }
@@ -143,7 +173,10 @@ template void UniformMatrix::store(std::size_t, const UniformGrid<float>&);
 template void UniformMatrix::store(std::size_t, const UniformGrid<double>&);
 
 template <class T>
-Result<void> UniformMatrix::quantizeRows(std::int64_t first, std::int64_t count, T* values, std::int32_t* codes) const {
+Result<void> UniformMatrix::quantizeRows(std::int64_t first,
+                                         std::int64_t count,
+                                         T* values,
+                                         std::int32_t* codes) const {
     std::vector<T> buffer;
     T* in = values;
     if (in == nullptr) {
@@ -154,18 +187,25 @@ Result<void> UniformMatrix::quantizeRows(std::int64_t first, std::int64_t count,
         return done;
     }
     const std::int64_t width = cols();
-    const std::int64_t step = spec_.per == ScalePer::Group ? spec_.group : (spec_.per == ScalePer::Column ? 1 : width);
+    const std::int64_t step =
+        spec_.per == ScalePer::Group ? spec_.group : (spec_.per == ScalePer::Column ? 1 : width);
     for (std::int64_t row = first; row < first + count; ++row) {
         if (spec_.per == ScalePer::Column && !spec_.stochastic) {
             const std::int64_t at = (row - first) * width;
-            quantizeColumns(spec_, scales_, zeroPoints_, in + at, width, values == nullptr ? nullptr : values + at,
+            quantizeColumns(spec_,
+                            scales_,
+                            zeroPoints_,
+                            in + at,
+                            width,
+                            values == nullptr ? nullptr : values + at,
                             codes == nullptr ? nullptr : codes + at);
             continue;
         }
         for (std::int64_t col = 0; col < width; col += step) {
             const std::size_t index = gridIndex(row, col);
             const std::int64_t at = (row - first) * width + col;
-            const auto zero = spec_.asymmetric ? static_cast<std::int64_t>(zeroPoints_.values[index]) : 0;
+            const auto zero =
+                spec_.asymmetric ? static_cast<std::int64_t>(zeroPoints_.values[index]) : 0;
             quantizeSpan(spec_,
                          static_cast<T>(scales_.values[index]),
                          zero,
@@ -198,18 +238,23 @@ Result<void> UniformMatrix::read(std::int64_t first, std::int64_t count, float* 
     if (!isDouble()) {
         return quantizeRows<float>(first, count, out, nullptr);
     }
-    return converted<double>(count * cols(), out, [&](double* buffer) { return quantizeRows<double>(first, count, buffer, nullptr); });
+    return converted<double>(count * cols(), out, [&](double* buffer) {
+        return quantizeRows<double>(first, count, buffer, nullptr);
+    });
 }
 
 Result<void> UniformMatrix::read(std::int64_t first, std::int64_t count, double* out) const {
     if (isDouble()) {
         return quantizeRows<double>(first, count, out, nullptr);
     }
-    return converted<float>(count * cols(), out, [&](float* buffer) { return quantizeRows<float>(first, count, buffer, nullptr); });
+    return converted<float>(count * cols(), out, [&](float* buffer) {
+        return quantizeRows<float>(first, count, buffer, nullptr);
+    });
 }
 
 Result<void> UniformMatrix::codes(std::int64_t first, std::int64_t count, std::int32_t* out) const {
-    return isDouble() ? quantizeRows<double>(first, count, nullptr, out) : quantizeRows<float>(first, count, nullptr, out);
+    return isDouble() ? quantizeRows<double>(first, count, nullptr, out)
+                      : quantizeRows<float>(first, count, nullptr, out);
 }
 
 std::vector<Level> UniformMatrix::levels(std::int64_t row, std::int64_t col) const {
@@ -223,12 +268,14 @@ std::vector<Level> UniformMatrix::levels(std::int64_t row, std::int64_t col) con
     const auto zero = spec_.asymmetric ? static_cast<std::int64_t>(zeroPoints_.values[index]) : 0;
     for (std::int64_t code = spec_.codeMin(); code <= spec_.codeMax(); ++code) {
         const double exact = scale * static_cast<double>(code - zero);
-        levels.push_back({code, isDouble() ? exact : static_cast<double>(static_cast<float>(exact))});
+        levels.push_back(
+            {code, isDouble() ? exact : static_cast<double>(static_cast<float>(exact))});
     }
     return levels;
 }
 
-std::optional<std::pair<double, double>> UniformMatrix::clipInterval(std::int64_t row, std::int64_t col) const {
+std::optional<std::pair<double, double>> UniformMatrix::clipInterval(std::int64_t row,
+                                                                     std::int64_t col) const {
     if (lows_.empty()) {
         return std::nullopt;
     }
@@ -236,15 +283,18 @@ std::optional<std::pair<double, double>> UniformMatrix::clipInterval(std::int64_
     return std::pair{lows_[index], highs_[index]};
 }
 
-std::pair<std::int64_t, std::int64_t> UniformMatrix::groupColumns(std::int64_t, std::int64_t col) const {
+std::pair<std::int64_t, std::int64_t> UniformMatrix::groupColumns(std::int64_t,
+                                                                  std::int64_t col) const {
     switch (spec_.per) {
-        case ScalePer::Column: return {col, col + 1};
+        case ScalePer::Column:
+            return {col, col + 1};
         case ScalePer::Group: {
             const std::int64_t first = col / spec_.group * spec_.group;
             return {first, std::min(first + spec_.group, cols())};
         }
         case ScalePer::Tensor:
-        case ScalePer::Row: break;
+        case ScalePer::Row:
+            break;
     }
     return {0, cols()};
 }

@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
-// Where the scales of a UniformMatrix come from: one streamed pass where the range needs only extremes, more where a rule
-// searches. Never a copy of the tensor.
-#include <algorithm>
-#include <bit>
-#include <cmath>
-#include <mutex>
-
+// Where the scales of a UniformMatrix come from: one streamed pass where the range needs only
+// extremes, more where a rule searches. Never a copy of the tensor.
 #include "core/base/worker_pool.hpp"
 #include "core/quant/first_error.hpp"
 #include "core/quant/range_search.hpp"
 #include "core/quant/uniform.hpp"
+
+#include <algorithm>
+#include <bit>
+#include <cmath>
+#include <mutex>
 
 namespace loupe {
 
@@ -18,27 +18,34 @@ namespace {
 Error notFinite(double value, std::int64_t row, std::int64_t col) {
     const std::string kind = std::isnan(value) ? "NaN" : "infinite value";
     return Error{ErrorCode::Invalid,
-                 kind + " at row " + std::to_string(row) + ", column " + std::to_string(col) + ": a scheme needs finite values",
+                 kind + " at row " + std::to_string(row) + ", column " + std::to_string(col) +
+                     ": a scheme needs finite values",
                  {},
                  {}};
 }
 
 /// Calls body(firstRow, rowCount, values, chunk) on decoded chunks of rows, in parallel.
 template <class T, class Body>
-Result<void> forRows(const RowSource& source, const JobContext& ctx, const Body& body, std::int64_t weights = 65536) {
+Result<void> forRows(const RowSource& source,
+                     const JobContext& ctx,
+                     const Body& body,
+                     std::int64_t weights = 65536) {
     FirstError errors;
     const std::int64_t cols = source.cols();
-    parallelFor(source.rows(), rowsPerChunk(cols, weights), ctx, [&](std::int64_t begin, std::int64_t end, std::int64_t chunk) {
-        std::vector<T> values(static_cast<std::size_t>((end - begin) * cols));
-        Result<void> done = source.read(begin, end - begin, values.data());
-        if (done) {
-            done = body(begin, end - begin, std::span<const T>(values), chunk);
-        }
-        if (!done) {
-            errors.report(chunk, done.error());
-        }
-        ctx.advance(static_cast<std::uint64_t>((end - begin) * cols));
-    });
+    parallelFor(source.rows(),
+                rowsPerChunk(cols, weights),
+                ctx,
+                [&](std::int64_t begin, std::int64_t end, std::int64_t chunk) {
+                    std::vector<T> values(static_cast<std::size_t>((end - begin) * cols));
+                    Result<void> done = source.read(begin, end - begin, values.data());
+                    if (done) {
+                        done = body(begin, end - begin, std::span<const T>(values), chunk);
+                    }
+                    if (!done) {
+                        errors.report(chunk, done.error());
+                    }
+                    ctx.advance(static_cast<std::uint64_t>((end - begin) * cols));
+                });
     return errors.result();
 }
 
@@ -48,12 +55,21 @@ std::int64_t chunkCount(const RowSource& source) {
 }
 
 /// Keys that order |x| as integers: the bits without the sign.
-std::uint64_t magnitudeKey(float x) { return std::bit_cast<std::uint32_t>(x) & 0x7fffffffU; }
-std::uint64_t magnitudeKey(double x) { return std::bit_cast<std::uint64_t>(x) & 0x7fffffffffffffffULL; }
-double fromKey(float, std::uint64_t key) { return static_cast<double>(std::bit_cast<float>(static_cast<std::uint32_t>(key))); }
-double fromKey(double, std::uint64_t key) { return std::bit_cast<double>(key); }
+std::uint64_t magnitudeKey(float x) {
+    return std::bit_cast<std::uint32_t>(x) & 0x7fffffffU;
+}
+std::uint64_t magnitudeKey(double x) {
+    return std::bit_cast<std::uint64_t>(x) & 0x7fffffffffffffffULL;
+}
+double fromKey(float, std::uint64_t key) {
+    return static_cast<double>(std::bit_cast<float>(static_cast<std::uint32_t>(key)));
+}
+double fromKey(double, std::uint64_t key) {
+    return std::bit_cast<double>(key);
+}
 
-/// The value of rank `rank` among |x|, by 16 bits of the key a pass: exact, 512 KiB of counters, no copy of the tensor.
+/// The value of rank `rank` among |x|, by 16 bits of the key a pass: exact, 512 KiB of counters, no
+/// copy of the tensor.
 template <class T>
 Result<double> magnitudeOfRank(const RowSource& source, std::uint64_t rank, const JobContext& ctx) {
     constexpr int kDigit = 16;
@@ -65,7 +81,8 @@ Result<double> magnitudeOfRank(const RowSource& source, std::uint64_t rank, cons
         const Result<void> done = forRows<T>(
             source,
             ctx,
-            [&](std::int64_t, std::int64_t, std::span<const T> values, std::int64_t) -> Result<void> {
+            [&](std::int64_t, std::int64_t, std::span<const T> values, std::int64_t)
+                -> Result<void> {
                 std::vector<std::uint32_t> local(std::size_t{1} << kDigit, 0);
                 for (const T x : values) {
                     const std::uint64_t key = magnitudeKey(x);
@@ -111,36 +128,48 @@ Result<T> tensorPercentile(const RowSource& source, double percent, const JobCon
 }
 
 template <class T>
-Result<T> tensorMse(const UniformSpec& spec, const RowSource& source, const GroupExtent<T>& extent, const JobContext& ctx) {
-    return searchMse<T>(extent.absmax(), [&](std::span<const T> bounds, std::span<double> sums) -> Result<void> {
-        std::vector<UniformGrid<T>> grids;
-        for (const T bound : bounds) {
-            const auto [low, high] = intervalFor(spec, extent, bound);
-            grids.push_back(gridFor(spec, low, high));
-        }
-        std::vector<std::vector<double>> partials(static_cast<std::size_t>(chunkCount(source)));
-        const Result<void> done =
-            forRows<T>(source, ctx, [&](std::int64_t, std::int64_t, std::span<const T> values, std::int64_t chunk) -> Result<void> {
-                std::vector<double>& partial = partials[static_cast<std::size_t>(chunk)];
-                partial.assign(grids.size(), 0.0);
-                squaredErrors<T>(spec, values, grids, partial);
-                return {};
-            });
-        for (const std::vector<double>& partial : partials) {
-            for (std::size_t i = 0; i < partial.size(); ++i) {
-                sums[i] += partial[i];
+Result<T> tensorMse(const UniformSpec& spec,
+                    const RowSource& source,
+                    const GroupExtent<T>& extent,
+                    const JobContext& ctx) {
+    return searchMse<T>(
+        extent.absmax(), [&](std::span<const T> bounds, std::span<double> sums) -> Result<void> {
+            std::vector<UniformGrid<T>> grids;
+            for (const T bound : bounds) {
+                const auto [low, high] = intervalFor(spec, extent, bound);
+                grids.push_back(gridFor(spec, low, high));
             }
-        }
-        return done;
-    });
+            std::vector<std::vector<double>> partials(static_cast<std::size_t>(chunkCount(source)));
+            const Result<void> done = forRows<T>(
+                source,
+                ctx,
+                [&](std::int64_t, std::int64_t, std::span<const T> values, std::int64_t chunk)
+                    -> Result<void> {
+                    std::vector<double>& partial = partials[static_cast<std::size_t>(chunk)];
+                    partial.assign(grids.size(), 0.0);
+                    squaredErrors<T>(spec, values, grids, partial);
+                    return {};
+                });
+            for (const std::vector<double>& partial : partials) {
+                for (std::size_t i = 0; i < partial.size(); ++i) {
+                    sums[i] += partial[i];
+                }
+            }
+            return done;
+        });
 }
 
 template <class T>
-Result<T> tensorEntropy(const UniformSpec& spec, const RowSource& source, T absmax, const JobContext& ctx) {
+Result<T> tensorEntropy(const UniformSpec& spec,
+                        const RowSource& source,
+                        T absmax,
+                        const JobContext& ctx) {
     std::vector<std::uint64_t> counts(static_cast<std::size_t>(kEntropyBins), 0);
     std::mutex mutex;
-    const Result<void> done =
-        forRows<T>(source, ctx, [&](std::int64_t, std::int64_t, std::span<const T> values, std::int64_t) -> Result<void> {
+    const Result<void> done = forRows<T>(
+        source,
+        ctx,
+        [&](std::int64_t, std::int64_t, std::span<const T> values, std::int64_t) -> Result<void> {
             std::vector<std::uint64_t> local(counts.size(), 0);
             addMagnitudes(values, absmax, std::span<std::uint64_t>(local));
             const std::lock_guard lock(mutex);
@@ -153,19 +182,25 @@ Result<T> tensorEntropy(const UniformSpec& spec, const RowSource& source, T absm
         return fail(done.error());
     }
     const std::int64_t edge = searchEntropy(counts, spec.bits, ctx);
-    return static_cast<T>(static_cast<double>(absmax) * static_cast<double>(edge) / static_cast<double>(kEntropyBins));
+    return static_cast<T>(static_cast<double>(absmax) * static_cast<double>(edge) /
+                          static_cast<double>(kEntropyBins));
 }
 
 template <class T>
 Result<GroupExtent<T>> tensorExtent(const RowSource& source, const JobContext& ctx) {
     std::vector<GroupExtent<T>> partials(static_cast<std::size_t>(chunkCount(source)));
     const std::int64_t cols = source.cols();
-    const Result<void> done =
-        forRows<T>(source, ctx, [&](std::int64_t first, std::int64_t, std::span<const T> values, std::int64_t chunk) -> Result<void> {
+    const Result<void> done = forRows<T>(
+        source,
+        ctx,
+        [&](std::int64_t first, std::int64_t, std::span<const T> values, std::int64_t chunk)
+            -> Result<void> {
             std::int64_t bad = -1;
             partials[static_cast<std::size_t>(chunk)] = extentOf(values, bad);
             if (bad >= 0) {
-                return fail(notFinite(static_cast<double>(values[static_cast<std::size_t>(bad)]), first + bad / cols, bad % cols));
+                return fail(notFinite(static_cast<double>(values[static_cast<std::size_t>(bad)]),
+                                      first + bad / cols,
+                                      bad % cols));
             }
             return {};
         });
@@ -182,14 +217,17 @@ Result<GroupExtent<T>> tensorExtent(const RowSource& source, const JobContext& c
 }  // namespace
 
 template <>
-Result<GroupExtent<double>> UniformMatrix::extentAs(const RowSource& source, const JobContext& ctx) const {
+Result<GroupExtent<double>> UniformMatrix::extentAs(const RowSource& source,
+                                                    const JobContext& ctx) const {
     return tensorExtent<double>(source, ctx);
 }
 
 template <>
-Result<GroupExtent<float>> UniformMatrix::extentAs(const RowSource& source, const JobContext& ctx) const {
+Result<GroupExtent<float>> UniformMatrix::extentAs(const RowSource& source,
+                                                   const JobContext& ctx) const {
     const Result<Extent> extent = extentThroughKernels(source, ctx);
-    return extent ? Result<GroupExtent<float>>(GroupExtent<float>{extent->first, extent->second}) : fail(extent.error());
+    return extent ? Result<GroupExtent<float>>(GroupExtent<float>{extent->first, extent->second})
+                  : fail(extent.error());
 }
 
 template <class T>
@@ -203,17 +241,25 @@ Result<void> UniformMatrix::calibrateTensor(const RowSource& calibration, const 
     if (absmax > 0) {
         switch (spec_.clip) {
             case ClipRule::None:
-            case ClipRule::Value: break;
-            case ClipRule::Percentile: bound = tensorPercentile<T>(calibration, spec_.percentile, ctx); break;
-            case ClipRule::Mse: bound = tensorMse<T>(spec_, calibration, *extent, ctx); break;
-            case ClipRule::Entropy: bound = tensorEntropy<T>(spec_, calibration, absmax, ctx); break;
+            case ClipRule::Value:
+                break;
+            case ClipRule::Percentile:
+                bound = tensorPercentile<T>(calibration, spec_.percentile, ctx);
+                break;
+            case ClipRule::Mse:
+                bound = tensorMse<T>(spec_, calibration, *extent, ctx);
+                break;
+            case ClipRule::Entropy:
+                bound = tensorEntropy<T>(spec_, calibration, absmax, ctx);
+                break;
         }
     }
     if (!bound) {
         return fail(bound.error());
     }
     const bool fixed = spec_.clip == ClipRule::Value && absmax > 0;
-    const auto [low, high] = fixed ? fixedInterval<T>(spec_) : intervalFor(spec_, *extent, usableBound(*bound, absmax));
+    const auto [low, high] =
+        fixed ? fixedInterval<T>(spec_) : intervalFor(spec_, *extent, usableBound(*bound, absmax));
     store(0, gridFor(spec_, low, high));
     return {};
 }
@@ -222,23 +268,33 @@ template <class T>
 Result<void> UniformMatrix::calibrateByRows(const JobContext& ctx) {
     const std::int64_t width = cols();
     const std::int64_t step = spec_.per == ScalePer::Group ? spec_.group : width;
-    return forRows<T>(*source_, ctx, [&](std::int64_t first, std::int64_t count, std::span<const T> values, std::int64_t) -> Result<void> {
-        std::vector<T> scratch;
-        for (std::int64_t row = 0; row < count; ++row) {
-            for (std::int64_t col = 0; col < width; col += step) {
-                const auto group = values.subspan(static_cast<std::size_t>(row * width + col),
-                                                  static_cast<std::size_t>(std::min(step, width - col)));
-                std::int64_t bad = -1;
-                const GroupExtent<T> extent = extentOf(group, bad);
-                if (bad >= 0) {
-                    return fail(notFinite(static_cast<double>(group[static_cast<std::size_t>(bad)]), first + row, col + bad));
+    return forRows<T>(
+        *source_,
+        ctx,
+        [&](std::int64_t first, std::int64_t count, std::span<const T> values, std::int64_t)
+            -> Result<void> {
+            std::vector<T> scratch;
+            for (std::int64_t row = 0; row < count; ++row) {
+                for (std::int64_t col = 0; col < width; col += step) {
+                    const auto group =
+                        values.subspan(static_cast<std::size_t>(row * width + col),
+                                       static_cast<std::size_t>(std::min(step, width - col)));
+                    std::int64_t bad = -1;
+                    const GroupExtent<T> extent = extentOf(group, bad);
+                    if (bad >= 0) {
+                        return fail(
+                            notFinite(static_cast<double>(group[static_cast<std::size_t>(bad)]),
+                                      first + row,
+                                      col + bad));
+                    }
+                    const std::pair<T, T> interval =
+                        groupInterval(spec_, group, extent, scratch, ctx);
+                    store(gridIndex(first + row, col),
+                          gridFor(spec_, interval.first, interval.second));
                 }
-                const std::pair<T, T> interval = groupInterval(spec_, group, extent, scratch, ctx);
-                store(gridIndex(first + row, col), gridFor(spec_, interval.first, interval.second));
             }
-        }
-        return {};
-    });
+            return {};
+        });
 }
 
 template <class T>
@@ -249,17 +305,21 @@ Result<void> UniformMatrix::columnExtremes(const JobContext& ctx) {
     const Result<void> done = forRows<T>(
         *source_,
         ctx,
-        [&](std::int64_t firstRow, std::int64_t count, std::span<const T> values, std::int64_t) -> Result<void> {
+        [&](std::int64_t firstRow, std::int64_t count, std::span<const T> values, std::int64_t)
+            -> Result<void> {
             std::vector<GroupExtent<T>> local(extents.size());
             for (std::size_t col = 0; col < local.size(); ++col) {
                 local[col] = {values[col], values[col]};
             }
             for (std::int64_t row = 0; row < count; ++row) {
-                const auto part = values.subspan(static_cast<std::size_t>(row) * local.size(), local.size());
+                const auto part =
+                    values.subspan(static_cast<std::size_t>(row) * local.size(), local.size());
                 std::int64_t bad = -1;
                 (void)extentOf(part, bad);
                 if (bad >= 0) {
-                    return fail(notFinite(static_cast<double>(part[static_cast<std::size_t>(bad)]), firstRow + row, bad));
+                    return fail(notFinite(static_cast<double>(part[static_cast<std::size_t>(bad)]),
+                                          firstRow + row,
+                                          bad));
                 }
                 for (std::size_t col = 0; col < local.size(); ++col) {
                     local[col].min = part[col] < local[col].min ? part[col] : local[col].min;
@@ -283,8 +343,9 @@ Result<void> UniformMatrix::columnExtremes(const JobContext& ctx) {
     }
     for (std::size_t col = 0; col < extents.size(); ++col) {
         const T absmax = extents[col].absmax();
-        const auto [low, high] =
-            spec_.clip == ClipRule::Value && absmax > 0 ? fixedInterval<T>(spec_) : intervalFor(spec_, extents[col], absmax);
+        const auto [low, high] = spec_.clip == ClipRule::Value && absmax > 0
+                                     ? fixedInterval<T>(spec_)
+                                     : intervalFor(spec_, extents[col], absmax);
         store(col, gridFor(spec_, low, high));
     }
     return {};
@@ -300,12 +361,16 @@ Result<void> UniformMatrix::calibrateColumns(const JobContext& ctx) {
     const std::int64_t height = rows();
     const std::int64_t width = cols();
     const auto size = static_cast<std::int64_t>(sizeof(T));
-    const std::int64_t block = std::clamp<std::int64_t>(kBlockBytes / std::max<std::int64_t>(height * size, 1), 1, width);
+    const std::int64_t block =
+        std::clamp<std::int64_t>(kBlockBytes / std::max<std::int64_t>(height * size, 1), 1, width);
     std::vector<T> columns(static_cast<std::size_t>(std::min(block, width) * height));
     for (std::int64_t left = 0; left < width; left += block) {
         const std::int64_t count = std::min(block, width - left);
-        const Result<void> gathered =
-            forRows<T>(*source_, ctx, [&](std::int64_t first, std::int64_t n, std::span<const T> values, std::int64_t) -> Result<void> {
+        const Result<void> gathered = forRows<T>(
+            *source_,
+            ctx,
+            [&](std::int64_t first, std::int64_t n, std::span<const T> values, std::int64_t)
+                -> Result<void> {
                 for (std::int64_t row = 0; row < n; ++row) {
                     for (std::int64_t col = 0; col < count; ++col) {
                         const T x = values[static_cast<std::size_t>(row * width + left + col)];
@@ -323,11 +388,13 @@ Result<void> UniformMatrix::calibrateColumns(const JobContext& ctx) {
         parallelFor(count, 1, ctx, [&](std::int64_t begin, std::int64_t end, std::int64_t) {
             std::vector<T> scratch;
             for (std::int64_t col = begin; col < end; ++col) {
-                const std::span<const T> group(columns.data() + col * height, static_cast<std::size_t>(height));
+                const std::span<const T> group(columns.data() + col * height,
+                                               static_cast<std::size_t>(height));
                 std::int64_t bad = -1;
                 const GroupExtent<T> extent = extentOf(group, bad);
                 const std::pair<T, T> interval = groupInterval(spec_, group, extent, scratch, ctx);
-                store(static_cast<std::size_t>(left + col), gridFor(spec_, interval.first, interval.second));
+                store(static_cast<std::size_t>(left + col),
+                      gridFor(spec_, interval.first, interval.second));
             }
         });
     }
@@ -337,15 +404,20 @@ Result<void> UniformMatrix::calibrateColumns(const JobContext& ctx) {
 template <class T>
 Result<void> UniformMatrix::calibrateAs(const RowSource& calibration, const JobContext& ctx) {
     switch (spec_.per) {
-        case ScalePer::Tensor: return calibrateTensor<T>(calibration, ctx);
-        case ScalePer::Column: return calibrateColumns<T>(ctx);
+        case ScalePer::Tensor:
+            return calibrateTensor<T>(calibration, ctx);
+        case ScalePer::Column:
+            return calibrateColumns<T>(ctx);
         case ScalePer::Row:
-        case ScalePer::Group: break;
+        case ScalePer::Group:
+            break;
     }
     return calibrateByRows<T>(ctx);
 }
 
-Result<void> UniformMatrix::calibrate(const RowSource& calibration, const JobContext& ctx, bool measure) {
+Result<void> UniformMatrix::calibrate(const RowSource& calibration,
+                                      const JobContext& ctx,
+                                      bool measure) {
     if (spec_.clip == ClipRule::Entropy) {
         std::int64_t values = calibration.rows() * calibration.cols();
         if (spec_.per == ScalePer::Row) {
@@ -357,7 +429,8 @@ Result<void> UniformMatrix::calibrate(const RowSource& calibration, const JobCon
         }
         if (values < kEntropyBins) {
             return fail(ErrorCode::Invalid,
-                        "entropy needs at least 2048 values per scale, a scale here has " + std::to_string(values),
+                        "entropy needs at least 2048 values per scale, a scale here has " +
+                            std::to_string(values),
                         {},
                         "use per=row or per=tensor, or clip=mse");
         }
@@ -368,16 +441,19 @@ Result<void> UniformMatrix::calibrate(const RowSource& calibration, const JobCon
     if (isDouble()) {
         return calibrateAs<double>(calibration, ctx);
     }
-    // Stochastic codes and scales along columns have no kernel; the pipeline measures those row by row.
+    // Stochastic codes and scales along columns have no kernel; the pipeline measures those row by
+    // row.
     const bool kernels = spec_.per != ScalePer::Column && !spec_.stochastic;
     const bool searches = spec_.clip != ClipRule::None && spec_.clip != ClipRule::Value;
     if (spec_.per != ScalePer::Tensor && spec_.per != ScalePer::Column && !searches) {
-        return passThroughKernels(true, measure && kernels ? Measure::Everything : Measure::Nothing, ctx);
+        return passThroughKernels(
+            true, measure && kernels ? Measure::Everything : Measure::Nothing, ctx);
     }
     if (Result<void> done = calibrateAs<float>(calibration, ctx); !done) {
         return done;
     }
-    return measure && kernels ? passThroughKernels(false, Measure::Everything, ctx) : Result<void>{};
+    return measure && kernels ? passThroughKernels(false, Measure::Everything, ctx)
+                              : Result<void>{};
 }
 
 }  // namespace loupe

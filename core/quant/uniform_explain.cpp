@@ -1,18 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 // The worked equation of one weight: what a person would write on the board, with its numbers.
-#include <algorithm>
-#include <cmath>
-
 #include "core/base/text.hpp"
 #include "core/quant/board_numbers.hpp"
 #include "core/quant/uniform.hpp"
+
+#include <algorithm>
+#include <cmath>
 
 namespace loupe {
 
 namespace {
 
-/// Where the weight of largest magnitude (or the smallest, the largest) of the element's group lies; none if the group is
-/// too large to search while someone waits.
+/// Where the weight of largest magnitude (or the smallest, the largest) of the element's group
+/// lies; none if the group is too large to search while someone waits.
 struct Setters {
     std::string note;
 };
@@ -63,10 +63,14 @@ Setters findSetters(const UniformMatrix& matrix, std::int64_t row, std::int64_t 
 
 std::string groupName(const UniformSpec& spec) {
     switch (spec.per) {
-        case ScalePer::Tensor: return "tensor";
-        case ScalePer::Row: return "row";
-        case ScalePer::Column: return "column";
-        case ScalePer::Group: break;
+        case ScalePer::Tensor:
+            return "tensor";
+        case ScalePer::Row:
+            return "row";
+        case ScalePer::Column:
+            return "column";
+        case ScalePer::Group:
+            break;
     }
     return "group";
 }
@@ -78,7 +82,8 @@ std::string stepsText(const UniformSpec& spec) {
     if (spec.asymmetric) {
         return std::to_string(spec.codeMax() - spec.codeMin());
     }
-    return spec.range == GridRange::Full ? std::to_string((std::int64_t{1} << spec.bits) - 1) : std::to_string(spec.codeMax());
+    return spec.range == GridRange::Full ? std::to_string((std::int64_t{1} << spec.bits) - 1)
+                                         : std::to_string(spec.codeMax());
 }
 
 }  // namespace
@@ -93,43 +98,66 @@ std::vector<EquationLine> UniformMatrix::explainAs(std::int64_t row, std::int64_
     const std::size_t index = gridIndex(row, col);
     const T weight = values[static_cast<std::size_t>(col)];
     const T scale = static_cast<T>(scales_.values[index]);
-    const std::int64_t zero = spec_.asymmetric ? static_cast<std::int64_t>(zeroPoints_.values[index]) : 0;
+    const std::int64_t zero =
+        spec_.asymmetric ? static_cast<std::int64_t>(zeroPoints_.values[index]) : 0;
     const std::int64_t code = rowCodes[static_cast<std::size_t>(col)];
     const T quotient = weight / scale;
-    const double rounded = spec_.stochastic ? static_cast<double>(code - zero) : std::nearbyint(static_cast<double>(quotient));
-    const BoardNumbers board(static_cast<double>(weight), static_cast<double>(scale), [&](double w, double s) {
-        return std::nearbyint(w / s) == rounded || spec_.stochastic;
-    });
+    const double rounded = spec_.stochastic ? static_cast<double>(code - zero)
+                                            : std::nearbyint(static_cast<double>(quotient));
+    const BoardNumbers board(
+        static_cast<double>(weight), static_cast<double>(scale), [&](double w, double s) {
+            return std::nearbyint(w / s) == rounded || spec_.stochastic;
+        });
     std::vector<EquationLine> lines;
     const std::pair<double, double>& bound = bounds_[index];
-    EquationLine scaleLine{"scale", {}, board.number(static_cast<double>(scale)), findSetters<T>(*this, row, col).note};
+    EquationLine scaleLine{"scale",
+                           {},
+                           board.number(static_cast<double>(scale)),
+                           findSetters<T>(*this, row, col).note};
     if (bound.first == 0 && bound.second == 0) {
         scaleLine.expression = "1";
         scaleLine.note = "every weight of this " + groupName(spec_) + " is 0";
     } else if (spec_.asymmetric) {
-        scaleLine.expression =
-            joined({"(", board.number(bound.second), " - ", board.signedNumber(bound.first), ") / ", stepsText(spec_)});
+        scaleLine.expression = joined({"(",
+                                       board.number(bound.second),
+                                       " - ",
+                                       board.signedNumber(bound.first),
+                                       ") / ",
+                                       stepsText(spec_)});
     } else {
-        scaleLine.expression =
-            joined({spec_.range == GridRange::Full ? "2 · " : "", board.number(bound.second), " / ", stepsText(spec_)});
+        scaleLine.expression = joined({spec_.range == GridRange::Full ? "2 · " : "",
+                                       board.number(bound.second),
+                                       " / ",
+                                       stepsText(spec_)});
     }
     lines.push_back(scaleLine);
-    lines.push_back({"1/scale", joined({"1 / ", board.scale()}), board.number(1 / static_cast<double>(scale)), {}});
+    lines.push_back({"1/scale",
+                     joined({"1 / ", board.scale()}),
+                     board.number(1 / static_cast<double>(scale)),
+                     {}});
     if (spec_.asymmetric) {
         lines.push_back({"zero point",
-                         std::to_string(spec_.codeMin()) + " - round(" + board.number(bound.first) + " / " +
-                             board.number(static_cast<double>(scale)) + ")",
+                         std::to_string(spec_.codeMin()) + " - round(" + board.number(bound.first) +
+                             " / " + board.number(static_cast<double>(scale)) + ")",
                          std::to_string(zero),
                          {}});
     }
-    const std::int64_t unclamped = static_cast<std::int64_t>(std::clamp(rounded, -1e15, 1e15)) + zero;
+    const std::int64_t unclamped =
+        static_cast<std::int64_t>(std::clamp(rounded, -1e15, 1e15)) + zero;
     EquationLine codeLine;
     codeLine.label = "code";
     const std::string_view rounding = spec_.stochastic ? "up or down(" : "round(";
-    codeLine.expression = joined({rounding, board.weight(), " / ", board.scale(), ") = ", rounding,
-                                  board.number(static_cast<double>(quotient)), ")"});
+    codeLine.expression = joined({rounding,
+                                  board.weight(),
+                                  " / ",
+                                  board.scale(),
+                                  ") = ",
+                                  rounding,
+                                  board.number(static_cast<double>(quotient)),
+                                  ")"});
     if (spec_.asymmetric) {
-        codeLine.expression += joined({zero < 0 ? " - " : " + ", std::to_string(zero < 0 ? -zero : zero)});
+        codeLine.expression +=
+            joined({zero < 0 ? " - " : " + ", std::to_string(zero < 0 ? -zero : zero)});
     }
     codeLine.result = std::to_string(code);
     if (unclamped != code) {
@@ -139,11 +167,19 @@ std::vector<EquationLine> UniformMatrix::explainAs(std::int64_t row, std::int64_
     const T value = scale * static_cast<T>(code - zero);
     std::string factor = std::to_string(code);
     if (spec_.asymmetric) {
-        factor = joined({"(", std::to_string(code), zero < 0 ? " + " : " - ", std::to_string(zero < 0 ? -zero : zero), ")"});
+        factor = joined({"(",
+                         std::to_string(code),
+                         zero < 0 ? " + " : " - ",
+                         std::to_string(zero < 0 ? -zero : zero),
+                         ")"});
     }
-    lines.push_back({"becomes", board.scale() + " · " + factor, board.number(static_cast<double>(value)), {}});
+    lines.push_back(
+        {"becomes", board.scale() + " · " + factor, board.number(static_cast<double>(value)), {}});
     const double error = static_cast<double>(weight) - static_cast<double>(value);
-    lines.push_back({"error", board.weight() + " - " + board.signedNumber(static_cast<double>(value)), board.number(error), {}});
+    lines.push_back({"error",
+                     board.weight() + " - " + board.signedNumber(static_cast<double>(value)),
+                     board.number(error),
+                     {}});
     return lines;
 }
 

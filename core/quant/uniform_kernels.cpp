@@ -12,9 +12,12 @@ extern const UniformKernels kUniformKernels_v4;
 const UniformKernels& uniformKernels() {
 #if defined(LOUPE_X86_DISPATCH)
     switch (cpuTarget()) {
-        case CpuTarget::V4: return kUniformKernels_v4;
-        case CpuTarget::V3: return kUniformKernels_v3;
-        case CpuTarget::Baseline: break;
+        case CpuTarget::V4:
+            return kUniformKernels_v4;
+        case CpuTarget::V3:
+            return kUniformKernels_v3;
+        case CpuTarget::Baseline:
+            break;
     }
 #endif
     return kUniformKernels_baseline;

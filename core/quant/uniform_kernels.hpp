@@ -8,39 +8,60 @@ namespace loupe {
 /// One integer grid as the kernels take it. Levels are codes minus the zero point.
 struct KernelGrid {
     float scale;
-    float inverse;     ///< 1/scale
-    float limit;       ///< |x·inverse - level| above this: divide, the product may round otherwise than the quotient
-    float low, high;   ///< smallest and largest level
-    float zero;        ///< zero point
-    float clipLow, clipHigh;
+    float inverse;  ///< 1/scale
+    float
+        limit;  ///< an error above this: divide, the product may round otherwise than the quotient
+    float low, high;          ///< smallest and largest level
+    float codeOffset;         ///< level to code - codeMin, which is never negative
+    float clipLow, clipHigh;  ///< weights outside are counted as clipped
 };
 
-/// One row of a stored matrix; every `group` weights share a grid, the last group may be shorter. No alignment assumed.
+/// One row of a stored matrix; every `group` weights share a grid, the last group may be shorter.
+/// No alignment assumed.
 struct KernelRow {
     const unsigned char* data;
     std::int64_t count;
     std::int64_t group;
     const KernelGrid* grids;
-    bool clips;  ///< count weights outside of [clipLow, clipHigh]
+    bool clamps;  ///< false: no quotient can round to a level outside of [low, high], and nothing
+                  ///< is clipped
 };
 
-/// What a pass adds to. Profiles only where colSquared is given: then codes too, one per weight.
+/// What a pass adds to. Where colSquared is given: zeros, clipped and codes (one per weight) too.
 struct KernelTotals {
     double squaredError, absError, maxAbsError, squaredReference, squaredApproximation;
     std::uint64_t zeros, clipped;
     float* colSquared;
-    std::int16_t* codes;
+    std::uint16_t* codes;  ///< minus the smallest code
 };
 
-/// Hot loops of absmax and zeropoint; uniform_kernels.inc, one table per instruction set. Codes and values are bit for bit
-/// those of codeOf(): clamp(round(w / scale)), ties to even, by division. Input of `quantize` is finite.
+/// Hot loops of absmax and zeropoint; uniform_kernels.inc, one table per instruction set. Codes and
+/// values are bit for bit those of codeOf(): clamp(round(w / scale)), ties to even, by division.
+/// Input of `quantize` is finite.
 struct UniformKernels {
-    /// Largest |x| of each group as its bit pattern: 0x7f800000 and above, if there is a NaN or infinity.
-    void (*magnitudesF32)(const unsigned char* data, std::int64_t count, std::int64_t group, std::uint32_t* bits);
-    void (*magnitudesBf16)(const unsigned char* data, std::int64_t count, std::int64_t group, std::uint32_t* bits);
+    /// Largest |x| of each group as its bit pattern: 0x7f800000 and above, if there is a NaN or
+    /// infinity.
+    void (*magnitudesF32)(const unsigned char* data,
+                          std::int64_t count,
+                          std::int64_t group,
+                          std::uint32_t* bits);
+    void (*magnitudesBf16)(const unsigned char* data,
+                           std::int64_t count,
+                           std::int64_t group,
+                           std::uint32_t* bits);
     /// The same, with the smallest and largest value.
-    void (*extentsF32)(const unsigned char* data, std::int64_t count, std::int64_t group, float* low, float* high, std::uint32_t* bits);
-    void (*extentsBf16)(const unsigned char* data, std::int64_t count, std::int64_t group, float* low, float* high, std::uint32_t* bits);
+    void (*extentsF32)(const unsigned char* data,
+                       std::int64_t count,
+                       std::int64_t group,
+                       float* low,
+                       float* high,
+                       std::uint32_t* bits);
+    void (*extentsBf16)(const unsigned char* data,
+                        std::int64_t count,
+                        std::int64_t group,
+                        float* low,
+                        float* high,
+                        std::uint32_t* bits);
     void (*quantizeF32)(const KernelRow& row, KernelTotals* totals);
     void (*quantizeBf16)(const KernelRow& row, KernelTotals* totals);
     /// Sum of (x - x^)^2 on one grid, squares summed in double: what range searches minimise.

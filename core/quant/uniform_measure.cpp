@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
-// Ranges, scales and errors of float weights in one streamed pass through the kernels, straight from stored bytes where they
-// lie in memory as fp32 or bf16.
-#include <algorithm>
-#include <bit>
-#include <cmath>
-
+// Ranges, scales and errors of float weights in one streamed pass through the kernels, straight
+// from stored bytes where they lie in memory as fp32 or bf16.
 #include "core/base/assert.hpp"
 #include "core/base/worker_pool.hpp"
 #include "core/quant/first_error.hpp"
 #include "core/quant/range_search.hpp"
 #include "core/quant/uniform.hpp"
 #include "core/quant/uniform_kernels.hpp"
+
+#include <algorithm>
+#include <bit>
+#include <cmath>
 
 namespace loupe {
 
@@ -30,7 +30,9 @@ public:
     [[nodiscard]] bool bf16() const { return bf16_; }
     [[nodiscard]] std::int64_t rowBytes() const { return source_.cols() * (bf16_ ? 2 : 4); }
     /// `buffer` is used where the rows must be decoded.
-    [[nodiscard]] Result<const unsigned char*> rows(std::int64_t first, std::int64_t count, std::vector<float>& buffer) const {
+    [[nodiscard]] Result<const unsigned char*> rows(std::int64_t first,
+                                                    std::int64_t count,
+                                                    std::vector<float>& buffer) const {
         if (!bytes_.empty()) {
             return reinterpret_cast<const unsigned char*>(bytes_.data()) + first * rowBytes();
         }
@@ -52,23 +54,27 @@ Error notFinite(const RowSource& source, std::int64_t row) {
     if (Result<void> done = source.read(row, 1, values.data()); !done) {
         return done.error();
     }
-    const auto bad = std::find_if(values.begin(), values.end(), [](float x) { return !std::isfinite(x); });
+    const auto bad =
+        std::find_if(values.begin(), values.end(), [](float x) { return !std::isfinite(x); });
     return Error{ErrorCode::Invalid,
-                 std::string(bad != values.end() && std::isnan(*bad) ? "NaN" : "infinite value") + " at row " + std::to_string(row) +
-                     ", column " + std::to_string(bad - values.begin()) + ": a scheme needs finite values",
+                 std::string(bad != values.end() && std::isnan(*bad) ? "NaN" : "infinite value") +
+                     " at row " + std::to_string(row) + ", column " +
+                     std::to_string(bad - values.begin()) + ": a scheme needs finite values",
                  {},
                  {}};
 }
 
-/// What one slot of chunks gathers; the sums of columns in double, from float sums of at most kRowsPerFlush rows.
+/// What one slot of chunks gathers; the sums of columns in double, from float sums of at most
+/// kRowsPerFlush rows.
 struct Slot {
     ErrorSums sums;
     std::uint64_t zeros = 0;
     std::uint64_t clipped = 0;
     std::vector<double> colSquared;
     std::vector<float> colPartial;
-    std::vector<std::uint32_t> counts;  ///< interleaved by four: increments of one code do not wait for each other
-    std::vector<std::int16_t> codes;
+    std::vector<std::uint32_t>
+        counts;  ///< several tables in turn: increments of one code do not wait for each other
+    std::vector<std::uint16_t> codes;
     std::vector<KernelGrid> grids;
     std::vector<std::uint32_t> bits;
     std::vector<float> lows, highs;
@@ -90,18 +96,19 @@ void flushColumns(Slot& slot) {
 
 }  // namespace
 
-KernelGrid kernelGrid(const UniformSpec& spec, float scale, std::int64_t zeroPoint, float clipLow, float clipHigh) {
+KernelGrid kernelGrid(
+    const UniformSpec& spec, float scale, std::int64_t zeroPoint, float clipLow, float clipHigh) {
     KernelGrid grid{};
     grid.scale = scale;
     grid.low = static_cast<float>(spec.codeMin() - zeroPoint);
     grid.high = static_cast<float>(spec.codeMax() - zeroPoint);
-    grid.zero = static_cast<float>(zeroPoint);
+    grid.codeOffset = -grid.low;
     grid.clipLow = clipLow;
     grid.clipHigh = clipHigh;
     const float most = std::max(std::fabs(grid.low), std::fabs(grid.high)) + 1;
     const bool ordinary = scale > 0x1p-100F && scale < 0x1p100F && most <= 4096;
     grid.inverse = ordinary ? 1 / scale : 1;
-    grid.limit = ordinary ? 0.5F - most * 0x1p-22F : -1;
+    grid.limit = ordinary ? scale * (0.5F - most * 0x1p-21F) : -1;
     return grid;
 }
 
@@ -109,8 +116,14 @@ KernelGrid kernelGrid(const UniformSpec& spec, float scale, std::int64_t zeroPoi
 class UniformPass {
 public:
     UniformPass(UniformMatrix& matrix, bool findRanges, bool measure, bool profiles)
-        : matrix_(matrix), spec_(matrix.spec()), bytes_(matrix.source()), findRanges_(findRanges), measure_(measure), profiles_(profiles),
-          cols_(matrix.cols()), group_(spec_.per == ScalePer::Group ? spec_.group : matrix.cols()) {}
+        : matrix_(matrix),
+          spec_(matrix.spec()),
+          bytes_(matrix.source()),
+          findRanges_(findRanges),
+          measure_(measure),
+          profiles_(profiles),
+          cols_(matrix.cols()),
+          group_(spec_.per == ScalePer::Group ? spec_.group : matrix.cols()) {}
 
     Result<std::unique_ptr<Measurement>> run(const JobContext& ctx) {
         auto all = std::make_unique<Measurement>();
@@ -125,7 +138,9 @@ public:
         parallelFor(slotCount, 1, ctx, [&](std::int64_t index, std::int64_t, std::int64_t) {
             Slot& slot = slots[static_cast<std::size_t>(index)];
             prepare(slot);
-            for (std::int64_t chunk = index * perSlot; chunk < std::min((index + 1) * perSlot, chunks); ++chunk) {
+            for (std::int64_t chunk = index * perSlot;
+                 chunk < std::min((index + 1) * perSlot, chunks);
+                 ++chunk) {
                 ctx.checkpoint();
                 const std::int64_t count = std::min(step, matrix_.rows() - chunk * step);
                 if (Result<void> done = rows(chunk * step, count, slot, all->rowSquared); !done) {
@@ -159,7 +174,7 @@ private:
             slot.colSquared.assign(static_cast<std::size_t>(cols_), 0.0);
             slot.colPartial.assign(static_cast<std::size_t>(cols_), 0.0F);
             slot.codes.resize(static_cast<std::size_t>(cols_));
-            slot.counts.assign(static_cast<std::size_t>(4 * (spec_.codeMax() - spec_.codeMin() + 1)), 0);
+            slot.counts.assign(static_cast<std::size_t>(tables_ * codeCount_), 0);
         }
         if (spec_.per == ScalePer::Tensor && !findRanges_) {
             slot.grids[0] = gridAt(0);
@@ -183,18 +198,23 @@ private:
         }
         const UniformKernels& kernels = uniformKernels();
         if (spec_.asymmetric) {
-            (bytes_.bf16() ? kernels.extentsBf16 : kernels.extentsF32)(data, cols_, group_, slot.lows.data(), slot.highs.data(), slot.bits.data());
+            (bytes_.bf16() ? kernels.extentsBf16 : kernels.extentsF32)(
+                data, cols_, group_, slot.lows.data(), slot.highs.data(), slot.bits.data());
         } else {
-            (bytes_.bf16() ? kernels.magnitudesBf16 : kernels.magnitudesF32)(data, cols_, group_, slot.bits.data());
+            (bytes_.bf16() ? kernels.magnitudesBf16 : kernels.magnitudesF32)(
+                data, cols_, group_, slot.bits.data());
         }
         for (std::size_t g = 0; g < groups; ++g) {
             if (slot.bits[g] >= kInfinityBits) {
                 return fail(notFinite(matrix_.source(), row));
             }
             const float absmax = std::bit_cast<float>(slot.bits[g]);
-            const GroupExtent<float> extent = spec_.asymmetric ? GroupExtent<float>{slot.lows[g], slot.highs[g]} : GroupExtent<float>{-absmax, absmax};
-            const auto [low, high] =
-                spec_.clip == ClipRule::Value && absmax > 0 ? fixedInterval<float>(spec_) : intervalFor(spec_, extent, absmax);
+            const GroupExtent<float> extent = spec_.asymmetric
+                                                  ? GroupExtent<float>{slot.lows[g], slot.highs[g]}
+                                                  : GroupExtent<float>{-absmax, absmax};
+            const auto [low, high] = spec_.clip == ClipRule::Value && absmax > 0
+                                         ? fixedInterval<float>(spec_)
+                                         : intervalFor(spec_, extent, absmax);
             const UniformGrid<float> grid = gridFor(spec_, low, high);
             matrix_.store(first + g, grid);
             if (measure_) {
@@ -204,7 +224,10 @@ private:
         return {};
     }
 
-    Result<void> rows(std::int64_t first, std::int64_t count, Slot& slot, std::vector<double>& rowSquared) {
+    Result<void> rows(std::int64_t first,
+                      std::int64_t count,
+                      Slot& slot,
+                      std::vector<double>& rowSquared) {
         const Result<const unsigned char*> data = bytes_.rows(first, count, slot.buffer);
         if (!data) {
             return fail(data.error());
@@ -224,7 +247,7 @@ private:
                 totals.colSquared = slot.colPartial.data();
                 totals.codes = slot.codes.data();
             }
-            quantize({bytes, cols_, group_, slot.grids.data(), matrix_.clips()}, &totals);
+            quantize({bytes, cols_, group_, slot.grids.data(), clamps_}, &totals);
             rowSquared[static_cast<std::size_t>(first + row)] = totals.squaredError;
             add(totals, slot);
             if (!profiles_) {
@@ -240,32 +263,38 @@ private:
 
     void add(const KernelTotals& totals, Slot& slot) const {
         // 2 x·x^ = x^2 + x^^2 - (x - x^)^2: a product less in the loop.
-        const double product = (totals.squaredReference + totals.squaredApproximation - totals.squaredError) / 2;
-        slot.sums.add({static_cast<std::uint64_t>(cols_), totals.squaredError, totals.absError, totals.maxAbsError,
-                       totals.squaredReference, totals.squaredApproximation, product});
+        const double product =
+            (totals.squaredReference + totals.squaredApproximation - totals.squaredError) / 2;
+        slot.sums.add({static_cast<std::uint64_t>(cols_),
+                       totals.squaredError,
+                       totals.absError,
+                       totals.maxAbsError,
+                       totals.squaredReference,
+                       totals.squaredApproximation,
+                       product});
         slot.zeros += totals.zeros;
         slot.clipped += totals.clipped;
     }
 
     void countCodes(Slot& slot) const {
-        const std::int64_t low = spec_.codeMin();
         std::uint32_t* counts = slot.counts.data();
-        const std::int16_t* codes = slot.codes.data();
+        const std::uint16_t* codes = slot.codes.data();
         std::int64_t i = 0;
-        for (; i + 4 <= cols_; i += 4) {
-            ++counts[4 * (codes[i] - low)];
-            ++counts[4 * (codes[i + 1] - low) + 1];
-            ++counts[4 * (codes[i + 2] - low) + 2];
-            ++counts[4 * (codes[i + 3] - low) + 3];
+        if (tables_ == kTables) {
+            for (; i + kTables <= cols_; i += kTables) {
+                for (std::int64_t k = 0; k < kTables; ++k) {
+                    ++counts[k * codeCount_ + codes[i + k]];
+                }
+            }
         }
         for (; i < cols_; ++i) {
-            ++counts[4 * (codes[i] - low)];
+            ++counts[codes[i]];
         }
     }
 
     void combine(const std::vector<Slot>& slots, Measurement& all) const {
         all.colSquared.assign(static_cast<std::size_t>(cols_), 0.0);
-        all.codeCounts.assign(static_cast<std::size_t>(spec_.codeMax() - spec_.codeMin() + 1), 0);
+        all.codeCounts.assign(static_cast<std::size_t>(codeCount_), 0);
         for (const Slot& slot : slots) {
             all.sums.add(slot.sums);
             all.zeros += slot.zeros;
@@ -274,7 +303,7 @@ private:
                 all.colSquared[i] += slot.colSquared[i];
             }
             for (std::size_t i = 0; i < slot.counts.size(); ++i) {
-                all.codeCounts[i / 4] += slot.counts[i];
+                all.codeCounts[i % static_cast<std::size_t>(codeCount_)] += slot.counts[i];
             }
         }
     }
@@ -285,8 +314,15 @@ private:
     bool findRanges_;
     bool measure_;
     bool profiles_;  ///< errors of columns, code usage
+    static constexpr std::int64_t kTables = 8;
+    std::int64_t codeCount_ = spec_.codeMax() - spec_.codeMin() + 1;
+    std::int64_t tables_ = spec_.bits <= 8 ? kTables : 1;
     std::int64_t cols_;
     std::int64_t group_;
+    /// The largest weight of a symmetric group lies within an ulp of the last level: nothing to
+    /// clamp.
+    bool clamps_ =
+        spec_.asymmetric || spec_.clip != ClipRule::None || spec_.range != GridRange::Restricted;
 };
 
 KernelGrid UniformMatrix::kernelGridAt(std::size_t index) const {
@@ -296,9 +332,12 @@ KernelGrid UniformMatrix::kernelGridAt(std::size_t index) const {
     return kernelGrid(spec_, static_cast<float>(scales_.values[index]), zero, low, high);
 }
 
-Result<void> UniformMatrix::passThroughKernels(bool findRanges, Measure measure, const JobContext& ctx) {
+Result<void> UniformMatrix::passThroughKernels(bool findRanges,
+                                               Measure measure,
+                                               const JobContext& ctx) {
     const bool everything = measure == Measure::Everything;
-    Result<std::unique_ptr<Measurement>> found = UniformPass(*this, findRanges, measure != Measure::Nothing, everything).run(ctx);
+    Result<std::unique_ptr<Measurement>> found =
+        UniformPass(*this, findRanges, measure != Measure::Nothing, everything).run(ctx);
     if (!found) {
         return fail(found.error());
     }
@@ -317,45 +356,54 @@ Result<ErrorSums> UniformMatrix::errorSumsOnly(const JobContext& ctx) {
     return sums;
 }
 
-Result<ErrorSums> uniformErrorSums(const std::shared_ptr<const RowSource>& source, const UniformSpec& spec, const JobContext& ctx) {
-    LOUPE_ASSERT(!source->isDouble() && !spec.stochastic && (spec.per == ScalePer::Row || spec.per == ScalePer::Group) &&
+Result<ErrorSums> uniformErrorSums(const std::shared_ptr<const RowSource>& source,
+                                   const UniformSpec& spec,
+                                   const JobContext& ctx) {
+    LOUPE_ASSERT(!source->isDouble() && !spec.stochastic &&
+                     (spec.per == ScalePer::Row || spec.per == ScalePer::Group) &&
                      (spec.clip == ClipRule::None || spec.clip == ClipRule::Value),
                  "only what the kernels do in one pass");
     UniformMatrix matrix(source, spec);
     return matrix.errorSumsOnly(ctx);
 }
 
-Result<UniformMatrix::Extent> UniformMatrix::extentThroughKernels(const RowSource& source, const JobContext& ctx) const {
+Result<UniformMatrix::Extent> UniformMatrix::extentThroughKernels(const RowSource& source,
+                                                                  const JobContext& ctx) const {
     const RowBytes bytes(source);
     const std::int64_t step = rowsPerChunk(source.cols());
     std::vector<Extent> partials(static_cast<std::size_t>((source.rows() + step - 1) / step));
     FirstError errors;
-    parallelFor(source.rows(), step, ctx, [&](std::int64_t begin, std::int64_t end, std::int64_t chunk) {
-        std::vector<float> buffer;
-        const Result<const unsigned char*> data = bytes.rows(begin, end - begin, buffer);
-        if (!data) {
-            errors.report(chunk, data.error());
-            return;
-        }
-        const std::int64_t count = (end - begin) * source.cols();
-        Extent& extent = partials[static_cast<std::size_t>(chunk)];
-        std::uint32_t bits = 0;
-        const UniformKernels& kernels = uniformKernels();
-        (bytes.bf16() ? kernels.extentsBf16 : kernels.extentsF32)(*data, count, count, &extent.first, &extent.second, &bits);
-        if (bits >= kInfinityBits) {
-            std::int64_t row = begin;
-            std::uint32_t rowBits = 0;
-            for (;; ++row) {  // the first row with one: the message names it
-                (bytes.bf16() ? kernels.magnitudesBf16 : kernels.magnitudesF32)(
-                    *data + (row - begin) * bytes.rowBytes(), source.cols(), source.cols(), &rowBits);
-                if (rowBits >= kInfinityBits) {
-                    break;
-                }
+    parallelFor(
+        source.rows(), step, ctx, [&](std::int64_t begin, std::int64_t end, std::int64_t chunk) {
+            std::vector<float> buffer;
+            const Result<const unsigned char*> data = bytes.rows(begin, end - begin, buffer);
+            if (!data) {
+                errors.report(chunk, data.error());
+                return;
             }
-            errors.report(chunk, notFinite(source, row));
-        }
-        ctx.advance(static_cast<std::uint64_t>(count));
-    });
+            const std::int64_t count = (end - begin) * source.cols();
+            Extent& extent = partials[static_cast<std::size_t>(chunk)];
+            std::uint32_t bits = 0;
+            const UniformKernels& kernels = uniformKernels();
+            (bytes.bf16() ? kernels.extentsBf16 : kernels.extentsF32)(
+                *data, count, count, &extent.first, &extent.second, &bits);
+            if (bits >= kInfinityBits) {
+                std::int64_t row = begin;
+                std::uint32_t rowBits = 0;
+                for (;; ++row) {  // the first row with one: the message names it
+                    (bytes.bf16() ? kernels.magnitudesBf16 : kernels.magnitudesF32)(
+                        *data + (row - begin) * bytes.rowBytes(),
+                        source.cols(),
+                        source.cols(),
+                        &rowBits);
+                    if (rowBits >= kInfinityBits) {
+                        break;
+                    }
+                }
+                errors.report(chunk, notFinite(source, row));
+            }
+            ctx.advance(static_cast<std::uint64_t>(count));
+        });
     if (errors.any()) {
         return fail(errors.result().error());
     }

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // What absmax and zeropoint share: from parameters to matrices, activations included.
-#include <algorithm>
-
 #include "core/base/text.hpp"
 #include "core/quant/uniform.hpp"
+
+#include <algorithm>
 
 namespace loupe {
 
@@ -12,14 +12,19 @@ namespace {
 /// The first rows of a matrix: what calibrates a static range.
 class FirstRows final : public RowSource {
 public:
-    FirstRows(std::shared_ptr<const RowSource> source, std::int64_t rows) : source_(std::move(source)), rows_(rows) {}
+    FirstRows(std::shared_ptr<const RowSource> source, std::int64_t rows)
+        : source_(std::move(source)), rows_(rows) {}
     [[nodiscard]] std::int64_t rows() const override { return rows_; }
     [[nodiscard]] std::int64_t cols() const override { return source_->cols(); }
     [[nodiscard]] bool isDouble() const override { return source_->isDouble(); }
-    [[nodiscard]] Result<void> read(std::int64_t first, std::int64_t count, float* out) const override {
+    [[nodiscard]] Result<void> read(std::int64_t first,
+                                    std::int64_t count,
+                                    float* out) const override {
         return source_->read(first, count, out);
     }
-    [[nodiscard]] Result<void> read(std::int64_t first, std::int64_t count, double* out) const override {
+    [[nodiscard]] Result<void> read(std::int64_t first,
+                                    std::int64_t count,
+                                    double* out) const override {
         return source_->read(first, count, out);
     }
 
@@ -29,11 +34,15 @@ private:
 };
 
 GridRange rangeOf(std::string_view text) {
-    return text == "full" ? GridRange::Full : (text == "power" ? GridRange::Power : GridRange::Restricted);
+    return text == "full" ? GridRange::Full
+                          : (text == "power" ? GridRange::Power : GridRange::Restricted);
 }
 
 ScalePer perOf(std::string_view text) {
-    return text == "row" ? ScalePer::Row : (text == "column" ? ScalePer::Column : (text == "group" ? ScalePer::Group : ScalePer::Tensor));
+    return text == "row"
+               ? ScalePer::Row
+               : (text == "column" ? ScalePer::Column
+                                   : (text == "group" ? ScalePer::Group : ScalePer::Tensor));
 }
 
 ClipRule clipOf(std::string_view text) {
@@ -56,7 +65,8 @@ UniformSpec weightSpec(const Params& params, bool asymmetric) {
     spec.group = params.integer("group");
     spec.clip = clipOf(params.text("clip"));
     if (spec.clip == ClipRule::Value) {
-        const std::optional<std::pair<double, double>> bound = parseBound(params.text("clip_value"));
+        const std::optional<std::pair<double, double>> bound =
+            parseBound(params.text("clip_value"));
         spec.clipLow = bound ? bound->first : 0;
         spec.clipHigh = bound ? bound->second : 0;
     }
@@ -79,12 +89,14 @@ UniformSpec activationSpec(const Params& params, const UniformSpec& weights) {
 
 }  // namespace
 
-Result<std::shared_ptr<const UniformMatrix>> makeUniformActivations(std::shared_ptr<const RowSource> source,
-                                                                    const UniformSpec& spec,
-                                                                    std::int64_t calibrationRows,
-                                                                    const JobContext& ctx) {
+Result<std::shared_ptr<const UniformMatrix>> makeUniformActivations(
+    std::shared_ptr<const RowSource> source,
+    const UniformSpec& spec,
+    std::int64_t calibrationRows,
+    const JobContext& ctx) {
     auto matrix = std::make_shared<UniformMatrix>(source, spec);
-    const bool all = calibrationRows <= 0 || calibrationRows >= source->rows() || spec.per != ScalePer::Tensor;
+    const bool all =
+        calibrationRows <= 0 || calibrationRows >= source->rows() || spec.per != ScalePer::Tensor;
     const FirstRows first(source, all ? source->rows() : calibrationRows);
     if (Result<void> done = matrix->calibrate(first, ctx); !done) {
         Error error = done.error();
@@ -94,16 +106,22 @@ Result<std::shared_ptr<const UniformMatrix>> makeUniformActivations(std::shared_
     return std::shared_ptr<const UniformMatrix>(std::move(matrix));
 }
 
-Result<StepOutput> applyUniform(const StepInput& input, const Params& params, bool asymmetric, const JobContext& ctx) {
+Result<StepOutput> applyUniform(const StepInput& input,
+                                const Params& params,
+                                bool asymmetric,
+                                const JobContext& ctx) {
     const UniformSpec spec = weightSpec(params, asymmetric);
     StepOutput output;
     if (params.has("act_bits") && input.activations == nullptr) {
-        return fail(ErrorCode::Missing,
-                    "act_bits quantizes activations, but none were given: --activations FILE[:TENSOR]",
-                    {},
-                    "choose activations [tokens, in] of this layer, or leave act_bits out for weights only");
+        return fail(
+            ErrorCode::Missing,
+            "act_bits quantizes activations, but none were given: --activations FILE[:TENSOR]",
+            {},
+            "choose activations [tokens, in] of this layer, or leave act_bits out for weights "
+            "only");
     }
-    Result<std::shared_ptr<const UniformMatrix>> weights = makeUniform(input.weights, spec, ctx, true);
+    Result<std::shared_ptr<const UniformMatrix>> weights =
+        makeUniform(input.weights, spec, ctx, true);
     if (!weights) {
         return fail(weights.error());
     }
@@ -112,7 +130,10 @@ Result<StepOutput> applyUniform(const StepInput& input, const Params& params, bo
     if (params.has("act_bits")) {
         const bool dynamic = params.is("act_range", "dynamic");
         Result<std::shared_ptr<const UniformMatrix>> activations =
-            makeUniformActivations(input.activations, activationSpec(params, spec), dynamic ? 0 : input.calibrationRows, ctx);
+            makeUniformActivations(input.activations,
+                                   activationSpec(params, spec),
+                                   dynamic ? 0 : input.calibrationRows,
+                                   ctx);
         if (!activations) {
             return fail(activations.error());
         }
@@ -123,7 +144,8 @@ Result<StepOutput> applyUniform(const StepInput& input, const Params& params, bo
 
 std::string uniformTitle(std::string_view name, const Params& params) {
     std::string text = std::string(name) + " int" + std::string(params.text("bits"));
-    text += params.is("per", "group") ? ", group " + std::string(params.text("group")) : ", per " + std::string(params.text("per"));
+    text += params.is("per", "group") ? ", group " + std::string(params.text("group"))
+                                      : ", per " + std::string(params.text("per"));
     if (params.is("clip", "value")) {
         text += ", clip " + std::string(params.text("clip_value"));
     } else if (params.is("clip", "percentile")) {
@@ -139,7 +161,8 @@ std::string uniformTitle(std::string_view name, const Params& params) {
         text += ", stochastic";
     }
     if (params.has("act_bits")) {
-        text += ", activations int" + std::string(params.text("act_bits")) + " per " + std::string(params.text("act_per"));
+        text += ", activations int" + std::string(params.text("act_bits")) + " per " +
+                std::string(params.text("act_per"));
         if (!params.is("act_range", "dynamic")) {
             text += " (" + std::string(params.text("act_range")) + ")";
         }

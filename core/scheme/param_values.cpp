@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// One value of one parameter: reading it, its canonical text, and when it has an effect. Everything from the table.
-#include <algorithm>
-#include <cmath>
-
+// One value of one parameter: reading it, its canonical text, and when it has an effect. Everything
+// from the table.
 #include "core/base/text.hpp"
 #include "core/scheme/step.hpp"
+
+#include <algorithm>
+#include <cmath>
 
 namespace loupe {
 
@@ -17,15 +18,19 @@ std::string canonicalNumber(double value) {
     return text;
 }
 
-Error invalid(const StepDefinition& definition, const ParamSpec& spec, std::string_view text, std::string hint = {}) {
-    std::string what = "step '" + std::string(definition.id) + "': key '" + std::string(spec.name) + "' takes " +
-                       acceptedValues(spec) + ", not '" + std::string(text) + "'";
+Error invalid(const StepDefinition& definition,
+              const ParamSpec& spec,
+              std::string_view text,
+              std::string hint = {}) {
+    std::string what = "step '" + std::string(definition.id) + "': key '" + std::string(spec.name) +
+                       "' takes " + acceptedValues(spec) + ", not '" + std::string(text) + "'";
     return Error{ErrorCode::Usage, std::move(what), {}, std::move(hint)};
 }
 
 std::optional<std::string> integerText(const ParamSpec& spec, std::string_view text) {
     const std::optional<std::int64_t> value = parseInteger(text);
-    if (!value || static_cast<double>(*value) < spec.min || static_cast<double>(*value) > spec.max) {
+    if (!value || static_cast<double>(*value) < spec.min ||
+        static_cast<double>(*value) > spec.max) {
         return std::nullopt;
     }
     return std::to_string(*value);
@@ -42,10 +47,12 @@ std::optional<std::string> realText(const ParamSpec& spec, std::string_view text
 std::optional<std::string> boundText(const ParamSpec& spec, std::string_view text) {
     const std::optional<std::pair<double, double>> bound = parseBound(text);
     const bool interval = text.find("..") != std::string_view::npos;
-    if (!bound || (interval && !spec.allowsInterval) || std::max(std::fabs(bound->first), std::fabs(bound->second)) > spec.max) {
+    if (!bound || (interval && !spec.allowsInterval) ||
+        std::max(std::fabs(bound->first), std::fabs(bound->second)) > spec.max) {
         return std::nullopt;
     }
-    return interval ? canonicalNumber(bound->first) + ".." + canonicalNumber(bound->second) : canonicalNumber(bound->second);
+    return interval ? canonicalNumber(bound->first) + ".." + canonicalNumber(bound->second)
+                    : canonicalNumber(bound->second);
 }
 
 std::optional<std::string> patternText(std::string_view text) {
@@ -97,14 +104,21 @@ std::optional<std::pair<double, double>> parseBound(std::string_view text) {
 std::string acceptedValues(const ParamSpec& spec) {
     switch (spec.type) {
         case ParamType::Integer:
-            return spec.max >= 0x1p53 ? "a whole number from " + shortest(spec.min)
-                                      : canonicalNumber(spec.min) + " to " + canonicalNumber(spec.max);
-        case ParamType::Real: return "a number from " + canonicalNumber(spec.min) + " to " + canonicalNumber(spec.max);
-        case ParamType::Flag: return "true|false";
-        case ParamType::Bound: return spec.allowsInterval ? "a positive number or LOW..HIGH" : "a positive number";
-        case ParamType::Pattern: return "N:M with 0 < N < M <= 64";
+            return spec.max >= 0x1p53
+                       ? "a whole number from " + shortest(spec.min)
+                       : canonicalNumber(spec.min) + " to " + canonicalNumber(spec.max);
+        case ParamType::Real:
+            return "a number from " + canonicalNumber(spec.min) + " to " +
+                   canonicalNumber(spec.max);
+        case ParamType::Flag:
+            return "true|false";
+        case ParamType::Bound:
+            return spec.allowsInterval ? "a positive number or LOW..HIGH" : "a positive number";
+        case ParamType::Pattern:
+            return "N:M with 0 < N < M <= 64";
         case ParamType::Choice:
-        case ParamType::Format: break;
+        case ParamType::Format:
+            break;
     }
     std::string text;
     for (const std::string_view choice : spec.choices) {
@@ -114,13 +128,23 @@ std::string acceptedValues(const ParamSpec& spec) {
     return text;
 }
 
-Result<std::string> canonicalValue(const StepDefinition& definition, const ParamSpec& spec, std::string_view text) {
+Result<std::string> canonicalValue(const StepDefinition& definition,
+                                   const ParamSpec& spec,
+                                   std::string_view text) {
     std::optional<std::string> canonical;
     switch (spec.type) {
-        case ParamType::Integer: canonical = integerText(spec, text); break;
-        case ParamType::Real: canonical = realText(spec, text); break;
-        case ParamType::Bound: canonical = boundText(spec, text); break;
-        case ParamType::Pattern: canonical = patternText(text); break;
+        case ParamType::Integer:
+            canonical = integerText(spec, text);
+            break;
+        case ParamType::Real:
+            canonical = realText(spec, text);
+            break;
+        case ParamType::Bound:
+            canonical = boundText(spec, text);
+            break;
+        case ParamType::Pattern:
+            canonical = patternText(text);
+            break;
         case ParamType::Flag:
             if (text == "true" || text == "false") {
                 canonical = std::string(text);

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <array>
-
 #include "core/base/assert.hpp"
 #include "core/base/text.hpp"
 #include "core/scheme/step.hpp"
+
+#include <array>
 
 namespace loupe {
 
@@ -29,13 +29,15 @@ const StepDefinition* findStep(std::string_view id) {
     return nullptr;
 }
 
-// --- Params -------------------------------------------------------------------------------------------------------
+// --- Params
+// -------------------------------------------------------------------------------------------------------
 
 std::string_view Params::text(std::string_view name) const {
     for (const ParamSpec& spec : table_) {
         if (spec.name == name) {
             const auto found = step_->values.find(std::string(name));
-            return found == step_->values.end() ? spec.defaultText : std::string_view(found->second);
+            return found == step_->values.end() ? spec.defaultText
+                                                : std::string_view(found->second);
         }
     }
     return {};
@@ -43,7 +45,8 @@ std::string_view Params::text(std::string_view name) const {
 
 std::int64_t Params::integer(std::string_view name) const {
     const std::optional<std::int64_t> value = parseInteger(text(name));
-    LOUPE_ASSERT(value.has_value(), "an integer parameter is present and was checked by the parser");
+    LOUPE_ASSERT(value.has_value(),
+                 "an integer parameter is present and was checked by the parser");
     return *value;
 }
 
@@ -53,9 +56,12 @@ double Params::real(std::string_view name) const {
     return *value;
 }
 
-bool Params::flag(std::string_view name) const { return text(name) == "true"; }
+bool Params::flag(std::string_view name) const {
+    return text(name) == "true";
+}
 
-// --- QuantizedMatrix: what a step without codes, scales and masks answers ---------------------------------------------
+// --- QuantizedMatrix: what a step without codes, scales and masks answers
+// ---------------------------------------------
 
 Result<void> QuantizedMatrix::codes(std::int64_t, std::int64_t, std::int32_t*) const {
     return fail(ErrorCode::Invalid, "this scheme has no codes");
@@ -65,12 +71,22 @@ Result<void> QuantizedMatrix::mask(std::int64_t, std::int64_t, std::uint8_t*) co
     return fail(ErrorCode::Invalid, "this scheme has no mask");
 }
 
-std::vector<Level> QuantizedMatrix::levels(std::int64_t, std::int64_t) const { return {}; }
+std::vector<Level> QuantizedMatrix::levels(std::int64_t, std::int64_t) const {
+    return {};
+}
 
-std::optional<std::pair<double, double>> QuantizedMatrix::clipInterval(std::int64_t, std::int64_t) const { return std::nullopt; }
+std::optional<std::pair<double, double>> QuantizedMatrix::clipInterval(std::int64_t,
+                                                                       std::int64_t) const {
+    return std::nullopt;
+}
 
-std::pair<std::int64_t, std::int64_t> QuantizedMatrix::groupColumns(std::int64_t, std::int64_t) const { return {0, cols()}; }
+std::pair<std::int64_t, std::int64_t> QuantizedMatrix::groupColumns(std::int64_t,
+                                                                    std::int64_t) const {
+    return {0, cols()};
+}
 
-std::vector<EquationLine> QuantizedMatrix::explain(std::int64_t, std::int64_t) const { return {}; }
+std::vector<EquationLine> QuantizedMatrix::explain(std::int64_t, std::int64_t) const {
+    return {};
+}
 
 }  // namespace loupe

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Scheme strings to schemes and back: the only converters.
-#include <algorithm>
-
 #include "core/base/text.hpp"
 #include "core/scheme/step.hpp"
+
+#include <algorithm>
 
 namespace loupe {
 
@@ -27,7 +27,9 @@ std::string didYouMean(std::string_view word, const std::vector<std::string>& ca
     return hint.empty() ? hint : hint + "?";
 }
 
-std::string inStep(const StepDefinition& definition) { return "step '" + std::string(definition.id) + "': "; }
+std::string inStep(const StepDefinition& definition) {
+    return "step '" + std::string(definition.id) + "': ";
+}
 
 tl::unexpected<Error> unknownStep(std::string_view name) {
     std::vector<std::string> names;
@@ -38,7 +40,10 @@ tl::unexpected<Error> unknownStep(std::string_view name) {
         list += step->id;
     }
     std::string hint = didYouMean(name, names);
-    return fail(ErrorCode::Usage, "unknown step '" + std::string(name) + "' in the scheme; known: " + list, {}, std::move(hint));
+    return fail(ErrorCode::Usage,
+                "unknown step '" + std::string(name) + "' in the scheme; known: " + list,
+                {},
+                std::move(hint));
 }
 
 tl::unexpected<Error> unknownKey(const StepDefinition& definition, std::string_view key) {
@@ -50,7 +55,10 @@ tl::unexpected<Error> unknownKey(const StepDefinition& definition, std::string_v
         list += spec.name;
     }
     std::string hint = didYouMean(key, names);
-    return fail(ErrorCode::Usage, inStep(definition) + "unknown key '" + std::string(key) + "'; keys: " + list, {}, std::move(hint));
+    return fail(ErrorCode::Usage,
+                inStep(definition) + "unknown key '" + std::string(key) + "'; keys: " + list,
+                {},
+                std::move(hint));
 }
 
 /// "key=value" of an `implies` or `requiredWith`.
@@ -60,12 +68,16 @@ std::pair<std::string, std::string> setting(std::string_view text) {
 }
 
 /// Reads the pairs of one step as they were written.
-Result<std::map<std::string, std::string>> readPairs(const StepDefinition& definition, std::string_view text) {
+Result<std::map<std::string, std::string>> readPairs(const StepDefinition& definition,
+                                                     std::string_view text) {
     std::map<std::string, std::string> given;
     for (const std::string_view pair : split(text, ',')) {
         const std::size_t equals = pair.find('=');
-        if (equals == std::string_view::npos || equals == 0 || pair.find('=', equals + 1) != std::string_view::npos) {
-            return fail(ErrorCode::Usage, inStep(definition) + "expected KEY=VALUE, found '" + std::string(pair) + "'");
+        if (equals == std::string_view::npos || equals == 0 ||
+            pair.find('=', equals + 1) != std::string_view::npos) {
+            return fail(
+                ErrorCode::Usage,
+                inStep(definition) + "expected KEY=VALUE, found '" + std::string(pair) + "'");
         }
         const std::string_view key = pair.substr(0, equals);
         const ParamSpec* spec = findParam(definition, key);
@@ -77,7 +89,8 @@ Result<std::map<std::string, std::string>> readPairs(const StepDefinition& defin
             return fail(value.error());
         }
         if (!given.emplace(std::string(key), *value).second) {
-            return fail(ErrorCode::Usage, inStep(definition) + "key '" + std::string(key) + "' is given twice");
+            return fail(ErrorCode::Usage,
+                        inStep(definition) + "key '" + std::string(key) + "' is given twice");
         }
     }
     return given;
@@ -94,8 +107,9 @@ Result<void> applyImplications(const StepDefinition& definition, Step& step) {
         const auto [place, added] = step.values.emplace(key, value);
         if (!added && place->second != value) {
             return fail(ErrorCode::Usage,
-                        inStep(definition) + "key '" + std::string(spec.name) + "' has no effect with " + key + "=" +
-                            place->second + " (it needs " + std::string(spec.implies) + ")");
+                        inStep(definition) + "key '" + std::string(spec.name) +
+                            "' has no effect with " + key + "=" + place->second + " (it needs " +
+                            std::string(spec.implies) + ")");
         }
     }
     return {};
@@ -110,7 +124,8 @@ Result<void> checkRequired(const StepDefinition& definition, const Step& step) {
         const Params params(definition.params, step);
         if (params.is(key, value)) {
             return fail(ErrorCode::Usage,
-                        inStep(definition) + "'" + std::string(spec.requiredWith) + "' needs the key '" + std::string(spec.name) +
+                        inStep(definition) + "'" + std::string(spec.requiredWith) +
+                            "' needs the key '" + std::string(spec.name) +
                             "': " + acceptedValues(spec));
         }
     }
@@ -147,7 +162,9 @@ Result<Step> parseStep(std::string_view text) {
     const std::size_t colon = text.find(':');
     const std::string_view name = text.substr(0, colon);
     if (name.empty()) {
-        return fail(ErrorCode::Usage, text.empty() ? "empty step in the scheme" : "a step has no name: '" + std::string(text) + "'");
+        return fail(ErrorCode::Usage,
+                    text.empty() ? "empty step in the scheme"
+                                 : "a step has no name: '" + std::string(text) + "'");
     }
     const StepDefinition* definition = findStep(name);
     if (definition == nullptr) {
@@ -161,7 +178,8 @@ Result<Step> parseStep(std::string_view text) {
         canonicalise(*definition, step);
         return step;
     }
-    Result<std::map<std::string, std::string>> given = readPairs(*definition, text.substr(colon + 1));
+    Result<std::map<std::string, std::string>> given =
+        readPairs(*definition, text.substr(colon + 1));
     if (!given) {
         return fail(given.error());
     }
@@ -172,8 +190,8 @@ Result<Step> parseStep(std::string_view text) {
     for (const ParamSpec& spec : definition->params) {
         if (given->contains(std::string(spec.name)) && !isRelevant(*definition, step, spec.name)) {
             return fail(ErrorCode::Usage,
-                        inStep(*definition) + "key '" + std::string(spec.name) + "' has no effect without " +
-                            std::string(spec.onlyWith));
+                        inStep(*definition) + "key '" + std::string(spec.name) +
+                            "' has no effect without " + std::string(spec.onlyWith));
         }
     }
     if (Result<void> valid = validate(*definition, step); !valid) {
@@ -197,9 +215,10 @@ std::string stepToString(const Step& original) {
             continue;
         }
         const std::string pair = found->first + "=" + found->second;
-        const bool implied = std::any_of(definition->params.begin(), definition->params.end(), [&](const ParamSpec& other) {
-            return other.implies == pair && step.values.contains(std::string(other.name));
-        });
+        const bool implied = std::any_of(
+            definition->params.begin(), definition->params.end(), [&](const ParamSpec& other) {
+                return other.implies == pair && step.values.contains(std::string(other.name));
+            });
         if (!implied) {
             pairs += pairs.empty() ? ':' : ',';
             pairs += pair;
@@ -258,12 +277,15 @@ Result<Step> withValue(const Step& original, std::string_view key, std::string_v
         }
         if (!isRelevant(*definition, step, key)) {
             return fail(ErrorCode::Usage,
-                        inStep(*definition) + "key '" + std::string(key) + "' has no effect without " + std::string(changed->onlyWith));
+                        inStep(*definition) + "key '" + std::string(key) +
+                            "' has no effect without " + std::string(changed->onlyWith));
         }
     }
     // A key may depend on one that depends on another: until nothing is dropped any more.
     for (bool dropped = true; dropped;) {
-        dropped = std::erase_if(step.values, [&](const auto& entry) { return !isRelevant(*definition, step, entry.first); }) > 0;
+        dropped = std::erase_if(step.values, [&](const auto& entry) {
+                      return !isRelevant(*definition, step, entry.first);
+                  }) > 0;
     }
     for (const ParamSpec& spec : definition->params) {
         if (!spec.requiredWith.empty()) {

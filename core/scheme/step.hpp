@@ -1,6 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "core/base/job.hpp"
+#include "core/base/result.hpp"
+#include "core/io/tensor_source.hpp"
+#include "core/scheme/scheme.hpp"
+
 #include <array>
 #include <cstdint>
 #include <functional>
@@ -11,11 +16,6 @@
 #include <string_view>
 #include <utility>
 #include <vector>
-
-#include "core/base/job.hpp"
-#include "core/base/result.hpp"
-#include "core/io/tensor_source.hpp"
-#include "core/scheme/scheme.hpp"
 
 namespace loupe {
 
@@ -29,19 +29,21 @@ enum class ParamType : std::uint8_t {
     Pattern,  ///< N:M
 };
 
-/// One parameter of a step. The table of these drives the parser, --help, the generated form, validation and the docs.
+/// One parameter of a step. The table of these drives the parser, --help, the generated form,
+/// validation and the docs.
 struct ParamSpec {
-    std::string_view name;          ///< key in scheme strings: "bits"
+    std::string_view name;  ///< key in scheme strings: "bits"
     ParamType type = ParamType::Integer;
-    std::string_view defaultText;   ///< canonical text of the default; empty: absent by default (optional parameter)
-    double min = 0, max = 0;        ///< inclusive, for Integer, Real and Bound
+    std::string_view defaultText;  ///< canonical text of the default; empty: absent by default
+                                   ///< (optional parameter)
+    double min = 0, max = 0;       ///< inclusive, for Integer, Real and Bound
     std::span<const std::string_view> choices{};
-    std::string_view label;         ///< for the form: "Scale per"
-    std::string_view help;          ///< one sentence with the formula where there is one
-    std::string_view unit{};        ///< suffix in the form: "%", "weights"
-    bool powersOfTwo = false;       ///< the slider steps 2^k
-    /// Has effect only beside one of these settings: "per=group", "clip=percentile|mse", or "act_bits" (given at all), and
-    /// only if that key has an effect itself; empty: always.
+    std::string_view label;    ///< for the form: "Scale per"
+    std::string_view help;     ///< one sentence with the formula where there is one
+    std::string_view unit{};   ///< suffix in the form: "%", "weights"
+    bool powersOfTwo = false;  ///< the slider steps 2^k
+    /// Has effect only beside one of these settings: "per=group", "clip=percentile|mse", or
+    /// "act_bits" (given at all), and only if that key has an effect itself; empty: always.
     std::string_view onlyWith{};
     /// Giving this key implies that setting (`group=N` implies "per=group"); empty: none.
     std::string_view implies{};
@@ -55,39 +57,46 @@ struct ParamSpec {
     bool allowsInterval = false;
 };
 
-/// The interval of a Bound: {-b, b} for "b", {low, high} for "low..high". Empty where the text is neither.
+/// The interval of a Bound: {-b, b} for "b", {low, high} for "low..high". Empty where the text is
+/// neither.
 [[nodiscard]] std::optional<std::pair<double, double>> parseBound(std::string_view text);
 
 /// A step's parameters with defaults filled in.
 class Params {
 public:
     Params(std::span<const ParamSpec> table, const Step& step) : table_(table), step_(&step) {}
-    [[nodiscard]] std::string_view text(std::string_view name) const;  ///< canonical text; "" if absent
+    [[nodiscard]] std::string_view text(
+        std::string_view name) const;  ///< canonical text; "" if absent
     [[nodiscard]] bool has(std::string_view name) const { return !text(name).empty(); }
     [[nodiscard]] std::int64_t integer(std::string_view name) const;
     [[nodiscard]] double real(std::string_view name) const;
     [[nodiscard]] bool flag(std::string_view name) const;
-    [[nodiscard]] bool is(std::string_view name, std::string_view value) const { return text(name) == value; }
+    [[nodiscard]] bool is(std::string_view name, std::string_view value) const {
+        return text(name) == value;
+    }
 
 private:
     std::span<const ParamSpec> table_;
     const Step* step_;
 };
 
-/// A grid of scales or zero points: [1,1], [out,1], [1,in], [out,groups], or `flattened` [blocks] over the row-major matrix.
+/// A grid of scales or zero points: [1,1], [out,1], [1,in], [out,groups], or `flattened` [blocks]
+/// over the row-major matrix.
 struct ScaleGrid {
     std::int64_t rows = 0;
     std::int64_t cols = 0;
-    std::int64_t rowsPerEntry = 1;  ///< weights' rows that one entry covers (tensor: all)
-    std::int64_t colsPerEntry = 1;  ///< weights' columns that one entry covers
+    std::int64_t rowsPerEntry = 1;    ///< weights' rows that one entry covers (tensor: all)
+    std::int64_t colsPerEntry = 1;    ///< weights' columns that one entry covers
     std::int64_t flattenedBlock = 0;  ///< > 0: blocks of this many weights of the flattened matrix
-    std::vector<double> values;     ///< exactly representable in float unless the weights are fp64
+    std::vector<double> values;  ///< exactly representable in float unless the weights are fp64
 };
 
-/// One term of a worked equation: what a person would write on the board, with this element's numbers in it.
+/// One term of a worked equation: what a person would write on the board, with this element's
+/// numbers in it.
 struct EquationLine {
     std::string label;       ///< "scale", "code", "becomes"
-    std::string expression;  ///< "0.2288 / 7", "round(-0.01826 / 0.0327)"; digits enough to recompute the result
+    std::string expression;  ///< "0.2288 / 7", "round(-0.01826 / 0.0327)"; digits enough to
+                             ///< recompute the result
     std::string result;      ///< "0.0327"
     std::string note;        ///< optional: "clamped to -7", "column 2533 sets this group's scale"
 };
@@ -98,30 +107,44 @@ struct Level {
     double value = 0;
 };
 
-/// The weights after a scheme: dequantized values as rows (read()), their codes, scales and mask, computed on demand from
-/// the original and the scales where the scheme is element-wise: no tensor-sized temporaries. Thread-safe.
+/// The weights after a scheme: dequantized values as rows (read()), their codes, scales and mask,
+/// computed on demand from the original and the scales where the scheme is element-wise: no
+/// tensor-sized temporaries. Thread-safe.
 class QuantizedMatrix : public RowSource {
 public:
     [[nodiscard]] virtual bool hasCodes() const { return false; }
-    [[nodiscard]] virtual Result<void> codes(std::int64_t first, std::int64_t count, std::int32_t* out) const;
+    [[nodiscard]] virtual Result<void> codes(std::int64_t first,
+                                             std::int64_t count,
+                                             std::int32_t* out) const;
     /// Inclusive range of codes that the scheme may use; {0, -1} without codes.
-    [[nodiscard]] virtual std::pair<std::int64_t, std::int64_t> codeRange() const { return {0, -1}; }
-    /// "int8" storage of NAME.codes: bits per code, and whether codes are unsigned (codebooks, minifloats).
+    [[nodiscard]] virtual std::pair<std::int64_t, std::int64_t> codeRange() const {
+        return {0, -1};
+    }
+    /// "int8" storage of NAME.codes: bits per code, and whether codes are unsigned (codebooks,
+    /// minifloats).
     [[nodiscard]] virtual int codeBits() const { return 0; }
     [[nodiscard]] virtual bool codesUnsigned() const { return false; }
     [[nodiscard]] virtual const ScaleGrid* scales() const { return nullptr; }
     [[nodiscard]] virtual const ScaleGrid* zeroPoints() const { return nullptr; }
     [[nodiscard]] virtual bool hasMask() const { return false; }
     /// 1 = kept.
-    [[nodiscard]] virtual Result<void> mask(std::int64_t first, std::int64_t count, std::uint8_t* out) const;
-    /// Every representable value of the element's group, ascending; empty if there are more than 512.
+    [[nodiscard]] virtual Result<void> mask(std::int64_t first,
+                                            std::int64_t count,
+                                            std::uint8_t* out) const;
+    /// Every representable value of the element's group, ascending; empty if there are more than
+    /// 512.
     [[nodiscard]] virtual std::vector<Level> levels(std::int64_t row, std::int64_t col) const;
-    /// The clipping interval of the element's group: values outside are clipped. Empty: nothing clips.
-    [[nodiscard]] virtual std::optional<std::pair<double, double>> clipInterval(std::int64_t row, std::int64_t col) const;
-    /// [first column, one past the last) of the group that shares the element's scale, within its row.
-    [[nodiscard]] virtual std::pair<std::int64_t, std::int64_t> groupColumns(std::int64_t row, std::int64_t col) const;
+    /// The clipping interval of the element's group: values outside are clipped. Empty: nothing
+    /// clips.
+    [[nodiscard]] virtual std::optional<std::pair<double, double>> clipInterval(
+        std::int64_t row, std::int64_t col) const;
+    /// [first column, one past the last) of the group that shares the element's scale, within its
+    /// row.
+    [[nodiscard]] virtual std::pair<std::int64_t, std::int64_t> groupColumns(
+        std::int64_t row, std::int64_t col) const;
     /// The element worked out step by step with its numbers.
-    [[nodiscard]] virtual std::vector<EquationLine> explain(std::int64_t row, std::int64_t col) const;
+    [[nodiscard]] virtual std::vector<EquationLine> explain(std::int64_t row,
+                                                            std::int64_t col) const;
 };
 
 /// What a step may use. `weights` is the previous step's output. Pointers are null where not given.
@@ -133,7 +156,8 @@ struct StepInput {
     int storedBits = 32;                           ///< of the original weights' dtype
 };
 
-/// @var activations  what the layer sees after the step (quantized with act_bits), or null: unchanged
+/// @var activations  what the layer sees after the step (quantized with act_bits), or null:
+/// unchanged
 struct StepOutput {
     std::shared_ptr<const QuantizedMatrix> weights;
     std::shared_ptr<const RowSource> activations;
@@ -149,7 +173,9 @@ struct StepDefinition {
     std::span<const ParamSpec> params;
     /// Checks that go beyond one parameter; may be null.
     Result<void> (*validate)(const Params& params) = nullptr;
-    Result<StepOutput> (*apply)(const StepInput& input, const Params& params, const JobContext& ctx) = nullptr;
+    Result<StepOutput> (*apply)(const StepInput& input,
+                                const Params& params,
+                                const JobContext& ctx) = nullptr;
     bool needsActivations = false;
     /// "Absmax int4, group 128"; null: the title and the keys that were given.
     std::string (*shortTitle)(const Params& params) = nullptr;
@@ -158,15 +184,21 @@ struct StepDefinition {
 [[nodiscard]] std::span<const StepDefinition* const> allSteps();
 [[nodiscard]] const StepDefinition* findStep(std::string_view id);
 
-/// Does the key have an effect beside the step's other settings? Forms hide it, the parser rejects it, if not.
-[[nodiscard]] bool isRelevant(const StepDefinition& definition, const Step& step, std::string_view key);
+/// Does the key have an effect beside the step's other settings? Forms hide it, the parser rejects
+/// it, if not.
+[[nodiscard]] bool isRelevant(const StepDefinition& definition,
+                              const Step& step,
+                              std::string_view key);
 
-/// The step with one key changed (empty text: back to the default), implications applied and keys that lost their effect
-/// dropped. @errors Usage: value out of range, unknown key
+/// The step with one key changed (empty text: back to the default), implications applied and keys
+/// that lost their effect dropped. @errors Usage: value out of range, unknown key
 [[nodiscard]] Result<Step> withValue(const Step& step, std::string_view key, std::string_view text);
 
-/// The canonical text of a value of one parameter. @errors Usage: names step, key, what was expected and found
-[[nodiscard]] Result<std::string> canonicalValue(const StepDefinition& definition, const ParamSpec& spec, std::string_view text);
+/// The canonical text of a value of one parameter. @errors Usage: names step, key, what was
+/// expected and found
+[[nodiscard]] Result<std::string> canonicalValue(const StepDefinition& definition,
+                                                 const ParamSpec& spec,
+                                                 std::string_view text);
 
 /// "2..16", "tensor|row|column|group", ...: what a parameter accepts, for help and messages.
 [[nodiscard]] std::string acceptedValues(const ParamSpec& spec);

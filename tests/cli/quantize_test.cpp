@@ -1,16 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 // loupe quantize, prune and schemes, from outside.
-#include <cmath>
-#include <cstring>
-#include <fstream>
-#include <nlohmann/json.hpp>
-
 #include "core/io/fixtures.hpp"
 #include "core/io/npy_writer.hpp"
 #include "core/io/safetensors_writer.hpp"
 #include "core/io/tensor_source.hpp"
 #include "tests/support/catch.hpp"
 #include "tests/support/paths.hpp"
+
+#include <nlohmann/json.hpp>
+
+#include <cmath>
+#include <cstring>
+#include <fstream>
 
 using namespace loupe;
 using Catch::Matchers::WithinAbs;
@@ -27,7 +28,9 @@ std::string slideFile() {
 }
 
 ByteProducer bytesOf(std::vector<float> values) {
-    return [values = std::move(values)](const ByteSink& sink) { return sink(std::as_bytes(std::span(values))); };
+    return [values = std::move(values)](const ByteSink& sink) {
+        return sink(std::as_bytes(std::span(values)));
+    };
 }
 
 std::vector<float> floats(const Matrix<double>& matrix) {
@@ -47,7 +50,9 @@ json quantize(std::vector<std::string> arguments) {
     return json::parse(result.out);
 }
 
-std::vector<double> tensor(const std::string& path, const std::string& name, std::vector<std::int64_t>* shape = nullptr) {
+std::vector<double> tensor(const std::string& path,
+                           const std::string& name,
+                           std::vector<std::int64_t>* shape = nullptr) {
     const auto source = openSource(path).value();
     const std::size_t index = findTensor(*source, name).value();
     const auto rows = source->matrix(index).value();
@@ -68,7 +73,13 @@ TEST_CASE("quantize: the document of the contract") {
     CHECK_THAT(document["bits_per_weight"].get<double>(), WithinRel(8 + 16.0 / 7, 1e-12));
     CHECK_THAT(document["metrics"]["mse"].get<double>(), WithinRel(2.9814e-4, 1e-4));
     CHECK_THAT(document["metrics"]["sqnr_db"].get<double>(), WithinAbs(50.577, 5e-4));
-    for (const char* key : {"mse", "rmse", "max_abs_error", "mean_abs_error", "sqnr_db", "cosine", "relative_frobenius"}) {
+    for (const char* key : {"mse",
+                            "rmse",
+                            "max_abs_error",
+                            "mean_abs_error",
+                            "sqnr_db",
+                            "cosine",
+                            "relative_frobenius"}) {
         CHECK(document["metrics"][key].is_number());
     }
     CHECK(document["metrics"]["output_relative_error"].is_null());
@@ -86,18 +97,23 @@ TEST_CASE("quantize: exit statuses, nothing on stdout, nothing left behind") {
     CHECK(wrong.out.empty());
     CHECK(wrong.err.find("loupe: error: step 'absmax': key 'bits'") != std::string::npos);
     CHECK(runProgram("loupe", {"quantize", slideFile()}).exitCode == 2);
-    CHECK(runProgram("loupe", {"quantize", slideFile(), "--scheme", "absmax", "--tensor", "nope"}).exitCode == 1);
-    const auto missing = runProgram("loupe", {"quantize", slideFile(), "--scheme", "absmax:act_bits=8"});
+    CHECK(runProgram("loupe", {"quantize", slideFile(), "--scheme", "absmax", "--tensor", "nope"})
+              .exitCode == 1);
+    const auto missing =
+        runProgram("loupe", {"quantize", slideFile(), "--scheme", "absmax:act_bits=8"});
     CHECK(missing.exitCode == 1);
     CHECK(missing.err.find("--activations") != std::string::npos);
     const auto nanFile = test::scratchDir() / "nan.csv";
     std::ofstream(nanFile) << "1,2\n3,nan\n";
     const auto out = test::scratchDir() / "nothing.safetensors";
-    const auto nan = runProgram("loupe", {"quantize", nanFile.string(), "--scheme", "cast", "--output", out.string()});
+    const auto nan = runProgram(
+        "loupe", {"quantize", nanFile.string(), "--scheme", "cast", "--output", out.string()});
     CHECK(nan.exitCode == 1);
     CHECK(nan.err.find("NaN at row 1, column 1") != std::string::npos);
     CHECK_FALSE(std::filesystem::exists(out));
-    CHECK(runProgram("loupe", {"quantize", slideFile(), "--scheme", "absmax", "--output", "/tmp/x.txt"}).exitCode == 1);
+    CHECK(runProgram("loupe",
+                     {"quantize", slideFile(), "--scheme", "absmax", "--output", "/tmp/x.txt"})
+              .exitCode == 1);
 }
 
 TEST_CASE("quantize --output: values are scale times code minus zero point, bit for bit") {
@@ -106,7 +122,10 @@ TEST_CASE("quantize --output: values are scale times code minus zero point, bit 
     SafetensorsWriter writer;
     writer.add("fc.weight", "fp32", {32, 64}, bytesOf(floats(layer.weight)));
     REQUIRE(writer.write(file).has_value());
-    for (const char* scheme : {"zeropoint:bits=4,group=24", "absmax:bits=3,per=row", "absmax:bits=12,per=column", "absmax"}) {
+    for (const char* scheme : {"zeropoint:bits=4,group=24",
+                               "absmax:bits=3,per=row",
+                               "absmax:bits=12,per=column",
+                               "absmax"}) {
         CAPTURE(scheme);
         const auto out = (test::scratchDir() / "out.safetensors").string();
         (void)quantize({file, "--scheme", scheme, "--output", out});
@@ -126,7 +145,8 @@ TEST_CASE("quantize --output: values are scale times code minus zero point, bit 
             const std::int64_t at = (grid[0] == 1 ? 0 : i / 64) * grid[1] + i % 64 / perColumn;
             const auto index = static_cast<std::size_t>(at);
             const auto weight = static_cast<std::size_t>(i);
-            const float expected = static_cast<float>(scales[index]) * static_cast<float>(codes[weight] - zeros[index]);
+            const float expected = static_cast<float>(scales[index]) *
+                                   static_cast<float>(codes[weight] - zeros[index]);
             REQUIRE(static_cast<float>(values[weight]) == expected);
         }
     }
@@ -144,14 +164,23 @@ TEST_CASE("quantize: activations by name, output error of the synthetic layer") 
     inputs.add("other", "fp32", {1, 1}, bytesOf({1.0F}));
     REQUIRE(inputs.write(activations).has_value());
     const auto error = [&](const std::string& scheme, const std::string& reference) {
-        return quantize({weights, "--tensor", "fc.weight", "--scheme", scheme, "--activations", reference})["metrics"]["output_relative_error"]
+        return quantize({weights,
+                         "--tensor",
+                         "fc.weight",
+                         "--scheme",
+                         scheme,
+                         "--activations",
+                         reference})["metrics"]["output_relative_error"]
             .get<double>();
     };
-    CHECK_THAT(error("absmax:per=row,act_bits=8,act_per=token", activations), WithinRel(0.01728, 0.01));
-    CHECK_THAT(error("absmax:act_bits=8,act_per=tensor", activations + ":fc"), WithinRel(0.04906, 0.01));
+    CHECK_THAT(error("absmax:per=row,act_bits=8,act_per=token", activations),
+               WithinRel(0.01728, 0.01));
+    CHECK_THAT(error("absmax:act_bits=8,act_per=tensor", activations + ":fc"),
+               WithinRel(0.04906, 0.01));
     CHECK_THAT(error("absmax:bits=4,per=row", activations), WithinRel(0.11467, 0.01));
-    const auto wrong =
-        runProgram("loupe", {"quantize", weights, "--scheme", "absmax", "--activations", activations + ":other"});
+    const auto wrong = runProgram(
+        "loupe",
+        {"quantize", weights, "--scheme", "absmax", "--activations", activations + ":other"});
     CHECK(wrong.exitCode == 1);
     CHECK(wrong.err.find("[tokens, 64]") != std::string::npos);
 }
@@ -160,7 +189,8 @@ TEST_CASE("quantize --layout in_out: rows are outputs, files keep the stored ori
     const auto file = (test::scratchDir() / "io.npy").string();
     std::vector<float> stored(4 * 3);  // [in 4, out 3]
     for (std::size_t i = 0; i < stored.size(); ++i) {
-        stored[i] = static_cast<float>(i % 3 == 0 ? 100.0 : 1.0) * static_cast<float>(std::sin(1.0 + static_cast<double>(i)));
+        stored[i] = static_cast<float>(i % 3 == 0 ? 100.0 : 1.0) *
+                    static_cast<float>(std::sin(1.0 + static_cast<double>(i)));
     }
     REQUIRE(writeNpy(file, "fp32", {4, 3}, bytesOf(stored)).has_value());
     const auto out = (test::scratchDir() / "io_out.safetensors").string();
@@ -175,8 +205,10 @@ TEST_CASE("quantize --layout in_out: rows are outputs, files keep the stored ori
     REQUIRE(scales.size() == 3);
     for (std::size_t in = 0; in < 4; ++in) {
         for (std::size_t o = 0; o < 3; ++o) {
-            CHECK(static_cast<float>(values[in * 3 + o]) == static_cast<float>(scales[o]) * static_cast<float>(codes[o * 4 + in]));
-            CHECK_THAT(values[in * 3 + o], WithinAbs(static_cast<double>(stored[in * 3 + o]), scales[o] * 0.5001));
+            CHECK(static_cast<float>(values[in * 3 + o]) ==
+                  static_cast<float>(scales[o]) * static_cast<float>(codes[o * 4 + in]));
+            CHECK_THAT(values[in * 3 + o],
+                       WithinAbs(static_cast<double>(stored[in * 3 + o]), scales[o] * 0.5001));
         }
     }
     const auto npy = (test::scratchDir() / "io_out.npy").string();

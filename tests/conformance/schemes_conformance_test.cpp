@@ -1,10 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 // What every step of a scheme keeps, run over the registry: a new step needs no line here.
-#include <cmath>
-#include <fstream>
-#include <set>
-#include <sstream>
-
 #include "core/base/cpu_dispatch.hpp"
 #include "core/base/rng.hpp"
 #include "core/experiment/pipeline.hpp"
@@ -12,6 +7,11 @@
 #include "core/quant/uniform.hpp"
 #include "tests/support/catch.hpp"
 #include "tests/support/paths.hpp"
+
+#include <cmath>
+#include <fstream>
+#include <set>
+#include <sstream>
 
 using namespace loupe;
 using Catch::Matchers::WithinAbs;
@@ -26,7 +26,8 @@ std::vector<float> heavyTailed(std::size_t count, std::uint64_t seed) {
     return values;
 }
 
-/// Each step alone, and with each value of each of its choices, flags and a few numbers, where the parser takes it.
+/// Each step alone, and with each value of each of its choices, flags and a few numbers, where the
+/// parser takes it.
 std::vector<std::string> variants() {
     std::vector<std::string> texts;
     for (const StepDefinition* definition : allSteps()) {
@@ -41,7 +42,8 @@ std::vector<std::string> variants() {
                 values = {"0.1", "75"};
             }
             for (const std::string& value : values) {
-                const Result<Step> step = withValue(Step{std::string(definition->id), {}}, spec.name, value);
+                const Result<Step> step =
+                    withValue(Step{std::string(definition->id), {}}, spec.name, value);
                 if (step) {
                     texts.push_back(toString(Scheme{{*step}}));
                 }
@@ -56,10 +58,15 @@ struct Run {
     std::vector<float> values;
 };
 
-/// Empty where the step refuses the data for a reason of its own (entropy on few values, e8m0 of negatives, ...).
-std::optional<Run> tryRun(const std::string& scheme, std::int64_t rows, std::int64_t cols, const std::vector<float>& weights) {
+/// Empty where the step refuses the data for a reason of its own (entropy on few values, e8m0 of
+/// negatives, ...).
+std::optional<Run> tryRun(const std::string& scheme,
+                          std::int64_t rows,
+                          std::int64_t cols,
+                          const std::vector<float>& weights) {
     const auto source = makeRowSource(rows, cols, weights);
-    const auto activations = makeRowSource(8, cols, heavyTailed(static_cast<std::size_t>(8 * cols), 99));
+    const auto activations =
+        makeRowSource(8, cols, heavyTailed(static_cast<std::size_t>(8 * cols), 99));
     auto result = applyScheme(parseScheme(scheme).value(), {source, 32, activations, 0, nullptr});
     if (!result) {
         CHECK(result.error().code == ErrorCode::Invalid);
@@ -92,14 +99,21 @@ TEST_CASE("every variant: canonical round trip, title, codes in range, bits coun
                 REQUIRE(code >= low);
                 REQUIRE(code <= high);
             }
-            const bool gap = text.find("binary") != std::string::npos;  // -1 and +1, nothing between
+            const bool gap =
+                text.find("binary") != std::string::npos;  // -1 and +1, nothing between
             CHECK(high - low < (std::int64_t{1} << matrix.codeBits()) + (gap ? 1 : 0));
             double bits = 640.0 * matrix.codeBits();
-            bits += matrix.scales() != nullptr ? 16.0 * static_cast<double>(matrix.scales()->values.size()) : 0;
-            bits += matrix.zeroPoints() != nullptr ? matrix.codeBits() * static_cast<double>(matrix.zeroPoints()->values.size()) : 0;
+            bits += matrix.scales() != nullptr
+                        ? 16.0 * static_cast<double>(matrix.scales()->values.size())
+                        : 0;
+            bits +=
+                matrix.zeroPoints() != nullptr
+                    ? matrix.codeBits() * static_cast<double>(matrix.zeroPoints()->values.size())
+                    : 0;
             // A ternary weight carries log2 3 bits though its code has two.
             const bool fractional = text.find("ternary") != std::string::npos;
-            CHECK_THAT(run->result->bitsPerWeight, WithinAbs(bits / 640, fractional ? 0.42 : 1e-12));
+            CHECK_THAT(run->result->bitsPerWeight,
+                       WithinAbs(bits / 640, fractional ? 0.42 : 1e-12));
         }
         CHECK_FALSE(matrix.explain(3, 7).empty());
         const auto [first, end] = matrix.groupColumns(3, 7);
@@ -114,16 +128,19 @@ TEST_CASE("every variant: scaling by a power of two scales the result") {
         x *= 8;
     }
     for (const std::string& text : variants()) {
-        // A fixed bound is not relative to the data, nor is a format without a scale that leaves its range.
-        if (text.find("clip_value") != std::string::npos || (text.rfind("cast", 0) == 0 && text.find("scale=") == std::string::npos &&
-                                                             text.find("group=") == std::string::npos)) {
+        // A fixed bound is not relative to the data, nor is a format without a scale that leaves
+        // its range.
+        if (text.find("clip_value") != std::string::npos ||
+            (text.rfind("cast", 0) == 0 && text.find("scale=") == std::string::npos &&
+             text.find("group=") == std::string::npos)) {
             continue;
         }
         CAPTURE(text);
         const std::optional<Run> one = tryRun(text, 12, 30, weights);
         const std::optional<Run> eight = tryRun(text, 12, 30, doubled);
         REQUIRE(one.has_value() == eight.has_value());
-        // A scale that maps weights onto a range as wide as FP32's own is subnormal, and has few bits.
+        // A scale that maps weights onto a range as wide as FP32's own is subnormal, and has few
+        // bits.
         const ScaleGrid* scales = one ? one->result->quantized->scales() : nullptr;
         if (one && (scales == nullptr || scales->values[0] >= 0x1p-126)) {
             for (std::size_t i = 0; i < weights.size(); ++i) {
@@ -137,7 +154,8 @@ TEST_CASE("uniform steps: half a step inside the bounds, and idempotent on their
     const std::vector<float> weights = heavyTailed(16 * 48, 3);
     for (const std::string& text : variants()) {
         const std::optional<Run> run = tryRun(text, 16, 48, weights);
-        const auto* matrix = run ? dynamic_cast<const UniformMatrix*>(run->result->quantized.get()) : nullptr;
+        const auto* matrix =
+            run ? dynamic_cast<const UniformMatrix*>(run->result->quantized.get()) : nullptr;
         if (matrix == nullptr) {
             continue;
         }
@@ -150,17 +168,27 @@ TEST_CASE("uniform steps: half a step inside the bounds, and idempotent on their
             const std::int64_t r = scales.rows == 1 ? 0 : row;
             const std::int64_t c = scales.cols == 1 ? 0 : col / scales.colsPerEntry;
             const double scale = scales.values[static_cast<std::size_t>(r * scales.cols + c)];
-            const double zero = matrix->zeroPoints() != nullptr ? matrix->zeroPoints()->values[static_cast<std::size_t>(r * scales.cols + c)] : 0;
+            const double zero =
+                matrix->zeroPoints() != nullptr
+                    ? matrix->zeroPoints()->values[static_cast<std::size_t>(r * scales.cols + c)]
+                    : 0;
             const double w = static_cast<double>(weights[i]);
             const double value = static_cast<double>(run->values[i]);
             const auto [low, high] = matrix->codeRange();
-            const bool inside = w >= scale * (static_cast<double>(low) - zero) && w <= scale * (static_cast<double>(high) - zero);
+            const bool inside = w >= scale * (static_cast<double>(low) - zero) &&
+                                w <= scale * (static_cast<double>(high) - zero);
             if (inside) {
-                REQUIRE(std::fabs(w - value) <= scale * (stochastic ? 1 : 0.5) * (1 + 1e-5) + 1e-30);
+                REQUIRE(std::fabs(w - value) <=
+                        scale * (stochastic ? 1 : 0.5) * (1 + 1e-5) + 1e-30);
             }
             if (!stochastic) {  // the value's code on the same grid is the value's own code
-                const auto code = codeOf<float>(matrix->spec(), static_cast<float>(scale), static_cast<std::int64_t>(zero), run->values[i]);
-                REQUIRE(static_cast<float>(scale) * static_cast<float>(code - static_cast<std::int64_t>(zero)) == run->values[i]);
+                const auto code = codeOf<float>(matrix->spec(),
+                                                static_cast<float>(scale),
+                                                static_cast<std::int64_t>(zero),
+                                                run->values[i]);
+                REQUIRE(static_cast<float>(scale) *
+                            static_cast<float>(code - static_cast<std::int64_t>(zero)) ==
+                        run->values[i]);
             }
         }
     }
@@ -169,10 +197,16 @@ TEST_CASE("uniform steps: half a step inside the bounds, and idempotent on their
 TEST_CASE("clip=mse is never worse than absmax") {
     for (const std::uint64_t seed : {4U, 5U, 6U}) {
         const std::vector<float> weights = heavyTailed(8 * 64, seed);
-        for (const char* base : {"absmax:bits=2", "absmax:bits=4,per=row", "zeropoint:bits=3,group=32", "absmax:bits=8,per=column"}) {
+        for (const char* base : {"absmax:bits=2",
+                                 "absmax:bits=4,per=row",
+                                 "zeropoint:bits=3,group=32",
+                                 "absmax:bits=8,per=column"}) {
             CAPTURE(base);
-            const std::string searched = std::string(base) + (std::string(base).find("group") != std::string::npos ? ",clip=mse" : ",clip=mse");
-            CHECK(tryRun(searched, 8, 64, weights)->result->metrics.mse <= tryRun(base, 8, 64, weights)->result->metrics.mse);
+            const std::string searched =
+                std::string(base) +
+                (std::string(base).find("group") != std::string::npos ? ",clip=mse" : ",clip=mse");
+            CHECK(tryRun(searched, 8, 64, weights)->result->metrics.mse <=
+                  tryRun(base, 8, 64, weights)->result->metrics.mse);
         }
     }
 }
@@ -183,7 +217,9 @@ TEST_CASE("every step refuses NaN and infinite weights and names them") {
             CAPTURE(definition->id, bad);
             std::vector<float> weights = heavyTailed(6 * 20, 7);
             weights[3 * 20 + 11] = bad;
-            const auto result = applyScheme(parseScheme(definition->id).value(), {makeRowSource(6, 20, weights), 32, nullptr, 0, nullptr});
+            const auto result =
+                applyScheme(parseScheme(definition->id).value(),
+                            {makeRowSource(6, 20, weights), 32, nullptr, 0, nullptr});
             REQUIRE_FALSE(result.has_value());
             CHECK(result.error().code == ErrorCode::Invalid);
             CHECK(result.error().what.find("row 3, column 11") != std::string::npos);
@@ -192,7 +228,8 @@ TEST_CASE("every step refuses NaN and infinite weights and names them") {
 }
 
 TEST_CASE("kernels of every instruction set give the codes and values of the definition") {
-    // Every multiple of a quarter around the codes is in: exact ties too, where a product in place of the quotient would slip.
+    // Every multiple of a quarter around the codes is in: exact ties too, where a product in place
+    // of the quotient would slip.
     std::vector<float> weights;
     for (int i = -1200; i <= 1200; ++i) {
         weights.push_back(static_cast<float>(i) * 0.25F * 0.3F);
@@ -200,9 +237,17 @@ TEST_CASE("kernels of every instruction set give the codes and values of the def
     const std::vector<float> random = heavyTailed(40000 - weights.size(), 8);
     weights.insert(weights.end(), random.begin(), random.end());
     const CpuTarget before = cpuTarget();
-    for (const char* text : {"absmax", "absmax:per=row", "absmax:bits=4,group=32", "absmax:bits=5,group=7", "zeropoint:bits=4,group=50",
-                             "zeropoint:per=row,percentile=99", "absmax:bits=12,per=row", "absmax:bits=16", "absmax:bits=4,range=power",
-                             "zeropoint:bits=4,force_zero=false,per=row", "absmax:clip_value=0.2,group=64"}) {
+    for (const char* text : {"absmax",
+                             "absmax:per=row",
+                             "absmax:bits=4,group=32",
+                             "absmax:bits=5,group=7",
+                             "zeropoint:bits=4,group=50",
+                             "zeropoint:per=row,percentile=99",
+                             "absmax:bits=12,per=row",
+                             "absmax:bits=16",
+                             "absmax:bits=4,range=power",
+                             "zeropoint:bits=4,force_zero=false,per=row",
+                             "absmax:clip_value=0.2,group=64"}) {
         CAPTURE(text);
         for (const CpuTarget target : availableCpuTargets()) {
             CAPTURE(cpuTargetName(target));
@@ -218,15 +263,23 @@ TEST_CASE("kernels of every instruction set give the codes and values of the def
             for (std::size_t i = 0; i < weights.size(); ++i) {
                 const auto row = static_cast<std::int64_t>(i) / 1000;
                 const auto col = static_cast<std::int64_t>(i) % 1000;
-                const auto index = static_cast<std::size_t>((scales.rows == 1 ? 0 : row) * scales.cols + (scales.cols == 1 ? 0 : col / scales.colsPerEntry));
-                const auto zero = matrix.zeroPoints() != nullptr ? static_cast<std::int64_t>(matrix.zeroPoints()->values[index]) : 0;
-                const auto code = codeOf<float>(matrix.spec(), static_cast<float>(scales.values[index]), zero, weights[i]);
+                const auto index =
+                    static_cast<std::size_t>((scales.rows == 1 ? 0 : row) * scales.cols +
+                                             (scales.cols == 1 ? 0 : col / scales.colsPerEntry));
+                const auto zero =
+                    matrix.zeroPoints() != nullptr
+                        ? static_cast<std::int64_t>(matrix.zeroPoints()->values[index])
+                        : 0;
+                const auto code = codeOf<float>(
+                    matrix.spec(), static_cast<float>(scales.values[index]), zero, weights[i]);
                 REQUIRE(codes[i] == code);
-                REQUIRE(run->values[i] == static_cast<float>(scales.values[index]) * static_cast<float>(code - zero));
+                REQUIRE(run->values[i] ==
+                        static_cast<float>(scales.values[index]) * static_cast<float>(code - zero));
                 ++usage[code];
             }
             // Code usage comes from the kernels, codes() from the plain loop.
-            CHECK(run->result->codeUsage == std::vector<std::pair<std::int64_t, std::uint64_t>>(usage.begin(), usage.end()));
+            CHECK(run->result->codeUsage ==
+                  std::vector<std::pair<std::int64_t, std::uint64_t>>(usage.begin(), usage.end()));
         }
     }
 }
@@ -242,27 +295,36 @@ TEST_CASE("cast equals the scalar codec for every format, rounding and overflow"
     for (const NumberFormat* format : allFormats()) {
         for (const char* rounding : {"nearest", "away", "zero", "stochastic"}) {
             for (const char* overflow : {"", "special", "saturate"}) {
-                Step step{"cast", {{"format", std::string(format->id)}, {"rounding", rounding}, {"overflow", overflow}}};
+                Step step{"cast",
+                          {{"format", std::string(format->id)},
+                           {"rounding", rounding},
+                           {"overflow", overflow}}};
                 const StepDefinition* definition = findStep("cast");
                 StepInput input;
                 input.weights = source;
-                const Result<StepOutput> output = definition->apply(input, Params(definition->params, step), {});
+                const Result<StepOutput> output =
+                    definition->apply(input, Params(definition->params, step), {});
                 REQUIRE(output.has_value());
                 CAPTURE(format->id, rounding, overflow);
                 std::vector<float> values(weights.size());
                 const Result<void> done = output->weights->read(0, 3, values.data());
-                EncodeOptions options{parseOverflow(overflow).value_or(Overflow::Default), parseRounding(rounding).value(), 0, 0};
+                EncodeOptions options{parseOverflow(overflow).value_or(Overflow::Default),
+                                      parseRounding(rounding).value(),
+                                      0,
+                                      0};
                 bool refused = false;
                 for (std::size_t i = 0; i < weights.size(); ++i) {
                     options.index = i;
-                    const Result<std::uint64_t> code = encode(*format, static_cast<double>(weights[i]), options);
+                    const Result<std::uint64_t> code =
+                        encode(*format, static_cast<double>(weights[i]), options);
                     if (!code) {
                         refused = true;
                         break;
                     }
                     if (done) {
                         const auto expected = static_cast<float>(decode(*format, *code));
-                        REQUIRE((expected == values[i] || (std::isnan(expected) && std::isnan(values[i]))));
+                        REQUIRE((expected == values[i] ||
+                                 (std::isnan(expected) && std::isnan(values[i]))));
                         REQUIRE(std::signbit(expected) == std::signbit(values[i]));
                     }
                 }

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // Experiments as JSON: whatever is accepted writes itself and reads back as the same experiment.
+#include "core/experiment/experiment_spec.hpp"
+
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
 #include <string_view>
-
-#include "core/experiment/experiment_spec.hpp"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
     const std::string_view text(reinterpret_cast<const char*>(data), size);
@@ -13,7 +13,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     if (!spec) {
         return 0;
     }
-    const loupe::Result<loupe::ExperimentSpec> again = loupe::experimentFromJson(loupe::toJson(*spec));
+    const loupe::Result<loupe::ExperimentSpec> again =
+        loupe::experimentFromJson(loupe::toJson(*spec));
     if (!again || !(*again == *spec)) {
         std::abort();
     }

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "core/experiment/experiment_spec.hpp"
-
 #include "tests/support/catch.hpp"
 
 using namespace loupe;
@@ -16,7 +15,9 @@ std::string problemOf(const std::string& text) {
     return spec.error().what;
 }
 
-bool mentions(const std::string& text, std::string_view part) { return text.find(part) != std::string::npos; }
+bool mentions(const std::string& text, std::string_view part) {
+    return text.find(part) != std::string::npos;
+}
 
 }  // namespace
 
@@ -57,8 +58,11 @@ TEST_CASE("damaged experiments say what was expected") {
     CHECK(mentions(problemOf(R"({"version":1,"outlier_threshold":0})"), "outlier_threshold"));
     CHECK(mentions(problemOf(R"({"version":1,"edits":{}})"), "'edits': expected an array"));
     CHECK(mentions(problemOf(R"({"version":1,"edits":[3]})"), "edit 0"));
-    CHECK(mentions(problemOf(R"({"version":1,"edits":[{"tensor":"w","index":1,"code":-1}]})"), "'code'"));
-    CHECK(mentions(problemOf(R"({"version":1,"edits":[{"tensor":"w","index":1,"code":1,"code":2}]})"), "occurs twice"));
+    CHECK(mentions(problemOf(R"({"version":1,"edits":[{"tensor":"w","index":1,"code":-1}]})"),
+                   "'code'"));
+    CHECK(
+        mentions(problemOf(R"({"version":1,"edits":[{"tensor":"w","index":1,"code":1,"code":2}]})"),
+                 "occurs twice"));
     CHECK(mentions(problemOf(std::string(100000, '[')), "deeper"));
     std::string many = R"({"version":1,"edits":[)";
     for (int i = 0; i <= 10000; ++i) {

@@ -1,21 +1,24 @@
 // SPDX-License-Identifier: Apache-2.0
-// Codes, scales, zero points and dequantized values against tests/oracles/quant.py: exact, every bit.
-#include <cmath>
-#include <cstdlib>
-#include <fstream>
-#include <nlohmann/json.hpp>
-
+// Codes, scales, zero points and dequantized values against tests/oracles/quant.py: exact, every
+// bit.
 #include "core/base/hash.hpp"
 #include "core/scheme/step.hpp"
 #include "tests/support/catch.hpp"
 #include "tests/support/paths.hpp"
+
+#include <nlohmann/json.hpp>
+
+#include <cmath>
+#include <cstdlib>
+#include <fstream>
 
 using namespace loupe;
 using nlohmann::json;
 
 namespace {
 
-/// The generator of tests/oracles/quant.py: the LCG of the synthetic fixtures, cubed for heavy tails.
+/// The generator of tests/oracles/quant.py: the LCG of the synthetic fixtures, cubed for heavy
+/// tails.
 template <class T>
 std::vector<T> matrix(const std::string& kind, std::uint32_t seed, std::size_t count) {
     std::vector<T> values(count);
@@ -64,9 +67,13 @@ void check(const json& row) {
     const Step step = parseScheme(row["scheme"].get<std::string>()).value().steps[0];
     const StepDefinition* definition = findStep(step.name);
     StepInput input;
-    input.weights = makeRowSource(
-        rows, cols, matrix<T>(row["kind"].get<std::string>(), row["seed"].get<std::uint32_t>(), static_cast<std::size_t>(rows * cols)));
-    const Result<StepOutput> output = definition->apply(input, Params(definition->params, step), {});
+    input.weights = makeRowSource(rows,
+                                  cols,
+                                  matrix<T>(row["kind"].get<std::string>(),
+                                            row["seed"].get<std::uint32_t>(),
+                                            static_cast<std::size_t>(rows * cols)));
+    const Result<StepOutput> output =
+        definition->apply(input, Params(definition->params, step), {});
     REQUIRE(output.has_value());
     const QuantizedMatrix& weights = *output->weights;
     std::vector<T> values(static_cast<std::size_t>(rows * cols));
@@ -109,8 +116,9 @@ TEST_CASE("absmax, zeropoint and cast equal the oracle bit for bit") {
     int cases = 0;
     for (std::string text; std::getline(file, text); ++cases) {
         const json row = json::parse(text);
-        const std::string what = row["kind"].get<std::string>() + " " + std::to_string(row["rows"].get<int>()) + "x" +
-                                 std::to_string(row["cols"].get<int>()) + " " + row["scheme"].get<std::string>();
+        const std::string what =
+            row["kind"].get<std::string>() + " " + std::to_string(row["rows"].get<int>()) + "x" +
+            std::to_string(row["cols"].get<int>()) + " " + row["scheme"].get<std::string>();
         CAPTURE(what);
         if (row["fp64"].get<bool>()) {
             check<double>(row);

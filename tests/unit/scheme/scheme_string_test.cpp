@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "core/scheme/scheme.hpp"
-
 #include "core/base/rng.hpp"
+#include "core/scheme/scheme.hpp"
 #include "core/scheme/step.hpp"
 #include "tests/support/catch.hpp"
 
@@ -21,7 +20,9 @@ Error usageOf(std::string_view text) {
     return scheme.error();
 }
 
-bool mentions(const std::string& text, std::string_view part) { return text.find(part) != std::string::npos; }
+bool mentions(const std::string& text, std::string_view part) {
+    return text.find(part) != std::string::npos;
+}
 
 }  // namespace
 
@@ -42,16 +43,19 @@ TEST_CASE("canonical strings: table order, no defaults, no implied keys, group a
         {"absmax:clip=percentile", "absmax:clip=percentile"},
         {"absmax:clip=mse,range=power", "absmax:clip=mse,range=power"},
         {"absmax:act_per=token,act_bits=8,per=row", "absmax:per=row,act_bits=8"},
-        {"absmax:act_range=max,act_per=tensor,act_bits=8", "absmax:act_bits=8,act_per=tensor,act_range=max"},
+        {"absmax:act_range=max,act_per=tensor,act_bits=8",
+         "absmax:act_bits=8,act_per=tensor,act_range=max"},
         {"zeropoint:range=full", "zeropoint"},
-        {"zeropoint:range=restricted,force_zero=false", "zeropoint:range=restricted,force_zero=false"},
+        {"zeropoint:range=restricted,force_zero=false",
+         "zeropoint:range=restricted,force_zero=false"},
         {"zeropoint:clip_value=-7.590..10.8", "zeropoint:clip_value=-7.59..10.8"},
         {"zeropoint:clip_value=1e20", "zeropoint:clip_value=1e20"},
         {"cast", "cast"},
         {"cast:format=bf16", "cast"},
         {"cast:format=int4,group=32", "cast:format=int4,group=32"},
         {"cast:format=int4,scale=group", "cast:format=int4,group=128"},
-        {"cast:format=fp8_e4m3,scale=row,overflow=saturate", "cast:format=fp8_e4m3,scale=row,overflow=saturate"},
+        {"cast:format=fp8_e4m3,scale=row,overflow=saturate",
+         "cast:format=fp8_e4m3,scale=row,overflow=saturate"},
         {"cast:format=fp16+absmax:bits=4,group=128", "cast:format=fp16+absmax:bits=4,group=128"},
     };
     for (const auto& [given, expected] : cases) {
@@ -76,7 +80,8 @@ TEST_CASE("wrong schemes name the step and the key") {
     CHECK(mentions(usageOf("absmax:clip=mse,clip_value=5").what, "clip_value"));
     CHECK(mentions(usageOf("absmax:percentile=99,clip_value=5").what, "no effect"));
     CHECK(mentions(usageOf("absmax:clip=value").what, "clip_value"));
-    CHECK(mentions(usageOf("absmax:seed=1").what, "'seed' has no effect without rounding=stochastic"));
+    CHECK(mentions(usageOf("absmax:seed=1").what,
+                   "'seed' has no effect without rounding=stochastic"));
     CHECK(mentions(usageOf("absmax:act_per=tensor").what, "act_per"));
     CHECK(mentions(usageOf("absmax:act_bits=8,act_range=max").what, "act_range"));
     CHECK(mentions(usageOf("absmax:clip_value=-1").what, "positive"));
@@ -86,8 +91,21 @@ TEST_CASE("wrong schemes name the step and the key") {
     CHECK(mentions(usageOf("cast:format=bf17").hint, "bf16"));
     CHECK(mentions(usageOf("cast:format=").what, "format"));
     CHECK(mentions(usageOf("absmax:percentile=100.1").what, "percentile"));
-    for (const char* text : {"", "+", "absmax+", "+absmax", "absmax:", "absmax:bits", "absmax:=4", "absmax:bits=4,", "absmax:bits==4",
-                             "Absmax", " absmax", "absmax:bits= 4", "absmax:percentile=nan", "absmax:group=0", ":bits=4"}) {
+    for (const char* text : {"",
+                             "+",
+                             "absmax+",
+                             "+absmax",
+                             "absmax:",
+                             "absmax:bits",
+                             "absmax:=4",
+                             "absmax:bits=4,",
+                             "absmax:bits==4",
+                             "Absmax",
+                             " absmax",
+                             "absmax:bits= 4",
+                             "absmax:percentile=nan",
+                             "absmax:group=0",
+                             ":bits=4"}) {
         CAPTURE(text);
         (void)usageOf(text);
     }
@@ -95,7 +113,9 @@ TEST_CASE("wrong schemes name the step and the key") {
 
 TEST_CASE("parse(toString(x)) == x for random settings made through withValue") {
     std::uint64_t draw = 0;
-    const auto pick = [&draw](std::size_t count) { return static_cast<std::size_t>(randomBits(1, draw++) % count); };
+    const auto pick = [&draw](std::size_t count) {
+        return static_cast<std::size_t>(randomBits(1, draw++) % count);
+    };
     for (const StepDefinition* definition : allSteps()) {
         for (int trial = 0; trial < 300; ++trial) {
             Step step{std::string(definition->id), {}};
@@ -107,12 +127,14 @@ TEST_CASE("parse(toString(x)) == x for random settings made through withValue") 
                 } else if (spec.type == ParamType::Flag) {
                     value = pick(2) == 0 ? "true" : "false";
                 } else if (spec.type == ParamType::Integer) {
-                    value = std::to_string(static_cast<std::int64_t>(spec.min) + static_cast<std::int64_t>(pick(15)));
+                    value = std::to_string(static_cast<std::int64_t>(spec.min) +
+                                           static_cast<std::int64_t>(pick(15)));
                 } else {
                     value = std::to_string(pick(100) + 1) + ".25";
                     value = spec.type == ParamType::Real && value.size() > 5 ? "50.5" : value;
                 }
-                const Result<Step> changed = withValue(step, spec.name, pick(5) == 0 ? std::string() : value);
+                const Result<Step> changed =
+                    withValue(step, spec.name, pick(5) == 0 ? std::string() : value);
                 if (changed) {
                     step = *changed;
                 }
@@ -137,7 +159,8 @@ TEST_CASE("withValue applies implications and drops what lost its effect") {
     CHECK(set("absmax", "clip", "value") == "absmax:clip_value=1");
     CHECK(set("absmax:clip_value=5", "percentile", "99") == "absmax:percentile=99");
     CHECK(set("absmax:act_bits=8,act_per=tensor,act_range=mse", "act_bits", "") == "absmax");
-    CHECK(set("absmax:act_bits=8,act_per=tensor,act_range=mse", "act_per", "token") == "absmax:act_bits=8");
+    CHECK(set("absmax:act_bits=8,act_per=tensor,act_range=mse", "act_per", "token") ==
+          "absmax:act_bits=8");
     CHECK(mentions(set("absmax", "seed", "1"), "no effect"));
     CHECK(mentions(set("absmax", "bits", "99"), "2 to 16"));
     CHECK(mentions(set("absmax", "nonsense", "1"), "unknown key"));
@@ -149,7 +172,8 @@ TEST_CASE("titles for people") {
     CHECK(titleOf("zeropoint:per=row") == "Zero-point int8, per row");
     CHECK(titleOf("cast") == "BF16");
     CHECK(titleOf("absmax:clip=mse") == "Absmax int8, per tensor, clip mse");
-    CHECK(titleOf("cast:format=fp16+absmax:per=row,act_bits=8") == "FP16 + Absmax int8, per row, activations int8 per token");
+    CHECK(titleOf("cast:format=fp16+absmax:per=row,act_bits=8") ==
+          "FP16 + Absmax int8, per row, activations int8 per token");
     CHECK(title(Scheme{}) == "Unchanged");
 }
 
@@ -166,7 +190,8 @@ TEST_CASE("every parameter has what a form and the help need") {
             CHECK(spec.help.size() > 20);
             CHECK(spec.help.back() == '.');
             if (!spec.defaultText.empty()) {
-                CHECK(canonicalValue(*definition, spec, spec.defaultText).value() == spec.defaultText);
+                CHECK(canonicalValue(*definition, spec, spec.defaultText).value() ==
+                      spec.defaultText);
             }
         }
         CHECK(findStep(definition->id) == definition);

@@ -2,10 +2,10 @@
 // absmax and zeropoint against the numbers of the slides.
 #include "core/quant/uniform.hpp"
 
-#include <cmath>
-
 #include "core/scheme/step.hpp"
 #include "tests/support/catch.hpp"
+
+#include <cmath>
 
 using namespace loupe;
 using Catch::Matchers::WithinAbs;
@@ -23,7 +23,10 @@ struct Applied {
     double zero = 0;
 };
 
-Result<StepOutput> tryApply(const char* text, std::int64_t rows, std::int64_t cols, const std::vector<float>& values) {
+Result<StepOutput> tryApply(const char* text,
+                            std::int64_t rows,
+                            std::int64_t cols,
+                            const std::vector<float>& values) {
     const Step step = parseScheme(text).value().steps[0];
     const StepDefinition* definition = findStep(step.name);
     StepInput input;
@@ -50,7 +53,8 @@ using Codes = std::vector<std::int32_t>;
 std::string line(const std::vector<EquationLine>& lines, std::string_view label) {
     for (const EquationLine& entry : lines) {
         if (entry.label == label) {
-            return entry.expression + " = " + entry.result + (entry.note.empty() ? "" : " [" + entry.note + "]");
+            return entry.expression + " = " + entry.result +
+                   (entry.note.empty() ? "" : " [" + entry.note + "]");
         }
     }
     return "";
@@ -126,8 +130,10 @@ TEST_CASE("the worked equation has this element's numbers") {
     CHECK(line(lines, "1/scale") == "1 / 0.0850394 = 11.7593");
     CHECK(line(lines, "code") == "round(3.08 / 0.0850394) = round(36.2185) = 36");
     CHECK(line(lines, "becomes") == "0.0850394 · 36 = 3.06142");
-    const std::vector<EquationLine> affine = applied("zeropoint", kSlide).output.weights->explain(0, 2);
-    CHECK(line(affine, "scale") == "(10.8 - (-7.59)) / 255 = 0.0721176 [smallest at column 2, largest at column 6]");
+    const std::vector<EquationLine> affine =
+        applied("zeropoint", kSlide).output.weights->explain(0, 2);
+    CHECK(line(affine, "scale") ==
+          "(10.8 - (-7.59)) / 255 = 0.0721176 [smallest at column 2, largest at column 6]");
     CHECK(line(affine, "zero point") == "-128 - round(-7.59 / 0.0721176) = -23");
     CHECK(line(affine, "code") == "round(-7.59 / 0.0721176) = round(-105.245) - 23 = -128");
     CHECK(line(affine, "becomes") == "0.0721176 · (-128 + 23) = -7.57235");
@@ -139,7 +145,8 @@ TEST_CASE("all-zero groups have scale 1 and codes 0; the last group may be short
     CHECK(scales.rows == 1);
     CHECK(scales.cols == 3);
     CHECK(scales.values[0] == 1.0);
-    CHECK(groups.codes == Codes{0, 0, 0, 2, 3, -7, 7});  // scale 4/7 rounds up: 2/scale is just below 3.5
+    CHECK(groups.codes ==
+          Codes{0, 0, 0, 2, 3, -7, 7});  // scale 4/7 rounds up: 2/scale is just below 3.5
     CHECK(groups.output.weights->groupColumns(0, 6) == std::pair<std::int64_t, std::int64_t>{6, 7});
     const Applied affine = applied("zeropoint:bits=4,group=3", {0, 0, 0, 1, 2, -4, 7});
     CHECK(affine.output.weights->scales()->values[0] == 1.0);
@@ -148,7 +155,11 @@ TEST_CASE("all-zero groups have scale 1 and codes 0; the last group may be short
 }
 
 TEST_CASE("NaN and infinite weights are named") {
-    for (const char* scheme : {"absmax", "absmax:per=row", "absmax:per=column", "absmax:group=2", "zeropoint:per=row,clip=mse"}) {
+    for (const char* scheme : {"absmax",
+                               "absmax:per=row",
+                               "absmax:per=column",
+                               "absmax:group=2",
+                               "zeropoint:per=row,clip=mse"}) {
         CAPTURE(scheme);
         const Result<StepOutput> nan = tryApply(scheme, 2, 3, {1, 2, 3, 4, std::nanf(""), 6});
         REQUIRE_FALSE(nan.has_value());
@@ -172,14 +183,17 @@ TEST_CASE("levels are what codes stand for") {
     const std::vector<Level> levels = slide.output.weights->levels(0, 0);
     REQUIRE(levels.size() == 8);
     for (std::size_t i = 0; i < kSlide.size(); ++i) {
-        const auto found = std::find_if(levels.begin(), levels.end(), [&](const Level& level) { return level.code == slide.codes[i]; });
+        const auto found = std::find_if(levels.begin(), levels.end(), [&](const Level& level) {
+            return level.code == slide.codes[i];
+        });
         REQUIRE(found != levels.end());
         CHECK(found->value == static_cast<double>(slide.values[i]));
     }
     CHECK(applied("absmax:bits=16", kSlide).output.weights->levels(0, 0).empty());
 }
 
-TEST_CASE("stochastic rounding is unbiased, stays beside the value and depends on the index alone") {
+TEST_CASE(
+    "stochastic rounding is unbiased, stays beside the value and depends on the index alone") {
     std::vector<float> values(40000, 2.3F);
     values[0] = 127.0F;
     const Applied drawn = applied("absmax:rounding=stochastic,seed=3", values, 4);
