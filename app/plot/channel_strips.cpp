@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "app/plot/plot_style.hpp"
 #include "app/widgets/theme.hpp"
 
 namespace loupe::app {
@@ -86,9 +87,10 @@ void paintOutliers(QPainter& painter, const ChannelStrip& strip, const QRectF& a
         painter.drawRect(bar(area, horizontal, from, to, depth));
         painter.setRenderHint(QPainter::Antialiasing, true);
         const double middle = std::clamp(centre, 0.0, length);
-        paintDiamond(painter,
+        drawDiamond(painter,
                      horizontal ? QPointF(area.left() + middle, area.bottom() + Theme::px(1)) : QPointF(area.left(), area.top() + middle),
-                     Theme::px(4.5));
+                    Theme::px(4.5),
+                    theme.outlier);
     }
 }
 
@@ -104,10 +106,6 @@ void scaleStrip(ChannelStrip& strip) {
         }
         strip.top = strip.values[c] > strip.top && std::isfinite(strip.values[c]) ? strip.values[c] : strip.top;
     }
-}
-
-void paintDiamond(QPainter& painter, QPointF centre, double radius) {
-    painter.drawPolygon(QPolygonF({centre + QPointF(0, -radius), centre + QPointF(radius, 0), centre + QPointF(0, radius), centre + QPointF(-radius, 0)}));
 }
 
 void paintStrip(QPainter& painter,

@@ -37,7 +37,4 @@ void paintStrip(QPainter& painter,
                 bool horizontal,
                 std::optional<std::int64_t> highlighted);
 
-/// The diamond that marks an outlier.
-void paintDiamond(QPainter& painter, QPointF centre, double radius);
-
 }  // namespace loupe::app

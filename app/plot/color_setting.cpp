@@ -75,29 +75,6 @@ QRgb ColorSetting::color(float value) const {
     return out;
 }
 
-std::vector<double> niceTicks(double low, double high, int wanted) {
-    std::vector<double> ticks;
-    if (!(high > low) || !std::isfinite(low) || !std::isfinite(high) || wanted < 1) {
-        return ticks;
-    }
-    const double raw = (high - low) / wanted;
-    const double power = std::pow(10.0, std::floor(std::log10(raw)));
-    double step = 10 * power;
-    for (const double multiple : {1.0, 2.0, 5.0}) {
-        if (multiple * power >= raw * 0.999) {
-            step = multiple * power;
-            break;
-        }
-    }
-    for (double k = std::ceil(low / step - 1e-9); k * step <= high + 1e-9 * step; k += 1) {
-        ticks.push_back(k * step);
-        if (ticks.size() > 200) {
-            break;
-        }
-    }
-    return ticks;
-}
-
 QString tickText(double value, double step) {
     if (std::fabs(value) < std::fabs(step) * 1e-9) {
         return "0";

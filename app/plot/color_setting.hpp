@@ -29,9 +29,6 @@ struct ColorSetting {
     friend bool operator==(const ColorSetting&, const ColorSetting&) = default;
 };
 
-/// Tick values for an axis or legend: multiples of 1, 2 or 5 · 10^n inside [low, high], about `wanted` of them.
-[[nodiscard]] std::vector<double> niceTicks(double low, double high, int wanted);
-
 /// A number on an axis: as few digits as the step needs, no leading zero (".04"), U+2212; "2e−5" where that is shorter.
 [[nodiscard]] QString tickText(double value, double step);
 

@@ -189,6 +189,7 @@ private:
     double m_fraction = -1;
     bool m_sampled = false;   // m_frame shows what is wanted
     bool m_coloured = false;
+    bool m_exporting = false;
     bool m_failed = false;    // the last read failed: do not try again before something changes
     std::optional<CellRange> m_reading;
     bool m_boxZoom = false;

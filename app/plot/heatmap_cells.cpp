@@ -60,7 +60,8 @@ void Heatmap::paintCells(QPainter& painter, const Parts& parts, const PictureFra
             for (std::int64_t c = range.firstCol; c < range.firstCol + range.cols; ++c) {
                 const float value = cells->at({r, c});
                 if (!std::isfinite(value)) {
-                    paintNonFinite(painter, m_transform.cellRect({r, c}).translated(parts.picture.topLeft()), value);
+                    const QRectF cell = m_transform.cellRect({r, c}).translated(parts.picture.topLeft());
+                    paintNonFinite(painter, cell.intersected(parts.picture), value);
                 }
             }
         }
@@ -77,10 +78,16 @@ void Heatmap::paintGrid(QPainter& painter, const QRectF& picture, const CellRang
     painter.setPen(QPen(Theme::current().canvas, 1));
     for (std::int64_t c = range.firstCol; c <= range.firstCol + range.cols; ++c) {
         const double x = picture.left() + m_transform.x(static_cast<double>(c));
+        if (x < picture.left() || x > picture.right()) {
+            continue;
+        }
         painter.drawLine(QPointF(x, picture.top()), QPointF(x, picture.bottom()));
     }
     for (std::int64_t r = range.firstRow; r <= range.firstRow + range.rows; ++r) {
         const double y = picture.top() + m_transform.y(static_cast<double>(r));
+        if (y < picture.top() || y > picture.bottom()) {
+            continue;
+        }
         painter.drawLine(QPointF(picture.left(), y), QPointF(picture.right(), y));
     }
     painter.restore();
@@ -93,18 +100,19 @@ void Heatmap::paintGroups(QPainter& painter, const QRectF& picture, const CellRa
     const QPen halo(Theme::current().canvas, 4, Qt::SolidLine, Qt::FlatCap);
     const QPen line(Theme::current().schemeA, 2, Qt::SolidLine, Qt::FlatCap);
     for (std::int64_t r = range.firstRow; r < range.firstRow + range.rows; ++r) {
-        const double top = picture.top() + m_transform.y(static_cast<double>(r));
+        const double top = std::max(picture.top(), picture.top() + m_transform.y(static_cast<double>(r)));
+        const double bottom = std::min(picture.bottom(), picture.top() + m_transform.y(static_cast<double>(r + 1)));
         for (std::int64_t c = range.firstCol; c < range.firstCol + range.cols;) {
             const auto [first, last] = m_groups({r, c});
             if (last <= c || last - first <= 1) {
                 break;  // a scale for each cell or column has no borders worth drawing
             }
-            if (last < shape().cols) {
-                const double x = picture.left() + m_transform.x(static_cast<double>(last));
+            const double x = picture.left() + m_transform.x(static_cast<double>(last));
+            if (last < shape().cols && x <= picture.right()) {
                 painter.setPen(halo);
-                painter.drawLine(QPointF(x, top), QPointF(x, top + m_transform.scaleY));
+                painter.drawLine(QPointF(x, top), QPointF(x, bottom));
                 painter.setPen(line);
-                painter.drawLine(QPointF(x, top), QPointF(x, top + m_transform.scaleY));
+                painter.drawLine(QPointF(x, top), QPointF(x, bottom));
             }
             c = last;
         }
@@ -119,8 +127,11 @@ void Heatmap::paintNonFinite(QPainter& painter, const QRectF& cell, float value)
     if (std::isnan(value)) {
         painter.fillRect(cell, Qt::black);
         painter.setPen(QPen(Qt::white, 1));
-        for (double x = cell.left() - cell.height(); x < cell.right(); x += 4) {
-            painter.drawLine(QPointF(x, cell.bottom()), QPointF(x + cell.height(), cell.top()));
+        // Cut by hand: SVG does not clip.
+        for (double x = cell.left() - cell.height() + 2; x < cell.right(); x += 4) {
+            const double from = std::max(x, cell.left());
+            const double to = std::min(x + cell.height(), cell.right());
+            painter.drawLine(QPointF(from, cell.bottom() - (from - x)), QPointF(to, cell.bottom() - (to - x)));
         }
     } else {
         const QRgb cap = value > 0 ? colorTable(m_color.map).above
@@ -167,7 +178,8 @@ void Heatmap::paintCellTexts(QPainter& painter, const QRectF& picture, const Cel
             const QRectF cell = m_transform.cellRect({r, c}).translated(picture.topLeft());
             const float value = cells->at({r, c});
             QString text = texts[next++];
-            if (text.isEmpty() || !std::isfinite(value)) {
+            const bool cut = m_exporting && !picture.adjusted(-1, -1, 1, 1).contains(cell);
+            if (text.isEmpty() || cut || !std::isfinite(value)) {
                 continue;
             }
             if (painter.fontMetrics().horizontalAdvance(text) > room) {
@@ -186,7 +198,7 @@ void Heatmap::paintMarksOfCells(QPainter& painter, const QRectF& picture) {
     painter.setRenderHint(QPainter::Antialiasing, true);
     for (const Cell& edited : m_edited) {
         const QRectF cell = m_transform.cellRect(edited).translated(picture.topLeft());
-        if (!cell.intersects(picture.adjusted(-9, -9, 9, 9))) {
+        if (!picture.contains(cell.center())) {
             continue;
         }
         if (std::min(cell.width(), cell.height()) >= kGridFrom) {
@@ -209,7 +221,7 @@ void Heatmap::paintMarksOfCells(QPainter& painter, const QRectF& picture) {
     const Theme& theme = Theme::current();
     for (const Pin& pin : m_pins) {
         const QRectF cell = m_transform.cellRect(pin.cell).translated(picture.topLeft());
-        if (!cell.intersects(picture.adjusted(-20, -20, 20, 20))) {
+        if (!picture.contains(cell.center())) {
             continue;
         }
         const QString number = QString::number(pin.id);

@@ -11,6 +11,7 @@
 #include "app/plot/heatmap.hpp"
 #include "app/plot/heatmap_parts.hpp"
 #include "app/plot/picture_axes.hpp"
+#include "app/plot/plot_style.hpp"
 #include "app/widgets/theme.hpp"
 
 namespace loupe::app {
@@ -133,7 +134,7 @@ void Heatmap::paintImage(QPainter& painter, const Parts& parts, const PictureFra
 }
 
 void Heatmap::paintSelection(QPainter& painter, const QRectF& picture) {
-    if (!m_selected) {
+    if (!m_selected || (m_exporting && !picture.contains(m_transform.cellRect(*m_selected).translated(picture.topLeft()).center()))) {
         return;
     }
     painter.save();
@@ -289,34 +290,15 @@ void Heatmap::paintStrips(QPainter& painter, const Parts& parts, bool interactiv
 }
 
 void Heatmap::paintProgress(QPainter& painter, const QRectF& picture) {
-    if (!m_pending && !m_reading) {
-        return;
+    if (m_pending || m_reading) {
+        drawProgressLine(painter, picture, m_pending ? m_fraction : -1);
     }
-    const Theme& theme = Theme::current();
-    painter.fillRect(QRectF(picture.left(), picture.top(), picture.width(), 2), theme.pressed);
-    const double share = m_pending && m_fraction >= 0 ? m_fraction : 0.05;
-    painter.fillRect(QRectF(picture.left(), picture.top(), picture.width() * std::clamp(share, 0.0, 1.0), 2), theme.text2);
 }
 
 void Heatmap::paintEmpty(QPainter& painter, const QRectF& area) {
-    const Theme& theme = Theme::current();
-    const QFontMetricsF body(Theme::font(TextRole::Heading));
-    const QFontMetricsF small(Theme::font(TextRole::Small));
-    const double icon = Theme::px(22);
-    double y = area.center().y() - (icon + body.height() + 2 * small.height()) / 2;
-    themedIcon("matrix").paint(&painter, QRectF(area.center().x() - icon / 2, y, icon, icon).toRect());
-    y += icon + Theme::px(8);
-    painter.setFont(Theme::font(TextRole::Heading));
-    painter.setPen(theme.text);
-    painter.drawText(QRectF(area.left(), y, area.width(), body.height()), Qt::AlignCenter, m_emptyTitle);
-    y += body.height() + Theme::px(4);
-    painter.setFont(Theme::font(TextRole::Small));
-    painter.setPen(theme.text2);
-    painter.drawText(QRectF(area.left() + Theme::px(24), y, area.width() - Theme::px(48), 4 * small.height()),
-                     Qt::AlignHCenter | Qt::AlignTop | Qt::TextWordWrap,
-                     m_emptyDetail);
+    drawEmpty(painter, area, "matrix", m_emptyTitle, m_emptyDetail);
     if (m_pending) {
-        paintProgress(painter, area);
+        drawProgressLine(painter, area, m_fraction);
     }
 }
 
@@ -333,6 +315,7 @@ void Heatmap::paintPicture(QPainter& painter, const QRectF& target) {
     constexpr double kRatio = 2;
     const PictureTransform before = m_transform;
     const bool pending = std::exchange(m_pending, false);
+    m_exporting = true;
     m_transform.scaleX *= parts.picture.width() / m_picture.width();
     m_transform.scaleY *= parts.picture.height() / m_picture.height();
     PictureFrame frame = m_frame;
@@ -347,6 +330,7 @@ void Heatmap::paintPicture(QPainter& painter, const QRectF& target) {
     painter.restore();
     m_transform = before;
     m_pending = pending;
+    m_exporting = false;
 }
 
 }  // namespace loupe::app

@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "app/plot/picture_marks.hpp"
+#include "core/base/assert.hpp"
 
 namespace loupe::app {
 

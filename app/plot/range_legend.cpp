@@ -13,6 +13,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "app/plot/plot_style.hpp"
 #include "app/widgets/theme.hpp"
 #include "core/base/text.hpp"
 
@@ -267,8 +268,10 @@ void RangeLegend::paintCaps(QPainter& painter, const Layout& layout) {
         painter.fillRect(box, nan ? QColor(Qt::black) : QColor::fromRgb(table.above));
         painter.setPen(QPen(nan ? QColor(Qt::white) : QColor::fromRgb(textColorOn(table.above)), nan ? 1 : 1.5));
         if (nan) {
-            for (double x = box.left() - box.height(); x < box.right(); x += 4) {
-                painter.drawLine(QPointF(x, box.bottom()), QPointF(x + box.height(), box.top()));
+            for (double x = box.left() - box.height() + 2; x < box.right(); x += 4) {
+                const double from = std::max(x, box.left());
+                const double to = std::min(x + box.height(), box.right());
+                painter.drawLine(QPointF(from, box.bottom() - (from - x)), QPointF(to, box.bottom() - (to - x)));
             }
         } else {
             painter.drawLine(box.topLeft(), box.bottomRight());
