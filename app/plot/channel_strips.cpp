@@ -14,7 +14,7 @@ namespace loupe::app {
 
 namespace {
 
-constexpr double kOrdinaryShare = 0.6;
+constexpr double kOrdinaryShare = 0.75;
 
 /// Where channels lie on screen: along the strip, in pixels from its start.
 struct Along {

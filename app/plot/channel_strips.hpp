@@ -22,7 +22,7 @@ struct ChannelStrip {
     std::vector<float> values;   ///< not negative; NaN where a channel has none
     std::vector<std::int64_t> outliers;  ///< ascending channel numbers
     QString outlierText;         ///< "14 outlier channels (> 3 × median)"
-    float top = 0;               ///< largest value that is no outlier: drawn at 60 % of the height
+    float top = 0;               ///< largest value that is no outlier: drawn at three quarters of the height
 };
 
 /// Sets `top` from the values that are not among `outliers`. @cost O(channels)

@@ -99,7 +99,7 @@ QString cellText(double value, double high) {
     if (!(high > 0) || high >= 1e5 || high < 1e-4 || std::fabs(value) >= 1e6) {
         return formatNumber(value, 3);
     }
-    const int decimals = static_cast<int>(std::clamp(2 - std::floor(std::log10(high)), 0.0, 7.0));
+    const int decimals = static_cast<int>(std::clamp(2 - std::floor(std::log10(high / 2)), 0.0, 7.0));
     return withoutLeadingZero(QString::number(value, 'f', decimals));
 }
 

@@ -231,7 +231,10 @@ void Heatmap::zoomBy(double factor, std::optional<QPointF> point) {
     if (m_aspect == Aspect::OneToOne && next.scaleX != m_transform.scaleX) {
         m_aspect = Aspect::Square;
     }
-    moveTo(next, next == fitTransform(shape(), m_picture.size(), m_aspect, devicePixelRatioF()));
+    // Zoomed out as far as it goes is the fit itself, whatever the rounding on the way.
+    const PictureTransform whole = fitTransform(shape(), m_picture.size(), m_aspect, devicePixelRatioF());
+    const bool atFit = std::fabs(next.scaleX / whole.scaleX - 1) < 1e-9 && std::fabs(next.scaleY / whole.scaleY - 1) < 1e-9;
+    moveTo(atFit ? whole : next, atFit);
 }
 
 void Heatmap::reveal(Cell cell) {
@@ -296,7 +299,7 @@ bool Heatmap::updateFrame() {
         }
         m_sampled = true;
         m_coloured = false;
-        QMetaObject::invokeMethod(this, &Heatmap::frameChanged, Qt::QueuedConnection);
+        QMetaObject::invokeMethod(this, &Heatmap::settle, Qt::QueuedConnection);
     }
     if (!m_coloured) {
         m_frame.colour(m_color, marks());
@@ -460,11 +463,50 @@ std::optional<Cell> Heatmap::cellFor(QPointF position) const {
     return nearest ? nearest : under;
 }
 
+/// True if the pixel over the cell shows the cell's own value.
+bool Heatmap::isLargest(Cell cell) const {
+    const FrameRequest& shown = m_frame.request();
+    const std::optional<float> value = valueAt(cell);
+    if (!value || shown.transform != m_transform) {
+        return false;
+    }
+    const QPointF at = m_transform.cellRect(cell).center() * shown.ratio;
+    const Texels& texels = m_frame.texels();
+    const auto near = [&](int dx, int dy) {
+        const int x = static_cast<int>(std::floor(at.x())) + dx;
+        const int y = static_cast<int>(std::floor(at.y())) + dy;
+        return x >= 0 && y >= 0 && x < texels.width && y < texels.height
+               && texels.values[static_cast<std::size_t>(y) * static_cast<std::size_t>(texels.width) + static_cast<std::size_t>(x)] == *value;
+    };
+    // Levels pool aligned blocks: the value may have gone to the neighbouring pixel.
+    for (const int dy : {0, -1, 1}) {
+        for (const int dx : {0, -1, 1}) {
+            if (near(dx, dy)) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
+/// After another frame: the pointer stands on another pixel although it did not move.
+void Heatmap::settle() {
+    if (m_hoverIsMine && m_drag == Drag::None) {
+        hoverAt(m_hoverPosition);
+    }
+    emit frameChanged();
+}
+
 QString Heatmap::poolingText() const {
     if (!m_frame.valid() || !m_frame.pooled()) {
         return {};
     }
-    const QString what = m_pooling == Pooling::AbsMax ? "max |w|" : m_pooling == Pooling::Mean ? "mean" : "smallest";
+    const Quantity quantity = plane()->quantity;
+    const QString largest = quantity == Quantity::Original || quantity == Quantity::Scheme ? "max |w|"
+                            : quantity == Quantity::Error                                  ? "max |error|"
+                            : quantity == Quantity::Codes                                  ? "max |code|"
+                                                                                           : "max |difference|";
+    const QString what = m_pooling == Pooling::AbsMax ? largest : m_pooling == Pooling::Mean ? QString("mean") : QString("smallest");
     const Texels& texels = m_frame.texels();
     return QString("each pixel: %1 of %2 × %3 cells").arg(what, formatCount(texels.cellsX), formatCount(texels.cellsY));
 }

@@ -53,6 +53,8 @@ public:
     [[nodiscard]] std::optional<Cell> selected() const { return m_selected; }
     void setHover(std::optional<Cell> cell);
     [[nodiscard]] std::optional<Cell> hover() const { return m_hover; }
+    /// Several cells share the hovered pixel, and the hovered one colours it.
+    [[nodiscard]] bool hoverIsLargest() const { return m_hoverIsLargest; }
     void setPins(std::vector<Pin> pins);
     void setEdited(std::vector<Cell> cells);
     void setBrushed(std::optional<std::pair<double, double>> range);
@@ -141,6 +143,8 @@ private:
     void makeMinLevels(const FrameRequest& request);
     void invalidateColour();
     void hoverAt(QPointF position);
+    void settle();
+    [[nodiscard]] bool isLargest(Cell cell) const;
     bool panKey(int key);
     bool zoomKey(const QKeyEvent& event);
     bool selectionKey(const QKeyEvent& event);
@@ -175,6 +179,7 @@ private:
     std::optional<std::pair<bool, std::int64_t>> m_hoverChannel;  // column?, index
     QPointF m_hoverPosition;
     bool m_hoverIsMine = false;
+    bool m_hoverIsLargest = false;
     std::vector<Pin> m_pins;
     std::vector<Cell> m_edited;
     std::optional<std::pair<double, double>> m_brushed;

@@ -170,20 +170,23 @@ void Heatmap::paintCellTexts(QPainter& painter, const QRectF& picture, const Cel
         return;
     }
     const double shown = (m_transform.scaleX - kTextFrom) / (kTextOpaque - kTextFrom);
-    const double alpha = 0.4 + 0.6 * std::clamp(shown, 0.0, 1.0);
+    const double alpha = 0.65 + 0.35 * std::clamp(shown, 0.0, 1.0);
     std::size_t next = 0;
     const double room = m_transform.scaleX - 1;
+    const QFontMetricsF metrics(painter.font());
     for (std::int64_t r = range.firstRow; r < range.firstRow + range.rows; ++r) {
         for (std::int64_t c = range.firstCol; c < range.firstCol + range.cols; ++c) {
             const QRectF cell = m_transform.cellRect({r, c}).translated(picture.topLeft());
             const float value = cells->at({r, c});
             QString text = texts[next++];
-            const bool cut = m_exporting && !picture.adjusted(-1, -1, 1, 1).contains(cell);
-            if (text.isEmpty() || cut || !std::isfinite(value)) {
+            if (text.isEmpty() || !std::isfinite(value)) {
                 continue;
             }
-            if (painter.fontMetrics().horizontalAdvance(text) > room) {
-                continue;  // half a number is a wrong number
+            // Half a number is a wrong number.
+            const double width = metrics.horizontalAdvance(text);
+            const QRectF place(cell.center() - QPointF(width, height) / 2, QSizeF(width, height));
+            if (width > room || !picture.contains(place)) {
+                continue;
             }
             QColor ink = QColor::fromRgb(textColorOn(m_color.color(value)));
             ink.setAlphaF(static_cast<float>(alpha));

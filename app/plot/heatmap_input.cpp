@@ -175,6 +175,7 @@ void Heatmap::hoverAt(QPointF position) {
     }
     const std::optional<Cell> cell = cellFor(position);
     m_hoverIsMine = cell.has_value();
+    m_hoverIsLargest = cell && m_frame.pooled() && m_pooling == Pooling::AbsMax && isLargest(*cell);
     if (cell != m_hover) {
         setHover(cell);
         m_hoverIsMine = cell.has_value();

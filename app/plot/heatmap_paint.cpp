@@ -169,10 +169,12 @@ void Heatmap::paintCrosshair(QPainter& painter, const QRectF& picture) {
     const QPointF centre(std::floor(cell.center().x()) + 0.5, std::floor(cell.center().y()) + 0.5);
     const double gapX = cell.width() / 2 + 9;
     const double gapY = cell.height() / 2 + 9;
-    paintDoubleLine(painter, QLineF(picture.left(), centre.y(), centre.x() - gapX, centre.y()));
-    paintDoubleLine(painter, QLineF(centre.x() + gapX, centre.y(), picture.right(), centre.y()));
-    paintDoubleLine(painter, QLineF(centre.x(), picture.top(), centre.x(), centre.y() - gapY));
-    paintDoubleLine(painter, QLineF(centre.x(), centre.y() + gapY, centre.x(), picture.bottom()));
+    if (m_transform.scaleX < kTextFrom) {  // lines through numbers would make them hard to read
+        paintDoubleLine(painter, QLineF(picture.left(), centre.y(), centre.x() - gapX, centre.y()));
+        paintDoubleLine(painter, QLineF(centre.x() + gapX, centre.y(), picture.right(), centre.y()));
+        paintDoubleLine(painter, QLineF(centre.x(), picture.top(), centre.x(), centre.y() - gapY));
+        paintDoubleLine(painter, QLineF(centre.x(), centre.y() + gapY, centre.x(), picture.bottom()));
+    }
     if (m_hover != m_selected) {
         painter.setRenderHint(QPainter::Antialiasing, true);
         const QRectF box = atLeast(cell, 7);
@@ -284,7 +286,7 @@ void Heatmap::paintStrips(QPainter& painter, const Parts& parts, bool interactiv
         painter.setFont(Theme::font(TextRole::Caption));
         painter.setPen(theme.text3);
         const double height = 2 * metrics.height();
-        const QRectF title(parts.rowStrip.left() - Theme::px(4), parts.picture.top() - height - Theme::px(2), parts.whole.right() - parts.rowStrip.left() + Theme::px(4), height);
+        const QRectF title(parts.rowStrip.left(), parts.picture.top() - height - Theme::px(2), parts.whole.right() - parts.rowStrip.left(), height);
         painter.drawText(title, Qt::AlignLeft | Qt::AlignBottom | Qt::TextWordWrap, m_rows->title);
     }
 }

@@ -8,6 +8,7 @@
 #include <QLineEdit>
 #include <QMouseEvent>
 #include <QPainter>
+#include <QRegularExpression>
 #include <QToolTip>
 
 #include <algorithm>
@@ -27,7 +28,16 @@ constexpr double kTick = 4;
 
 /// Ends print with their own digits: they are bounds, not ticks.
 QString boundText(double value) {
-    return value == 0 ? QString("0") : formatNumber(value, 3);
+    const double size = std::fabs(value);
+    if (value == 0 || size < 1e-4 || size >= 1e6) {
+        return value == 0 ? QString("0") : formatNumber(value, 3);
+    }
+    QString text = QString::number(value, 'g', 3);
+    if (text.contains('e')) {
+        text = QString::number(value, 'f', 0);
+    }
+    text.replace(QRegularExpression("^(-?)0\\."), "\\1.");
+    return text.replace('-', QChar(0x2212));
 }
 
 }  // namespace
@@ -65,15 +75,16 @@ RangeLegend::Layout RangeLegend::layoutFor(const QRectF& area) const {
     const double line = std::ceil(QFontMetricsF(Theme::font(TextRole::NumberAxis)).height());
     const double caption = std::ceil(QFontMetricsF(Theme::font(TextRole::Caption)).height());
     const double cap = Theme::px(10);
+    const double gap = std::max(static_cast<double>(Theme::px(6)), line - cap / 2);
     const double left = area.left() + Theme::px(kHistogramWidth + 2);
     const double width = Theme::px(kBarWidth);
     layout.title = QRectF(area.left(), area.top() + Theme::px(1), area.width(), (m_info.mode.isEmpty() ? 1 : 2) * caption);
     layout.capAbove = QRectF(left, layout.title.bottom() + Theme::px(6), width, cap);
     layout.infRow = QRectF(left, area.bottom() - line - Theme::px(2), area.right() - left, line);
     layout.nanRow = layout.infRow.translated(0, -line - Theme::px(2));
-    layout.capBelow = QRectF(left, layout.nanRow.top() - Theme::px(8) - cap, width, cap);
-    const double top = layout.capAbove.bottom() + Theme::px(6);
-    layout.bar = QRectF(left, top, width, std::max(8.0, layout.capBelow.top() - Theme::px(6) - top));
+    layout.capBelow = QRectF(left, layout.nanRow.top() - Theme::px(6) - cap, width, cap);
+    const double top = layout.capAbove.bottom() + gap;
+    layout.bar = QRectF(left, top, width, std::max(8.0, layout.capBelow.top() - gap - top));
     layout.histogram = QRectF(area.left(), layout.bar.top(), Theme::px(kHistogramWidth), layout.bar.height());
     layout.textLeft = layout.bar.right() + Theme::px(6) + kTick;
     return layout;
@@ -256,8 +267,8 @@ void RangeLegend::paintCaps(QPainter& painter, const Layout& layout) {
         painter.drawText(QRectF(layout.textLeft, rect.center().y() - line / 2, layout.area.right() - layout.textLeft, line), Qt::AlignLeft | Qt::AlignVCenter, text);
     };
     painter.setFont(Theme::font(TextRole::NumberAxis));
-    cap(layout.capAbove, table.above, QString("> ") + (m_info.highText.isEmpty() ? boundText(m_setting.high) : m_info.highText));
-    cap(layout.capBelow, table.below, QString("< ") + (m_info.lowText.isEmpty() ? boundText(m_setting.low) : m_info.lowText));
+    cap(layout.capAbove, table.above, m_info.highText.isEmpty() ? "> " + boundText(m_setting.high) : m_info.highText);
+    cap(layout.capBelow, table.below, m_info.lowText.isEmpty() ? "< " + boundText(m_setting.low) : m_info.lowText);
 
     const auto row = [&](const QRectF& rect, bool nan, std::uint64_t count) {
         const double size = std::min(rect.height(), static_cast<double>(Theme::px(12)));

@@ -94,6 +94,7 @@ std::optional<Error> MatrixPane::show(Quantity quantity, Side side) {
         updateTitle();
     }
     const std::shared_ptr<const RowSource> weights = m_document.weights();
+    m_current = false;
     if (!weights) {
         m_heatmap->setPlane(nullptr);
         m_heatmap->setPending(m_document.opening());
@@ -104,13 +105,13 @@ std::optional<Error> MatrixPane::show(Quantity quantity, Side side) {
         return m_document.tensorError();
     }
     const Lookup<PlaneData> plane = m_document.analyses().plane(quantity, side);
-    const bool current = plane.value != nullptr;
-    std::shared_ptr<const PlaneData> shown = current ? plane.value : plane.stale;
+    m_current = plane.value != nullptr;
+    std::shared_ptr<const PlaneData> shown = m_current ? plane.value : plane.stale;
     if (!shown && plane.pending && m_heatmap->shape() == MatrixShape{weights->rows(), weights->cols()}) {
         shown = m_heatmap->plane();  // the last picture stays, dimmed, while another quantity is computed
     }
     WindowFiller window;
-    if (current && quantity == Quantity::Original) {
+    if (m_current && quantity == Quantity::Original) {
         window = makeWindowFiller(weights);
     }
     if (shown != m_heatmap->plane()) {

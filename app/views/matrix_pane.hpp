@@ -24,6 +24,8 @@ public:
     [[nodiscard]] RangeLegend& legend() { return *m_legend; }
     [[nodiscard]] Quantity quantity() const { return m_quantity; }
     [[nodiscard]] Side side() const { return m_side; }
+    /// The picture is what was asked for, not an older one kept meanwhile.
+    [[nodiscard]] bool current() const { return m_current; }
     void setTitleVisible(bool visible) { m_title->setVisible(visible); }
 
     /// Looks the plane up and shows it, or what is known meanwhile. Returns the error of the plane, if it failed.
@@ -52,6 +54,7 @@ private:
     std::shared_ptr<const void> m_stripOwner;  ///< what the strips were made from
     Quantity m_stripQuantity = Quantity::Original;
     double m_stripThreshold = 0;
+    bool m_current = false;
 };
 
 }  // namespace loupe::app

@@ -222,7 +222,8 @@ void MatrixView::resetRanges(bool tensor) {
     for (std::size_t group = 0; group < m_ranges.size(); ++group) {
         const bool weights = static_cast<RangeGroup>(group) == RangeGroup::Weights;
         if (tensor || (!weights && !m_ranges[group].byHand)) {
-            m_ranges[group] = PictureRange();
+            // The numbers stay until better ones are known: the old picture is still on screen.
+            m_ranges[group].set = m_ranges[group].byHand = false;
         }
     }
 }
@@ -338,7 +339,7 @@ void MatrixView::updateColours() {
         PictureRange& range = rangeOf(*pane);
         const auto& plane = pane->heatmap().plane();
         // Not from a stale picture: its values are another scheme's.
-        if (!range.set && plane && plane->quantity == pane->quantity()) {
+        if (!range.set && plane && pane->current()) {
             const bool logarithmic = range.logarithmic;
             const RangeInputs inputs = rangeInputs(*pane);
             range = defaultRange(rangeGroup(pane->quantity()), inputs);
@@ -399,7 +400,7 @@ void MatrixView::updateCells() {
         picture.setCellText([this, mode, quantity, side, top](Cell cell, float value) { return m_texts.cell(mode, quantity, side, cell, value, top); });
         picture.setReadout([this, quantity, side, &picture](Cell cell, float value) {
             QStringList lines = m_texts.readout(quantity, side, cell, value);
-            if (!picture.poolingText().isEmpty() && picture.pooling() == Pooling::AbsMax) {
+            if (picture.hoverIsLargest()) {
                 lines << "largest of this pixel's cells";
             }
             return lines;

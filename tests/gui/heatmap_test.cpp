@@ -313,6 +313,7 @@ TEST_CASE("cell texts use fixed decimals that suit the range", "[matrix]") {
     const QChar minus(0x2212);
     CHECK(cellText(-0.0073, 0.06) == QString(minus) + ".0073");
     CHECK(cellText(0.25, 0.3) == ".250");
+    CHECK(cellText(0.25, 0.16) == ".2500");
     CHECK(cellText(1.5, 2) == "1.50");
     CHECK(cellText(0, 2) == "0");
     CHECK(cellText(std::nan(""), 2) == "NaN");
