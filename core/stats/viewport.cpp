@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <algorithm>
+#include <bit>
 #include <cmath>
 #include <limits>
 
@@ -172,12 +173,22 @@ private:
         kernels_.pickAbsMax(source, picks_.data(), lasts_.data(), static_cast<std::int64_t>(picks_.size()), values + left_);
     }
 
+    /// One cell a pixel, or several pixels a cell; the flags apart, so that both loops vectorise.
     void copyRow(std::size_t y, const Tile& tile, float* values, std::uint8_t* flags) const {
         const float* source = at(tile, y_.first[y]);
+        const std::size_t count = picks_.size();
+        const bool consecutive = static_cast<std::size_t>(picks_.back() - picks_.front()) + 1 == count;
+        if (consecutive) {
+            std::copy_n(source + picks_.front(), count, values + left_);
+        } else {
+            for (std::size_t i = 0; i < count; ++i) {
+                values[left_ + i] = source[picks_[i]];
+            }
+        }
+        constexpr std::uint32_t kInfinity = 0x7f800000U;
         for (std::size_t p = left_; p < right_; ++p) {
-            const float value = source[picks_[p - left_]];
-            values[p] = value;
-            flags[p] = flagsOfCell(value);
+            const std::uint32_t bits = std::bit_cast<std::uint32_t>(values[p]) & 0x7fffffffU;
+            flags[p] = static_cast<std::uint8_t>((bits > kInfinity ? HidesNaN : 0) + (bits == kInfinity ? HidesInf : 0));
         }
     }
 
