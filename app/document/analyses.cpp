@@ -21,6 +21,7 @@ namespace {
 constexpr int kDebounceMs = 30;
 constexpr int kScanDrainMs = 100;
 constexpr int kCompactBins = 96;
+constexpr double kCompactSigmas = 4;
 const char* const kStatsSlot = "stats";
 const char* const kScanSlot = "scan";
 const char* const kActivationsSlot = "activations";
@@ -82,8 +83,10 @@ std::shared_ptr<const TensorStats> compacted(const TensorStats& stats) {
     auto small = std::make_shared<TensorStats>();
     *small = stats;
     small->values = {};
-    if (stats.finite() > 0 && stats.max > stats.min) {
-        const Histogram histogram = stats.values.rebin(stats.min, stats.max, kCompactBins);
+    const double low = std::max(stats.min, stats.mean - kCompactSigmas * stats.std);
+    const double high = std::min(stats.max, stats.mean + kCompactSigmas * stats.std);
+    if (stats.finite() > 0 && high > low) {
+        const Histogram histogram = stats.values.rebin(low, high, kCompactBins);
         const double step = (histogram.max - histogram.min) / kCompactBins;
         for (std::size_t i = 0; i < histogram.counts.size(); ++i) {
             small->values.values.push_back(histogram.min + (static_cast<double>(i) + 0.5) * step);

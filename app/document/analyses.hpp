@@ -59,7 +59,7 @@ public:
     /// Statistics of the selected tensor.
     [[nodiscard]] Lookup<TensorStats> stats();
     /// Statistics of any tensor, for the tree: only what is there, starts nothing (scanAll() does). Kept compact, without
-    /// edits: `values` are 96 bins, of the channel ranges only absmax is filled.
+    /// edits: `values` are 96 bins within 4 standard deviations, of the channel ranges only absmax is filled.
     [[nodiscard]] std::shared_ptr<const TensorStats> knownStats(std::size_t tensorIndex) const;
     /// Fills knownStats() of all tensors in the background; cancellable in the job bar ("scan"). It pauses while something
     /// that a person waits for is being computed.

@@ -13,6 +13,7 @@
 #include "app/document/document.hpp"
 #include "app/shell/main_window.hpp"
 #include "app/shell/notice_bar.hpp"
+#include "app/shell/session_keeper.hpp"
 #include "app/shell/synthetic_dialog.hpp"
 #include "app/widgets/theme.hpp"
 #include "core/base/units.hpp"
@@ -46,6 +47,10 @@ FileCommands::FileCommands(MainWindow& window) : QObject(&window), m_window(wind
 
 void FileCommands::openPath(const QString& path, const QString& tensor) {
     m_window.notices().dismiss();
+    if (path.endsWith(QLatin1String(".loupe"))) {
+        m_window.sessions().open(path);
+        return;
+    }
     const bool synthetic = path.startsWith(QLatin1String("synthetic:"));
     m_window.document().open(synthetic ? path : QFileInfo(path).absoluteFilePath(), tensor);
 }
@@ -88,7 +93,14 @@ void FileCommands::openSample() {
                                 tr("A made-up matrix shows the same."), tr("Make up a matrix…"), [this] { makeUpDialog(); });
         return;
     }
-    openPath(path);
+    const QString activations = QFileInfo(path).absolutePath() + QStringLiteral("/activations.safetensors");
+    m_window.notices().dismiss();
+    m_window.document().edit(tr("Open the bundled sample"), [&](ExperimentSpec& spec) {
+        spec.source = path.toStdString();
+        spec.tensor.clear();
+        spec.edits.clear();
+        spec.activations = QFileInfo::exists(activations) ? activations.toStdString() : std::string();
+    });
 }
 
 void FileCommands::addActivationsDialog() {

@@ -2,16 +2,12 @@
 #include "app/shell/main_window.hpp"
 
 #include <QApplication>
-#include <QClipboard>
 #include <QCloseEvent>
 #include <QDropEvent>
 #include <QFileInfo>
-#include <QInputDialog>
-#include <QLineEdit>
 #include <QMenu>
 #include <QMenuBar>
 #include <QMimeData>
-#include <QRegularExpression>
 #include <QSettings>
 #include <QStackedWidget>
 #include <QTabBar>
@@ -30,6 +26,7 @@
 #include "app/shell/dock_layout.hpp"
 #include "app/shell/file_commands.hpp"
 #include "app/shell/notice_bar.hpp"
+#include "app/shell/session_keeper.hpp"
 #include "app/shell/start_page.hpp"
 #include "app/shell/status_bar.hpp"
 #include "app/shell/top_bar.hpp"
@@ -50,10 +47,14 @@ QString canonical(const char* scheme) {
     return parsed ? QString::fromStdString(toString(*parsed)) : QString();
 }
 
+bool isSession(const QString& path) {
+    return path.endsWith(QLatin1String(".loupe"));
+}
+
 }  // namespace
 
-MainWindow::MainWindow(Appearance& appearance, QWidget* parent)
-    : QMainWindow(parent), m_appearance(appearance), m_document(std::make_unique<Document>()) {
+MainWindow::MainWindow(Appearance& appearance, const QString& sessionFolder)
+    : QMainWindow(nullptr), m_appearance(appearance), m_document(std::make_unique<Document>()) {
     setObjectName(QStringLiteral("window"));
     setAcceptDrops(true);
     setMinimumSize(1024, 640);
@@ -61,6 +62,7 @@ MainWindow::MainWindow(Appearance& appearance, QWidget* parent)
     m_actions = new Actions(this);
     m_files = new FileCommands(*this);
     m_history = new History(*m_document);
+    m_sessions = new SessionKeeper(*this, sessionFolder);
     buildBars();
     buildCentre();
     buildDocks();
@@ -176,12 +178,30 @@ void MainWindow::start(const Options& options) {
     ExperimentSpec spec;
     spec.schemeA = (chosen ? options.schemeA : canonical(kFirstSchemeA)).toStdString();
     spec.schemeB = (chosen ? options.schemeB : canonical(kFirstSchemeB)).toStdString();
-    if (!options.paths.isEmpty()) {
+    if (!options.paths.isEmpty() && !isSession(options.paths.front())) {
         const QString path = options.paths.front();
         spec.source = (path.startsWith(QLatin1String("synthetic:")) ? path : QFileInfo(path).absoluteFilePath()).toStdString();
         spec.tensor = options.tensor.toStdString();
     }
-    m_document->reset(spec);
+    const QString session = !options.session.isEmpty() ? options.session : isSession(options.paths.value(0)) ? options.paths.front() : QString();
+    if (session.isEmpty() || !m_sessions->open(session)) {
+        m_document->reset(spec);
+    }
+    if (!session.isEmpty() && (chosen || !options.tensor.isEmpty())) {
+        overrideSession(options);
+    }
+    if (m_keepsSettings) {
+        m_sessions->startAutosave(spec.source.empty() && session.isEmpty());
+    }
+}
+
+/// What the command line says beside a session wins.
+void MainWindow::overrideSession(const Options& options) {
+    m_document->edit(tr("Options of the command line"), [&](ExperimentSpec& spec) {
+        spec.tensor = options.tensor.isEmpty() ? spec.tensor : options.tensor.toStdString();
+        spec.schemeA = options.schemeA.isEmpty() ? spec.schemeA : options.schemeA.toStdString();
+        spec.schemeB = options.schemeB.isEmpty() ? spec.schemeB : options.schemeB.toStdString();
+    });
 }
 
 void MainWindow::onChanged(Changes what) {
@@ -249,141 +269,6 @@ void MainWindow::updateActions() {
     enable(ActionId::openSample, !FileCommands::samplePath().isEmpty());
 }
 
-void MainWindow::bindActions() {
-    Actions& a = *m_actions;
-    a.bind(ActionId::open, m_files, &FileCommands::openDialog);
-    a.bind(ActionId::openFolder, m_files, &FileCommands::openFolderDialog);
-    a.bind(ActionId::makeUp, m_files, &FileCommands::makeUpDialog);
-    a.bind(ActionId::openSample, m_files, &FileCommands::openSample);
-    a.bind(ActionId::reload, this, [this] { m_document->reload(); });
-    a.bind(ActionId::addActivations, m_files, &FileCommands::addActivationsDialog);
-    a.bind(ActionId::removeActivations, this, [this] { m_files->setActivations({}); });
-    a.bind(ActionId::closeCheckpoint, this, [this] {
-        m_document->edit(tr("Close checkpoint"), [](ExperimentSpec& spec) {
-            spec.source.clear();
-            spec.tensor.clear();
-            spec.activations.clear();
-            spec.edits.clear();
-        });
-    });
-    a.bind(ActionId::quit, this, &QWidget::close);
-    a.bind(ActionId::scan, this, [this] { m_document->analyses().scanAll(); });
-    m_files->fillRecentMenu(a.addSubmenu(MenuId::File, ActionId::makeUp, tr("Open recent")));
-    a.bind(ActionId::exportPicture, this, [this] { exportView(focusView()); });
-    a.bind(ActionId::help, this, [this] { help(focusView()); });
-}
-
-void MainWindow::bindEditActions() {
-    Actions& a = *m_actions;
-    QUndoStack& stack = m_document->undoStack();
-    const auto follow = [&](ActionId id, const QString& verb, auto text, auto changed, auto can) {
-        QAction* action = a[id];
-        action->setEnabled(false);
-        connect(&stack, can, action, &QAction::setEnabled);
-        connect(&stack, changed, action, [action, verb](const QString& what) { action->setText(what.isEmpty() ? verb : verb + QLatin1Char(' ') + what.left(1).toLower() + what.mid(1)); });
-        static_cast<void>(text);
-    };
-    follow(ActionId::undo, tr("Undo"), 0, &QUndoStack::undoTextChanged, &QUndoStack::canUndoChanged);
-    follow(ActionId::redo, tr("Redo"), 0, &QUndoStack::redoTextChanged, &QUndoStack::canRedoChanged);
-    a.bind(ActionId::undo, &stack, &QUndoStack::undo);
-    a.bind(ActionId::redo, &stack, &QUndoStack::redo);
-    a.bind(ActionId::copyNumbers, this, [this] { copyNumbers(focusView()); });
-    a.bind(ActionId::copySchemeA, this, [this] { QApplication::clipboard()->setText(m_document->scheme(Side::A)); });
-    a.bind(ActionId::copySchemeB, this, [this] { QApplication::clipboard()->setText(m_document->scheme(Side::B)); });
-    a.bind(ActionId::swapSchemes, this, [this] {
-        m_document->edit(tr("Swap schemes"), [](ExperimentSpec& spec) { std::swap(spec.schemeA, spec.schemeB); });
-    });
-    a.bind(ActionId::unflip, this, [this] {
-        m_document->edit(tr("Put back all flipped bits"), [](ExperimentSpec& spec) { spec.edits.clear(); });
-    });
-    a.bind(ActionId::clearPins, this, [this] {
-        const std::vector<Pin> pins = m_document->cursor().pins();
-        m_document->cursor().setPins({});
-        if (!pins.empty()) {
-            m_notices->show(NoticeBar::Kind::Info, tr("%1 pins removed.").arg(pins.size()), {}, tr("Undo"),
-                            [this, pins] { m_document->cursor().setPins(pins); });
-        }
-    });
-}
-
-void MainWindow::bindViewActions() {
-    Actions& a = *m_actions;
-    a.bind(ActionId::goToCell, this, &MainWindow::goToCell);
-    a.bind(ActionId::filterTensors, this, &MainWindow::findTensor);
-    a.bind(ActionId::back, m_history, &History::back);
-    a.bind(ActionId::forward, m_history, &History::forward);
-    const auto update = [this] {
-        (*m_actions)[ActionId::back]->setEnabled(m_history->canGoBack());
-        (*m_actions)[ActionId::forward]->setEnabled(m_history->canGoForward());
-    };
-    connect(m_history, &History::changed, this, update);
-    update();
-    a.bind(ActionId::fontLarger, &m_appearance, &Appearance::larger);
-    a.bind(ActionId::fontSmaller, &m_appearance, &Appearance::smaller);
-    a.bind(ActionId::fontReset, &m_appearance, &Appearance::resetFont);
-    a.bind(ActionId::fullScreen, this, [this] { setWindowState(windowState() ^ Qt::WindowFullScreen); });
-    a.bind(ActionId::resetLayout, m_layout, &DockLayout::reset);
-    a.bind(ActionId::layoutCompare, m_layout, &DockLayout::compare);
-    m_appearance.fillMenu(a.addSubmenu(MenuId::View, ActionId::fontLarger, tr("Theme")));
-}
-
-View* MainWindow::focusView() {
-    for (QWidget* widget = QApplication::focusWidget(); widget != nullptr; widget = widget->parentWidget()) {
-        if (auto* view = qobject_cast<View*>(widget)) {
-            return view;
-        }
-    }
-    return m_centre.empty() ? nullptr : m_centre.front().second;
-}
-
-void MainWindow::copyNumbers(View* view) {
-    const QString text = view != nullptr ? view->copyText() : QString();
-    if (text.isEmpty()) {
-        m_notices->show(NoticeBar::Kind::Info, tr("Nothing to copy."), tr("Click a panel with numbers first."));
-        return;
-    }
-    QApplication::clipboard()->setText(text);
-}
-
-void MainWindow::exportView(View*) {}
-
-void MainWindow::help(View*) {}
-
-void MainWindow::goToCell() {
-    const std::shared_ptr<const RowSource> weights = m_document->weights();
-    if (!weights) {
-        return;
-    }
-    bool accepted = false;
-    const QString text = QInputDialog::getText(this, tr("Go to"), tr("Row, column (from 0):"), QLineEdit::Normal, {}, &accepted);
-    const QStringList parts = text.split(QRegularExpression(QStringLiteral("[,;\\s]+")), Qt::SkipEmptyParts);
-    if (!accepted) {
-        return;
-    }
-    bool rowOk = false;
-    bool colOk = false;
-    const Cell cell{parts.value(0).toLongLong(&rowOk), parts.value(1).toLongLong(&colOk)};
-    if (!rowOk || !colOk || cell.row < 0 || cell.col < 0 || cell.row >= weights->rows() || cell.col >= weights->cols()) {
-        m_notices->show(NoticeBar::Kind::Warning, tr("There is no cell \"%1\".").arg(text),
-                        tr("Rows are 0 to %1, columns 0 to %2.").arg(weights->rows() - 1).arg(weights->cols() - 1));
-        return;
-    }
-    m_document->cursor().select(cell);
-    m_document->cursor().reveal(cell);
-}
-
-void MainWindow::findTensor() {
-    const auto tree = std::find_if(m_docks.begin(), m_docks.end(),
-                                   [](const ViewDock* dock) { return qstrcmp(dock->definition().id, "tensor_tree") == 0; });
-    if (tree != m_docks.end()) {
-        m_layout->reveal(*tree);
-        if (auto* filter = (*tree)->view().findChild<QLineEdit*>()) {
-            filter->setFocus();
-            filter->selectAll();
-        }
-    }
-}
-
 QJsonObject MainWindow::saveViews() const {
     QJsonObject state;
     for (const auto& [definition, view] : m_centre) {
@@ -424,6 +309,7 @@ void MainWindow::quitAfterPaint() {
 
 void MainWindow::closeEvent(QCloseEvent* event) {
     saveSettings();
+    m_sessions->finish();
     event->accept();
 }
 

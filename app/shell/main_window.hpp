@@ -22,6 +22,7 @@ class DockLayout;
 class FileCommands;
 class History;
 class NoticeBar;
+class SessionKeeper;
 class StartPage;
 class StatusBar;
 class TopBar;
@@ -32,7 +33,8 @@ class MainWindow : public QMainWindow {
     Q_OBJECT
 
 public:
-    explicit MainWindow(Appearance& appearance, QWidget* parent = nullptr);
+    /// `sessionFolder`: where the running session is written aside; empty: the application's data folder.
+    explicit MainWindow(Appearance& appearance, const QString& sessionFolder = {});
     ~MainWindow() override;
 
     /// Opens what the command line asks for. Only a window without --screenshot and --size uses and keeps saved layouts.
@@ -42,6 +44,7 @@ public:
     [[nodiscard]] Actions& actions() { return *m_actions; }
     [[nodiscard]] DockLayout& layouts() { return *m_layout; }
     [[nodiscard]] FileCommands& files() { return *m_files; }
+    [[nodiscard]] SessionKeeper& sessions() { return *m_sessions; }
     [[nodiscard]] StatusBar& status() { return *m_status; }
     [[nodiscard]] const std::vector<ViewDock*>& docks() const { return m_docks; }
     /// The view of that id, made if necessary; null if there is none.
@@ -79,6 +82,8 @@ private:
     void help(View* view);
     void goToCell();
     void findTensor();
+    void openPalette();
+    void overrideSession(const Options& options);
     void saveSettings();
     [[nodiscard]] QString layoutKey() const;
 
@@ -95,6 +100,7 @@ private:
     std::vector<ViewDock*> m_docks;
     DockLayout* m_layout = nullptr;
     FileCommands* m_files = nullptr;
+    SessionKeeper* m_sessions = nullptr;
     History* m_history = nullptr;
     bool m_keepsSettings = true;
     bool m_quitAfterPaint = false;

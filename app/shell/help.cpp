@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "app/shell/help.hpp"
+
+#include <QCoreApplication>
+#include <QDialog>
+#include <QDialogButtonBox>
+#include <QDockWidget>
+#include <QFile>
+#include <QLabel>
+#include <QPushButton>
+#include <QTextBrowser>
+#include <QVBoxLayout>
+
+#include "app/jobs/job_manager.hpp"
+#include "app/shell/actions.hpp"
+#include "app/widgets/theme.hpp"
+#include "core/base/cpu_dispatch.hpp"
+#include "core/base/version.hpp"
+#include "core/base/worker_pool.hpp"
+#include "gpu/gpu.hpp"
+
+namespace loupe::app {
+
+namespace {
+
+QString tr(const char* text) {
+    return QCoreApplication::translate("Help", text);
+}
+
+QString readResource(const QString& path) {
+    QFile file(path);
+    return file.open(QIODevice::ReadOnly) ? QString::fromUtf8(file.readAll()) : QString();
+}
+
+/// A window with text beside the main one: not modal, so that one can read and try.
+QTextBrowser* page(const QString& title, QWidget* parent) {
+    auto* dialog = new QDialog(parent);
+    dialog->setAttribute(Qt::WA_DeleteOnClose);
+    dialog->setWindowTitle(title);
+    dialog->resize(Theme::px(620), Theme::px(640));
+    auto* layout = new QVBoxLayout(dialog);
+    auto* text = new QTextBrowser(dialog);
+    text->setFrameShape(QFrame::NoFrame);
+    text->setOpenExternalLinks(false);
+    text->setAccessibleName(title);
+    text->document()->setDocumentMargin(Theme::px(12));
+    auto* buttons = new QDialogButtonBox(QDialogButtonBox::Close, dialog);
+    QObject::connect(buttons, &QDialogButtonBox::rejected, dialog, &QDialog::reject);
+    layout->addWidget(text, 1);
+    layout->addWidget(buttons);
+    dialog->show();
+    return text;
+}
+
+}  // namespace
+
+QString helpText(const QString& name) {
+    const QString view = readResource(QStringLiteral(":/tensorloupe/help/views/%1.md").arg(name));
+    return view.isEmpty() ? readResource(QStringLiteral(":/tensorloupe/help/%1.md").arg(name)) : view;
+}
+
+void showHelp(const QString& name, QWidget* parent) {
+    QString text = helpText(name);
+    if (text.isEmpty()) {
+        text = helpText(QStringLiteral("start"));
+    }
+    page(tr("Help"), parent)->setMarkdown(text);
+}
+
+void showShortcuts(Actions& actions, QWidget* window) {
+    const QString headings[] = {tr("File"), tr("Edit"), tr("View"), tr("Window"), tr("Help")};
+    QString text = QStringLiteral("# %1\n").arg(tr("All shortcuts"));
+    for (int menu = 0; menu < kMenuCount; ++menu) {
+        text += QStringLiteral("\n## %1\n\n| | |\n|---|---|\n").arg(headings[menu]);
+        for (const ActionInfo& info : allActions()) {
+            const QAction* action = actions[info.id];
+            if (static_cast<int>(info.menu) == menu && !action->shortcut().isEmpty()) {
+                text += QStringLiteral("| %1 | `%2` |\n").arg(QString::fromUtf8(info.text), action->shortcut().toString(QKeySequence::NativeText));
+            }
+        }
+        if (static_cast<MenuId>(menu) == MenuId::Window) {
+            for (const QDockWidget* dock : window->findChildren<QDockWidget*>()) {
+                const QAction* toggle = dock->toggleViewAction();
+                if (!toggle->shortcut().isEmpty()) {
+                    text += QStringLiteral("| %1 %2 | `%3` |\n").arg(tr("Show or hide"), dock->windowTitle(), toggle->shortcut().toString(QKeySequence::NativeText));
+                }
+            }
+        }
+    }
+    page(tr("All shortcuts"), window)->setMarkdown(text);
+}
+
+void showAbout(QWidget* parent) {
+    auto* dialog = new QDialog(parent);
+    dialog->setAttribute(Qt::WA_DeleteOnClose);
+    dialog->setWindowTitle(tr("About Tensorloupe"));
+    auto* layout = new QVBoxLayout(dialog);
+    auto* name = new QLabel(QStringLiteral("Tensorloupe %1").arg(QLatin1String(kVersion)), dialog);
+    setTextRole(name, TextRole::Title);
+    auto* facts = new QLabel(dialog);
+    facts->setTextInteractionFlags(Qt::TextSelectableByMouse);
+    const QString text = tr("The application is free software under GPL-3.0-or-later, its compute core under Apache-2.0.\n\n"
+                            "Compute threads: %1\nCPU kernels: %2\nGPU: %3");
+    const std::string_view target = cpuTargetName(cpuTarget());
+    const QString cpu = QString::fromUtf8(target.data(), static_cast<qsizetype>(target.size()));
+    const auto show = [facts, text, cpu](const QString& gpu) { facts->setText(text.arg(computeThreads()).arg(cpu, gpu)); };
+    show(tr("asking the driver…"));
+    // Asking may take a second where a driver is present. The manager belongs to the dialog and waits for the answer.
+    auto* jobs = new JobManager(dialog);
+    jobs->start(
+        QStringLiteral("gpu"), tr("Looking for a GPU"), [](const JobContext&) { return gpu::probe(); }, facts,
+        [show](const gpu::Availability& gpu) {
+            show(gpu.available ? QString::fromStdString(gpu.devices.front().name) : QString::fromStdString(gpu.reason));
+        });
+    auto* buttons = new QDialogButtonBox(QDialogButtonBox::Close, dialog);
+    QObject::connect(buttons->addButton(tr("Licence"), QDialogButtonBox::HelpRole), &QPushButton::clicked, dialog, [dialog] {
+        page(tr("Licence"), dialog->parentWidget())->setMarkdown(readResource(QStringLiteral(":/tensorloupe/LICENSE.md")));
+    });
+    QObject::connect(buttons, &QDialogButtonBox::rejected, dialog, &QDialog::reject);
+    layout->addWidget(name);
+    layout->addWidget(facts);
+    layout->addWidget(buttons);
+    dialog->show();
+}
+
+}  // namespace loupe::app

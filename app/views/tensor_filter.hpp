@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#pragma once
+
+#include <QRegularExpression>
+#include <QString>
+
+#include <functional>
+#include <vector>
+
+#include "core/io/tensor_source.hpp"
+
+namespace loupe::app {
+
+/// What the tree's filter field means. Words separated by blanks, all of which must hold:
+///   text           the name contains it (any case)
+///   glob*with?     the whole name matches, as in `--tensor`
+///   /regex/        the name contains a match
+///   dtype:bf16     the stored dtype contains it
+///   shape:4096x*   the shape matches, extents joined by x
+///   size>10M       bytes, with k M G T (decimal); also <, >=, <=
+class TensorFilter {
+public:
+    TensorFilter() = default;
+    explicit TensorFilter(const QString& text);
+
+    [[nodiscard]] bool empty() const { return m_tests.empty(); }
+    /// Why the text is not understood (a broken regular expression, a size without number); empty: fine.
+    [[nodiscard]] const QString& problem() const { return m_problem; }
+    [[nodiscard]] bool accepts(const TensorInfo& tensor) const;
+
+private:
+    void addWord(const QString& word);
+    void addSize(const QString& word);
+
+    std::vector<std::function<bool(const TensorInfo&)>> m_tests;
+    QString m_problem;
+};
+
+/// "4096x4096"; "scalar" for no extents.
+[[nodiscard]] std::string shapeText(const TensorInfo& tensor, const char* separator = "x");
+
+}  // namespace loupe::app
