@@ -37,20 +37,24 @@ OpenOptions openOptions(const ExperimentSpec& spec) {
     return options;
 }
 
-/// The tensor to begin with: a readable matrix of a layer, else any matrix, else anything readable. Embeddings come late
-/// because they are the largest and the least typical.
+/// The tensor to begin with: a readable matrix of a numbered block, else one that is neither embedding nor head (the largest
+/// and the least typical), else any matrix, else anything readable.
 std::size_t firstSensible(std::span<const TensorInfo> tensors) {
     const auto isMatrix = [](const TensorInfo& t) { return !t.problem && t.shape.size() >= 2 && t.rows > 1 && t.cols > 1; };
-    const auto isEmbedding = [](const TensorInfo& t) {
+    const auto isTypical = [&](const TensorInfo& t) {
         const std::string name = toLower(t.name);
-        return name.find("embed") != std::string::npos || name.find("wte") != std::string::npos ||
-               name.find("wpe") != std::string::npos;
+        return isMatrix(t) && name.find("embed") == std::string::npos && name.find("wte") == std::string::npos &&
+               name.find("wpe") == std::string::npos && name.find("head") == std::string::npos;
+    };
+    const auto isInBlock = [&](const TensorInfo& t) {
+        const std::vector<std::string_view> words = split(t.name, '.');
+        return isTypical(t) && std::any_of(words.begin(), words.end(), [](std::string_view word) { return parseInteger(word).has_value(); });
     };
     const auto first = [&](auto accept) {
         return static_cast<std::size_t>(std::find_if(tensors.begin(), tensors.end(), accept) - tensors.begin());
     };
-    for (const std::size_t index : {first([&](const TensorInfo& t) { return isMatrix(t) && !isEmbedding(t); }), first(isMatrix),
-                                    first([](const TensorInfo& t) { return !t.problem; })}) {
+    for (const std::size_t index :
+         {first(isInBlock), first(isTypical), first(isMatrix), first([](const TensorInfo& t) { return !t.problem; })}) {
         if (index < tensors.size()) {
             return index;
         }

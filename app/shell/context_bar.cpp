@@ -168,7 +168,7 @@ void ContextBar::showMarks() {
         const std::vector<OutlierChannel> channels = stats.value->outliers(true, static_cast<std::size_t>(stats.value->cols));
         const auto count = std::count_if(channels.begin(), channels.end(),
                                          [threshold](const OutlierChannel& channel) { return channel.ratio > threshold; });
-        outliers = count > 0 ? tr("%1 outlier channels").arg(count) : QString();
+        outliers = count == 0 ? QString() : count == 1 ? tr("1 outlier channel") : tr("%1 outlier channels").arg(count);
     }
     setChip(m_outliers, outliers, tr("Input channels whose largest weight exceeds %1 × the median channel's").arg(m_document.spec().outlierThreshold));
     const QString count = stats.value ? formatCount(static_cast<qint64>(stats.value->count)) : QString();

@@ -90,7 +90,10 @@ void DockLayout::buildRail() {
     m_rail = new QDockWidget(tr("Folded panels"), &m_window);
     m_rail->setObjectName(QStringLiteral("dock.rail"));
     m_rail->setFeatures(QDockWidget::NoDockWidgetFeatures);
-    m_rail->setTitleBarWidget(new QWidget(m_rail));
+    auto* noTitle = new QWidget(m_rail);
+    noTitle->setLayout(new QVBoxLayout);
+    noTitle->layout()->setContentsMargins(0, 0, 0, 0);
+    m_rail->setTitleBarWidget(noTitle);
     m_rail->toggleViewAction()->setVisible(false);
     auto* content = new QWidget(m_rail);
     auto* layout = new QVBoxLayout(content);

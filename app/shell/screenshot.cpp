@@ -14,7 +14,7 @@ namespace loupe::app {
 namespace {
 
 constexpr int kPollMs = 40;
-constexpr int kQuietPolls = 4;          // idle and painted for this long: nothing follows from what arrived last
+constexpr int kQuietPolls = 8;          // idle and painted for this long: nothing follows from what arrived last
 constexpr qint64 kLimitMs = 120'000;
 constexpr qint64 kScanLimitMs = 10'000;  // the tree's statistics of a large checkpoint may take minutes: not waited for
 

@@ -196,7 +196,7 @@ QWidget* StartPage::buildHead() {
     auto* words = new QVBoxLayout;
     words->setSpacing(Theme::px(2));
     words->addWidget(label(tr("Tensorloupe"), TextRole::Display, Tone::Normal, head));
-    words->addWidget(label(tr("Point at one weight. See its bits, its error, and what another scheme would have done."), TextRole::Title,
+    words->addWidget(label(tr("Point at one weight. See its bits, its error, and what another scheme would have done."), TextRole::Body,
                            Tone::Secondary, head));
     layout->addLayout(words, 1);
     return head;

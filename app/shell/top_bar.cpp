@@ -72,7 +72,7 @@ TopBar::TopBar(Actions& actions, QWidget* parent) : QWidget(parent) {
     m_menus->setSizePolicy(QSizePolicy::Fixed, QSizePolicy::Preferred);
     m_menus->setAccessibleName(tr("Menus"));
     actions.buildMenus(m_menus);
-    layout->addWidget(m_menus);
+    layout->addWidget(m_menus, 0, Qt::AlignVCenter);
     layout->addStretch(1);
     m_tabs = new QTabBar(this);
     m_tabs->setDocumentMode(true);

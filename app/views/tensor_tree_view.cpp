@@ -28,7 +28,7 @@ namespace loupe::app {
 namespace {
 
 constexpr int kFilterDelayMs = 60;
-constexpr int kScanDelayMs = 400;
+constexpr int kScanDelayMs = 100;
 constexpr int kSelectMerge = 0x7e50;
 /// Larger checkpoints are scanned on demand: reading them all would take minutes of disk.
 constexpr double kScanByItself = 8e9;
