@@ -434,14 +434,21 @@ std::optional<Cell> Heatmap::cellFor(QPointF position) const {
             }
         }
     }
+    return cellOfTexel(bestX, bestY, under);
+}
+
+/// The cell with the value of a pooled pixel, the nearest to `under` where there are several; `under` if it cannot be told quickly.
+Cell Heatmap::cellOfTexel(int x, int y, Cell under) const {
+    const MatrixShape all = shape();
+    const Texels& texels = m_frame.texels();
     // Levels pool aligned blocks, so that the cell may lie a little beside the pixel's own cells.
-    const double stepX = 1 / (m_transform.scaleX * shown.ratio);
-    const double stepY = 1 / (m_transform.scaleY * shown.ratio);
+    const double stepX = 1 / (m_transform.scaleX * m_frame.request().ratio);
+    const double stepY = 1 / (m_transform.scaleY * m_frame.request().ratio);
     CellRange range;
-    range.firstCol = std::clamp<std::int64_t>(static_cast<std::int64_t>(m_transform.left + bestX * stepX) - texels.cellsX, 0, all.cols - 1);
-    range.cols = std::min(all.cols, static_cast<std::int64_t>(m_transform.left + (bestX + 1) * stepX) + texels.cellsX + 1) - range.firstCol;
-    range.firstRow = std::clamp<std::int64_t>(static_cast<std::int64_t>(m_transform.top + bestY * stepY) - texels.cellsY, 0, all.rows - 1);
-    range.rows = std::min(all.rows, static_cast<std::int64_t>(m_transform.top + (bestY + 1) * stepY) + texels.cellsY + 1) - range.firstRow;
+    range.firstCol = std::clamp<std::int64_t>(static_cast<std::int64_t>(m_transform.left + x * stepX) - texels.cellsX, 0, all.cols - 1);
+    range.cols = std::min(all.cols, static_cast<std::int64_t>(m_transform.left + (x + 1) * stepX) + texels.cellsX + 1) - range.firstCol;
+    range.firstRow = std::clamp<std::int64_t>(static_cast<std::int64_t>(m_transform.top + y * stepY) - texels.cellsY, 0, all.rows - 1);
+    range.rows = std::min(all.rows, static_cast<std::int64_t>(m_transform.top + (y + 1) * stepY) + texels.cellsY + 1) - range.firstRow;
     if (range.empty() || m_frame.estimate(range) > kHoverMs) {
         return under;
     }
@@ -449,7 +456,7 @@ std::optional<Cell> Heatmap::cellFor(QPointF position) const {
     if (!block) {
         return under;
     }
-    const float wanted = texel(bestX, bestY);
+    const float wanted = texels.values[static_cast<std::size_t>(y) * static_cast<std::size_t>(texels.width) + static_cast<std::size_t>(x)];
     std::optional<Cell> nearest;
     const auto distance = [&](Cell cell) { return std::abs(cell.row - under.row) + std::abs(cell.col - under.col); };
     for (std::int64_t r = 0; r < range.rows; ++r) {
@@ -460,7 +467,7 @@ std::optional<Cell> Heatmap::cellFor(QPointF position) const {
             }
         }
     }
-    return nearest ? nearest : under;
+    return nearest.value_or(under);
 }
 
 /// True if the pixel over the cell shows the cell's own value.

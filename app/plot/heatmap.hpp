@@ -125,6 +125,7 @@ protected:
     void leaveEvent(QEvent* event) override;
     void keyPressEvent(QKeyEvent* event) override;
     void keyReleaseEvent(QKeyEvent* event) override;
+    void focusInEvent(QFocusEvent* event) override;
     void focusOutEvent(QFocusEvent* event) override;
     void contextMenuEvent(QContextMenuEvent* event) override;
     void changeEvent(QEvent* event) override;
@@ -145,6 +146,7 @@ private:
     void hoverAt(QPointF position);
     void settle();
     [[nodiscard]] bool isLargest(Cell cell) const;
+    [[nodiscard]] Cell cellOfTexel(int x, int y, Cell under) const;
     bool panKey(int key);
     bool zoomKey(const QKeyEvent& event);
     bool selectionKey(const QKeyEvent& event);
@@ -163,6 +165,7 @@ private:
     void paintSelection(QPainter& painter, const QRectF& picture);
     void paintCrosshair(QPainter& painter, const QRectF& picture);
     void paintReadout(QPainter& painter, const QRectF& picture);
+    void paintCard(QPainter& painter, const QString& title, const QStringList& lines, const QRectF& anchor) const;
     void paintStrips(QPainter& painter, const Parts& parts, bool interactive);
     void paintProgress(QPainter& painter, const QRectF& picture);
     void paintEmpty(QPainter& painter, const QRectF& area);
@@ -198,6 +201,7 @@ private:
     bool m_failed = false;    // the last read failed: do not try again before something changes
     std::optional<CellRange> m_reading;
     bool m_boxZoom = false;
+    bool m_keyboardFocus = false;  // came here by Tab: the ring is drawn
     Drag m_drag = Drag::None;
     QPointF m_pressed, m_dragLast;
     bool m_moved = false;

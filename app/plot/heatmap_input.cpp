@@ -193,7 +193,15 @@ void Heatmap::leaveEvent(QEvent*) {
     update();
 }
 
+void Heatmap::focusInEvent(QFocusEvent* event) {
+    const Qt::FocusReason reason = event->reason();
+    m_keyboardFocus = reason == Qt::TabFocusReason || reason == Qt::BacktabFocusReason || reason == Qt::ShortcutFocusReason;
+    QWidget::focusInEvent(event);
+    update();
+}
+
 void Heatmap::focusOutEvent(QFocusEvent* event) {
+    m_keyboardFocus = false;
     emit peekRequested(false);
     QWidget::focusOutEvent(event);
     update();

@@ -101,6 +101,12 @@ void Heatmap::paintAll(QPainter& painter, const Parts& parts, const PictureFrame
     paintStrips(painter, parts, interactive);
     if (interactive) {
         paintProgress(painter, parts.picture);
+        if (m_keyboardFocus) {
+            painter.setRenderHint(QPainter::Antialiasing, false);
+            painter.setBrush(Qt::NoBrush);
+            painter.setPen(QPen(Theme::current().focus, 2, Qt::SolidLine, Qt::SquareCap, Qt::MiterJoin));
+            painter.drawRect(parts.picture.adjusted(-2, -2, 2, 2));
+        }
         paintReadout(painter, parts.picture);
     }
 }
@@ -188,7 +194,6 @@ void Heatmap::paintCrosshair(QPainter& painter, const QRectF& picture) {
 }
 
 void Heatmap::paintReadout(QPainter& painter, const QRectF& picture) {
-    const Theme& theme = Theme::current();
     QString title;
     QStringList lines;
     QRectF anchor;
@@ -215,6 +220,12 @@ void Heatmap::paintReadout(QPainter& painter, const QRectF& picture) {
     } else {
         return;
     }
+    paintCard(painter, title, lines, anchor);
+}
+
+/// Right of and below the anchor; flips where there is no room, so that it never covers it.
+void Heatmap::paintCard(QPainter& painter, const QString& title, const QStringList& lines, const QRectF& anchor) const {
+    const Theme& theme = Theme::current();
     const QFont small = Theme::font(TextRole::Small);
     const QFont number = Theme::font(TextRole::Number);
     const QFontMetricsF smallMetrics(small);
@@ -225,7 +236,6 @@ void Heatmap::paintReadout(QPainter& painter, const QRectF& picture) {
     }
     const double pad = Theme::px(8);
     const QSizeF size(width + 2 * pad, smallMetrics.height() + numberMetrics.height() * static_cast<double>(lines.size()) + 1.5 * pad);
-    // Right and below; flips where there is no room, so that it never covers the cell.
     QPointF corner(anchor.right() + Theme::px(10), anchor.bottom() + Theme::px(6));
     if (corner.x() + size.width() > this->width() - 2) {
         corner.setX(anchor.left() - Theme::px(10) - size.width());

@@ -58,7 +58,18 @@ MatrixPane::MatrixPane(Document& document, QWidget* parent) : QWidget(parent), m
     row->setContentsMargins(0, 0, 0, 0);
     row->setSpacing(0);
     row->addWidget(m_heatmap, 1);
-    row->addWidget(m_legend);
+    auto* side = new QVBoxLayout;
+    side->setSpacing(Theme::px(2));
+    side->addWidget(m_legend, 1);
+    m_range = new QToolButton(this);
+    m_range->setText("Range");
+    m_range->setPopupMode(QToolButton::InstantPopup);
+    m_range->setAutoRaise(true);
+    m_range->setToolTip("Fit, symmetric, 99.9 %, reset, logarithmic, lock");
+    m_range->setAccessibleName("Choices of the colour range");
+    m_range->hide();
+    side->addWidget(m_range, 0, Qt::AlignLeft);
+    row->addLayout(side);
     row->addSpacing(Theme::px(8));
     auto* column = new QVBoxLayout(this);
     column->setContentsMargins(0, 0, 0, Theme::px(4));
@@ -81,7 +92,13 @@ void MatrixPane::changeEvent(QEvent* event) {
     QWidget::changeEvent(event);
 }
 
+void MatrixPane::setRangeMenu(QMenu* menu) {
+    m_range->setMenu(menu);
+    m_range->show();
+}
+
 void MatrixPane::updateTitle() {
+    m_range->setFont(Theme::font(TextRole::Small));
     m_title->setFont(Theme::font(TextRole::Heading));
     m_title->setText(titleOf(m_quantity, m_side));
     m_heatmap->setAccessibleName("Matrix picture: " + titleOf(m_quantity, m_side));
@@ -118,6 +135,10 @@ std::optional<Error> MatrixPane::show(Quantity quantity, Side side) {
         m_heatmap->setPlane(shown, std::move(window));
     }
     m_heatmap->setPending(plane.pending, plane.fraction);
+    if (weights->rows() == 0 || weights->cols() == 0) {
+        m_heatmap->setEmptyText("This tensor is empty", QString("Its shape is %1 × %2: there is nothing to draw.").arg(weights->rows()).arg(weights->cols()));
+        return plane.error;
+    }
     m_heatmap->setEmptyText(plane.error ? "No picture" : "Reading…",
                             plane.error ? QString::fromStdString(plane.error->message()) : QString("The picture appears when the tensor has been read once."));
     return plane.error;

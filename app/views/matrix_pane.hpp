@@ -3,6 +3,7 @@
 
 #include <QLabel>
 #include <QTimer>
+#include <QToolButton>
 #include <QWidget>
 
 #include "app/document/document.hpp"
@@ -26,6 +27,8 @@ public:
     [[nodiscard]] Side side() const { return m_side; }
     /// The picture is what was asked for, not an older one kept meanwhile.
     [[nodiscard]] bool current() const { return m_current; }
+    /// The choices of a range, under the legend.
+    void setRangeMenu(QMenu* menu);
     void setTitleVisible(bool visible) { m_title->setVisible(visible); }
 
     /// Looks the plane up and shows it, or what is known meanwhile. Returns the error of the plane, if it failed.
@@ -48,6 +51,7 @@ private:
     QLabel* m_title = nullptr;
     Heatmap* m_heatmap = nullptr;
     RangeLegend* m_legend = nullptr;
+    QToolButton* m_range = nullptr;
     QTimer m_histogramTimer;
     Quantity m_quantity = Quantity::Original;
     Side m_side = Side::A;

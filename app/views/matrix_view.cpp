@@ -43,6 +43,7 @@ MatrixView::MatrixView(Document& document, QWidget* parent) : View(document, par
     m_main = new MatrixPane(document, this);
     m_reference = new MatrixPane(document, this);
     m_reference->hide();
+    m_main->setRangeMenu(m_actions->rangeMenu());
     auto* pictures = new QHBoxLayout;
     pictures->setContentsMargins(0, 0, 0, 0);
     pictures->setSpacing(0);
@@ -216,7 +217,8 @@ void MatrixView::resetRanges(bool tensor) {
     if (tensor) {
         m_opened = false;
     }
-    if (m_actions->lock->isChecked()) {
+    // A restored state waits for its tensor: its ranges are those of that tensor.
+    if (m_actions->lock->isChecked() || !m_wantedView.isEmpty()) {
         return;
     }
     for (std::size_t group = 0; group < m_ranges.size(); ++group) {
