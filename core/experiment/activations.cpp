@@ -17,6 +17,12 @@ struct Reference {
 /// may.
 Reference splitReference(const std::string& text) {
     std::error_code ignored;
+    constexpr std::string_view kMadeUp = "synthetic:";
+    if (text.starts_with(kMadeUp)) {
+        const std::size_t colon = text.find(':', kMadeUp.size());
+        return colon == std::string::npos ? Reference{text, {}}
+                                          : Reference{text.substr(0, colon), text.substr(colon + 1)};
+    }
     if (std::filesystem::exists(text, ignored)) {
         return {text, {}};
     }

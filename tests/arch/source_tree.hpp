@@ -26,6 +26,9 @@ inline bool hasEnding(const std::string& text, const std::string& ending) {
 inline std::vector<SourceFile> sourceFiles(const std::vector<std::string>& folders) {
     std::vector<SourceFile> files;
     for (const std::string& folder : folders) {
+        if (!std::filesystem::exists(sourceDir() / folder)) {
+            continue;
+        }
         for (const auto& entry : std::filesystem::recursive_directory_iterator(sourceDir() / folder)) {
             const std::string path = std::filesystem::relative(entry.path(), sourceDir()).generic_string();
             const bool isSource = hasEnding(path, ".cpp") || hasEnding(path, ".hpp") || hasEnding(path, ".cuh") ||

@@ -124,3 +124,9 @@ TEST_CASE("all-MiniLM-L6-v2 from PyPI: statistics equal NumPy's; opens and quant
     CHECK(result["bits_per_weight"] == 4.125);
     CHECK(result["metrics"]["sqnr_db"].get<double>() > 10.0);
 }
+
+TEST_CASE("activations may be a made-up source: the layer F1, vector-wise") {
+    const json result = run({"quantize", "synthetic:F1", "--tensor", "weight", "--activations", "synthetic:F1:activations",
+                             "--scheme", "absmax:bits=8,per=row,act_bits=8,act_per=token", "--json"});
+    near(result["metrics"]["output_relative_error"], 0.01728, 0.01 * 0.01728);
+}
