@@ -11,7 +11,21 @@ namespace loupe::app {
 
 namespace {
 
-using Field = FormulaRun::Field;
+using Script = EquationRun::Script;
+using Weight = EquationRun::Weight;
+
+EquationRun plain(const QString& text) {
+    return {text, Script::None, Weight::Normal, {}};
+}
+EquationRun raised(const QString& text) {
+    return {text, Script::Raised, Weight::Normal, {}};
+}
+EquationRun bold(const QString& text) {
+    return {text, Script::None, Weight::Result, {}};
+}
+EquationRun ofField(const QString& text, FieldKind kind, Script script = Script::None) {
+    return {text, script, Weight::Normal, kind};
+}
 
 const QString kMinus = QStringLiteral("\u2212");
 
@@ -19,89 +33,90 @@ QString number(std::uint64_t value) {
     return QString::number(value);
 }
 
-void signFactor(std::vector<FormulaRun>& runs, const NumberFormat& format, std::uint64_t sign) {
+void signFactor(std::vector<EquationRun>& runs, const NumberFormat& format, std::uint64_t sign) {
     if (format.floating.hasSign) {
-        runs.push_back({"(" + kMinus + "1)"});
-        runs.push_back({number(sign), true, false, Field::Sign});
-        runs.push_back({" · "});
+        runs.push_back(plain("(" + kMinus + "1)"));
+        runs.push_back(ofField(number(sign), FieldKind::Sign, Script::Raised));
+        runs.push_back(plain(" · "));
     }
 }
 
-std::vector<FormulaRun> floatEquation(const NumberFormat& format, const EncodedNumber& described) {
-    const FloatLayout& layout = format.floating;
+std::vector<EquationRun> specialEquation(const FloatLayout& layout,
+                                         const EncodedNumber& described) {
     const EncodedNumber::Fields fields = described.fields.value_or(EncodedNumber::Fields{});
-    std::vector<FormulaRun> runs;
-    if (described.kind == NumberClass::NaN || described.kind == NumberClass::Infinite) {
-        const bool infinite = described.kind == NumberClass::Infinite;
-        runs.push_back({QObject::tr("exponent ")});
-        runs.push_back({number(fields.exponent), false, false, Field::Exponent});
-        if (layout.specials == Specials::NanNegativeZero) {
-            return {{QObject::tr("the code that would be %10 is the one NaN of this format")
-                         .arg(kMinus)}};
-        }
-        runs.push_back({layout.mantissaBits > 0 ? QObject::tr(", all ones, fraction ")
-                                                : QObject::tr(", all ones")});
-        if (layout.mantissaBits > 0) {
-            runs.push_back({number(fields.mantissa), false, false, Field::Fraction});
-        }
-        runs.push_back({infinite ? QObject::tr(" means ") : QObject::tr(" means not a number")});
-        if (infinite) {
-            runs.push_back(
-                {described.value < 0 ? kMinus + QStringLiteral("∞") : QStringLiteral("∞"),
-                 false,
-                 true});
-        }
-        return runs;
+    if (layout.specials == Specials::NanNegativeZero) {
+        return {plain(
+            QObject::tr("the code that would be %10 is the one NaN of this format").arg(kMinus))};
     }
-    runs.push_back({QObject::tr("value = ")});
-    signFactor(runs, format, fields.sign);
-    const bool denormal = layout.hasZero && fields.exponent == 0;
-    runs.push_back({"2"});
-    runs.push_back({denormal ? "1" : number(fields.exponent),
-                    true,
-                    false,
-                    denormal ? Field::None : Field::Exponent});
-    runs.push_back({(layout.bias < 0 ? QString("+%1").arg(-layout.bias)
-                                     : kMinus + QString::number(layout.bias)),
-                    true});
+    std::vector<EquationRun> runs{plain(QObject::tr("exponent ")),
+                                  ofField(number(fields.exponent), FieldKind::Exponent)};
     if (layout.mantissaBits > 0) {
-        runs.push_back({denormal ? " · " : " · (1 + "});
-        runs.push_back({number(fields.mantissa), false, false, Field::Fraction});
-        runs.push_back(
-            {"/" + number(std::uint64_t{1} << layout.mantissaBits) + (denormal ? "" : ")")});
+        runs.push_back(plain(QObject::tr(", all ones, fraction ")));
+        runs.push_back(ofField(number(fields.mantissa), FieldKind::Fraction));
+    } else {
+        runs.push_back(plain(QObject::tr(", all ones")));
+    }
+    if (described.kind == NumberClass::Infinite) {
+        runs.push_back(plain(QObject::tr(" means ")));
+        runs.push_back(bold(formatExact(described.value)));
+    } else {
+        runs.push_back(bold(QObject::tr(" means not a number")));
     }
     return runs;
 }
 
-std::vector<FormulaRun> integerEquation(const NumberFormat& format,
-                                        std::uint64_t code,
-                                        const EncodedNumber& described) {
-    std::vector<FormulaRun> runs{{QObject::tr("value = ")}};
+std::vector<EquationRun> floatEquation(const NumberFormat& format, const EncodedNumber& described) {
+    const FloatLayout& layout = format.floating;
+    if (described.kind == NumberClass::NaN || described.kind == NumberClass::Infinite) {
+        return specialEquation(layout, described);
+    }
+    const EncodedNumber::Fields fields = described.fields.value_or(EncodedNumber::Fields{});
+    std::vector<EquationRun> runs{plain(QObject::tr("value = "))};
+    signFactor(runs, format, fields.sign);
+    const bool denormal = layout.hasZero && fields.exponent == 0;
+    runs.push_back(plain("2"));
+    runs.push_back(denormal
+                       ? raised("1")
+                       : ofField(number(fields.exponent), FieldKind::Exponent, Script::Raised));
+    runs.push_back(raised(layout.bias < 0 ? QString("+%1").arg(-layout.bias)
+                                          : kMinus + QString::number(layout.bias)));
+    if (layout.mantissaBits > 0) {
+        runs.push_back(plain(denormal ? " · " : " · (1 + "));
+        runs.push_back(ofField(number(fields.mantissa), FieldKind::Fraction));
+        runs.push_back(
+            plain("/" + number(std::uint64_t{1} << layout.mantissaBits) + (denormal ? "" : ")")));
+    }
+    return runs;
+}
+
+std::vector<EquationRun> integerEquation(const NumberFormat& format,
+                                         std::uint64_t code,
+                                         const EncodedNumber& described) {
+    std::vector<EquationRun> runs{plain(QObject::tr("value = "))};
     const bool twosComplement = format.integer.min < 0 && format.id != "binary";
     if (!twosComplement) {
-        runs.push_back({number(code), false, false, Field::Fraction});
+        runs.push_back(ofField(number(code), FieldKind::Integer));
         if (described.value != double(code)) {
-            runs.push_back(
-                {QObject::tr(", which stands for %1").arg(formatExact(described.value, false))});
+            runs.push_back(plain(
+                QObject::tr(", which stands for %1").arg(formatExact(described.value, false))));
         }
         return runs;
     }
     const int top = format.bits - 1;
-    const std::uint64_t sign = (code >> top) & 1;
-    runs.push_back({kMinus + "2"});
-    runs.push_back({QString::number(top), true});
-    runs.push_back({" · "});
-    runs.push_back({number(sign), false, false, Field::Sign});
-    runs.push_back({" + "});
-    runs.push_back({number(code & ((std::uint64_t{1} << top) - 1)), false, false, Field::Fraction});
+    runs.push_back(plain(kMinus + "2"));
+    runs.push_back(raised(QString::number(top)));
+    runs.push_back(plain(" · "));
+    runs.push_back(ofField(number((code >> top) & 1), FieldKind::Sign));
+    runs.push_back(plain(" + "));
+    runs.push_back(ofField(number(code & ((std::uint64_t{1} << top) - 1)), FieldKind::Integer));
     return runs;
 }
 
 }  // namespace
 
-std::vector<FormulaRun> storedEquation(const NumberFormat& format, std::uint64_t code) {
+std::vector<EquationRun> storedEquation(const NumberFormat& format, std::uint64_t code) {
     const EncodedNumber described = describeCode(format, code);
-    std::vector<FormulaRun> runs;
+    std::vector<EquationRun> runs;
     switch (format.kind) {
         case FormatKind::Float:
             runs = floatEquation(format, described);
@@ -111,60 +126,23 @@ std::vector<FormulaRun> storedEquation(const NumberFormat& format, std::uint64_t
             break;
         case FormatKind::Codebook:
         case FormatKind::Block:
-            runs = {
-                {QObject::tr("value = %1[")
-                     .arg(QString::fromUtf8(format.title.data(), qsizetype(format.title.size())))},
-                {number(code), false, false, Field::Fraction},
-                {"]"}};
+            runs = {plain(QObject::tr("value = %1[")
+                              .arg(QString::fromUtf8(format.title.data(),
+                                                     qsizetype(format.title.size())))),
+                    ofField(number(code), FieldKind::Integer),
+                    plain("]")};
             break;
     }
     if (std::isfinite(described.value)) {
         const QString exact = QString::fromStdString(described.exact).replace('-', kMinus);
         constexpr int kMostDigits = 28;
         if (exact.size() <= kMostDigits) {
-            runs.push_back({" = "});
-            runs.push_back({exact, false, true});
+            runs.push_back(plain(" = "));
+            runs.push_back(bold(exact));
         }
-        runs.push_back({QObject::tr(" exactly")});
+        runs.push_back(plain(QObject::tr(" exactly")));
     }
     return runs;
-}
-
-QString plainText(const std::vector<FormulaRun>& runs) {
-    QString text;
-    bool raised = false;
-    for (const FormulaRun& run : runs) {
-        if (run.raised && !raised) {
-            text += "^(";
-        } else if (!run.raised && raised) {
-            text += ")";
-        }
-        raised = run.raised;
-        text += run.text;
-    }
-    return raised ? text + ")" : text;
-}
-
-QString richText(const std::vector<FormulaRun>& runs) {
-    const Theme& theme = Theme::current();
-    QString html;
-    for (const FormulaRun& run : runs) {
-        QString text = run.text.toHtmlEscaped();
-        if (run.field != FormulaRun::Field::None) {
-            const QColor colour = run.field == FormulaRun::Field::Sign       ? theme.bitSign
-                                  : run.field == FormulaRun::Field::Exponent ? theme.bitExponent
-                                                                             : theme.bitFraction;
-            // On light ground the field colours are grounds, on dark they are inks.
-            text = theme.dark ? QString("<span style='color:%1'>%2</span>").arg(colour.name(), text)
-                              : QString("<span style='background-color:%1;color:%2'>%3</span>")
-                                    .arg(colour.name(), theme.bitText.name(), text);
-        }
-        if (run.bold) {
-            text = "<b>" + text + "</b>";
-        }
-        html += run.raised ? "<sup>" + text + "</sup>" : text;
-    }
-    return html;
 }
 
 }  // namespace loupe::app

@@ -50,8 +50,6 @@ WeightView::WeightView(Document& document, QWidget* parent) : View(document, par
     setTextRole(m_value, TextRole::NumberHero);
     setTextRole(m_codeLabel, TextRole::Number);
     setTone(m_codeLabel, Tone::Secondary);
-    setTextRole(m_equation, TextRole::Equation);
-    setTone(m_equation, Tone::Secondary);
     setTextRole(m_edited, TextRole::Small);
     for (QLabel* label : {m_facts, m_noScheme}) {
         setTextRole(label, TextRole::Small);
@@ -96,11 +94,8 @@ void WeightView::buildContent() {
     m_strip = new BitStrip;
     m_strip->setCellRange(14, 24);
     connect(m_strip, &BitStrip::bitToggled, this, &WeightView::flipBit);
-    m_equation = new QLabel;
+    m_equation = new EquationLabel;
     m_equation->setObjectName("equation");
-    m_equation->setWordWrap(true);
-    m_equation->setTextFormat(Qt::RichText);
-    m_equation->setTextInteractionFlags(Qt::TextSelectableByMouse);
     m_edited = new QLabel;
     m_edited->setWordWrap(true);
     m_reset = new QPushButton(tr("Reset bit edits"));
@@ -254,7 +249,7 @@ QString WeightView::valueText() const {
 
 QString WeightView::equationText() const {
     const NumberFormat* stored = format();
-    return stored != nullptr && m_code ? plainText(storedEquation(*stored, *m_code)) : QString();
+    return stored != nullptr && m_code ? m_equation->plainText() : QString();
 }
 
 QString WeightView::workedText(Side side) const {
@@ -265,8 +260,7 @@ void WeightView::updateEquation() {
     const NumberFormat* stored = format();
     m_equation->setVisible(stored != nullptr && m_code);
     if (stored != nullptr && m_code) {
-        m_equation->setText(richText(storedEquation(*stored, *m_code)));
-        m_equation->setAccessibleName(equationText());
+        m_equation->setRuns(storedEquation(*stored, *m_code));
     }
 }
 
@@ -353,9 +347,6 @@ void WeightView::updateStyle() {
     QPalette palette = m_edited->palette();
     palette.setColor(QPalette::WindowText, Theme::current().warning);
     m_edited->setPalette(palette);
-    if (m_cell) {
-        updateEquation();
-    }
 }
 
 void WeightView::flipBit(int bit) {

@@ -17,6 +17,7 @@ class QScrollArea;
 namespace loupe::app {
 
 class BitStrip;
+class EquationLabel;
 class FormatTable;
 class WorkedLines;
 
@@ -76,7 +77,7 @@ private:
     QPushButton* m_below = nullptr;
     QPushButton* m_above = nullptr;
     BitStrip* m_strip = nullptr;
-    QLabel* m_equation = nullptr;
+    EquationLabel* m_equation = nullptr;
     QWidget* m_editedRow = nullptr;
     QLabel* m_edited = nullptr;
     QPushButton* m_reset = nullptr;
