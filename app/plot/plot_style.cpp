@@ -111,6 +111,10 @@ QString FixedTicker::getTickLabel(double tick, const QLocale&, QChar, int) {
     return {};
 }
 
+double clampTo(double x, double low, double high) {
+    return std::max(low, std::min(x, high));
+}
+
 std::vector<double> niceTicks(double low, double high, int count) {
     std::vector<double> ticks;
     if (!(high > low) || !std::isfinite(high - low) || count < 1) {

@@ -68,6 +68,9 @@ protected:
                          int precision) override;
 };
 
+/// x within [low, high], and `low` where a small window leaves nothing between them.
+[[nodiscard]] double clampTo(double x, double low, double high);
+
 /// Round numbers in [low, high], about `count` of them.
 [[nodiscard]] std::vector<double> niceTicks(double low, double high, int count);
 /// Tick labels with equal decimals and U+2212.

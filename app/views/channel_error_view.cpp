@@ -345,7 +345,7 @@ void ChannelErrorView::paintLabels(QPainter& painter) {
             ends[1].first = middle + height / 2;
         }
         for (const auto& [y, i] : ends) {
-            const double at = std::clamp(y, area.top() + height / 2, area.bottom() - height / 2);
+            const double at = clampTo(y, area.top() + height / 2, area.bottom() - height / 2);
             drawTextLine(painter,
                          QRectF(area.right() + 5, at - height / 2, Theme::px(18), height),
                          Qt::AlignLeft,

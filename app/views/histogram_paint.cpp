@@ -46,9 +46,9 @@ void HistogramView::paintBars(QPainter& painter) {
     outline << QPointF(area.left(), base);
     for (std::size_t i = 0; i < m_shown.counts.size(); ++i) {
         const double left =
-            std::clamp(pixelOf(m_shown.min + double(i) * width), area.left(), area.right() + 1);
+            clampTo(pixelOf(m_shown.min + double(i) * width), area.left(), area.right() + 1);
         const double right =
-            std::clamp(pixelOf(m_shown.min + double(i + 1) * width), area.left(), area.right() + 1);
+            clampTo(pixelOf(m_shown.min + double(i + 1) * width), area.left(), area.right() + 1);
         const double y =
             m_shown.counts[i] == 0
                 ? base
@@ -72,8 +72,8 @@ void HistogramView::paintClips(QPainter& painter) {
         const double stub = Theme::px(16);
         const QRectF zone =
             side == Side::A ? area : QRectF(area.left(), area.bottom() - stub, area.width(), stub);
-        const double left = std::clamp(pixelOf(grid.clip->first), area.left(), area.right());
-        const double right = std::clamp(pixelOf(grid.clip->second), area.left(), area.right());
+        const double left = clampTo(pixelOf(grid.clip->first), area.left(), area.right());
+        const double right = clampTo(pixelOf(grid.clip->second), area.left(), area.right());
         painter.setRenderHint(QPainter::Antialiasing, false);
         const auto part = [&](double from, double to, bool atLeft) {
             if (to - from < 1) {
@@ -177,26 +177,25 @@ void HistogramView::paintCodes(QPainter& painter, const std::vector<Level>& insi
         painter.drawLine(QPointF(x, area.top()), QPointF(x, area.bottom()));
         place(inside[*nearest], true);
     }
-    for (const std::size_t edge : {std::size_t(0), inside.size() - 1}) {
-        place(inside[edge], false);
-    }
-    // Round codes first, so that a dense grid is numbered evenly.
-    for (const std::int64_t step : {std::int64_t(64),
-                                    std::int64_t(32),
-                                    std::int64_t(16),
-                                    std::int64_t(8),
-                                    std::int64_t(4),
-                                    std::int64_t(2),
-                                    std::int64_t(1)}) {
-        const double pixels = double(step) * area.width() / std::max<double>(1, double(inside.size()));
-        if (pixels < textWidth("-88", TextRole::NumberAxis) + 8) {
+    // The smallest round step whose numbers fit beside each other: a dense grid is numbered evenly.
+    const double room = textWidth(label(inside.front()), TextRole::NumberAxis) + Theme::px(8);
+    const double perCode = area.width() / std::max(1e-300, m_plot->xAxis->range().size()) *
+                           (inside.back().value - inside.front().value) /
+                           std::max<double>(1, double(inside.size()) - 1);
+    std::int64_t step = 1;
+    for (const std::int64_t next : {1, 2, 4, 8, 16, 32, 64, 128}) {
+        step = next;
+        if (double(step) * perCode >= room) {
             break;
         }
-        for (const Level& level : inside) {
-            if (level.code % step == 0) {
-                place(level, false);
-            }
+    }
+    for (const Level& level : inside) {
+        if (level.code % step == 0) {
+            place(level, false);
         }
+    }
+    for (const std::size_t edge : {std::size_t(0), inside.size() - 1}) {
+        place(inside[edge], false);
     }
 }
 
@@ -320,8 +319,8 @@ void HistogramView::paintOverlay(QPainter& painter) {
     if (m_stats) {
         const QRectF area = axisRect();
         if (const auto brushed = document().cursor().brushed()) {
-            const double left = std::clamp(pixelOf(brushed->first), area.left(), area.right());
-            const double right = std::clamp(pixelOf(brushed->second), area.left(), area.right());
+            const double left = clampTo(pixelOf(brushed->first), area.left(), area.right());
+            const double right = clampTo(pixelOf(brushed->second), area.left(), area.right());
             painter.fillRect(QRectF(left, area.top(), std::max(1.0, right - left), area.height()),
                              withAlpha(theme.text, 0.16));
             painter.setPen(QPen(theme.text, 1));

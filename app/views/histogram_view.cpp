@@ -406,8 +406,9 @@ void HistogramView::rebin(double pixels) {
     const double first = std::floor(low / width) * width;
     const int bins = int(std::ceil((high - first) / width - 1e-9));
     const double last = first + width * bins;
-    if (!m_stats->values.exact && m_exact.min == first && m_exact.max == last &&
-        int(m_exact.counts.size()) == bins) {
+    const bool counted = !m_stats->values.exact && m_exact.min == first && m_exact.max == last &&
+                         int(m_exact.counts.size()) == bins;
+    if (counted) {
         m_shown = m_exact;
     } else {
         m_shown = m_stats->values.rebin(first, last, bins);
@@ -415,16 +416,11 @@ void HistogramView::rebin(double pixels) {
             m_exactTimer->start();
         }
     }
+    m_shownExactly = m_stats->values.exact || counted;
     m_most = 1;
     for (const std::uint64_t count : m_shown.counts) {
         m_most = std::max(m_most, double(count));
     }
-}
-
-bool HistogramView::shownExactly() const {
-    return m_stats && !m_stale &&
-           (m_stats->values.exact || (m_exact.counts.size() == m_shown.counts.size() &&
-                                      m_exact.min == m_shown.min && m_exact.max == m_shown.max));
 }
 
 void HistogramView::countExactly() {

@@ -35,7 +35,7 @@ public:
 
     /// What is drawn now; for the clipboard and for tests.
     [[nodiscard]] const Histogram& shown() const { return m_shown; }
-    [[nodiscard]] bool shownExactly() const;
+    [[nodiscard]] bool shownExactly() const { return m_stats && !m_stale && m_shownExactly; }
     [[nodiscard]] std::pair<double, double> window() const;
     void setWindow(double low, double high);
     void fit();
@@ -110,6 +110,7 @@ private:
     Histogram m_shown;
     Histogram
         m_exact;  ///< counted from the weights themselves, where the statistics only know fine bins
+    bool m_shownExactly = false;
     double m_most = 1;
     bool m_settingRange = false;
     bool m_exporting = false;

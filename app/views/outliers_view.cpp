@@ -242,7 +242,7 @@ std::int64_t OutliersView::outlierCount() const {
 
 QString OutliersView::summary() const {
     const std::int64_t count = outlierCount();
-    const QString threshold = formatNumber(document().spec().outlierThreshold, 3);
+    const QString threshold = QString::number(document().spec().outlierThreshold);
     return (count == 1 ? tr("%1 outlier channel (> %2 × median)")
                        : tr("%1 outlier channels (> %2 × median)"))
         .arg(formatCount(count), threshold);
@@ -262,7 +262,7 @@ void OutliersView::updateTexts() {
     const std::int64_t count = outlierCount();
     m_count->setText(
         QStringLiteral("\u25C6 %1  > %2 ×")
-            .arg(formatCount(count), formatNumber(document().spec().outlierThreshold, 3)));
+            .arg(formatCount(count), QString::number(document().spec().outlierThreshold)));
     m_count->setToolTip(summary());
     setSubtitle(m_inputs ? tr("input") : tr("output"));
     setAccessibleDescription(summary());
@@ -474,7 +474,7 @@ void OutliersView::paintList(QPainter& painter, const QRectF& rect, double scrol
         painter.setPen(referencePen());
         const double end = std::min(bottom, head + rowHeight() * double(m_rows.size()) + 4);
         painter.drawLine(QPointF(x, head), QPointF(x, end));
-        const QString label = formatNumber(document().spec().outlierThreshold, 3) + " ×";
+        const QString label = QString::number(document().spec().outlierThreshold) + " ×";
         const double half = textWidth(label, TextRole::NumberAxis) / 2 + 2;
         drawTextLine(painter,
                      QRectF(x - half, end, 2 * half, footHeight()),

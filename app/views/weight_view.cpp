@@ -418,12 +418,21 @@ void WeightView::paintExport(QPainter& painter, const QRectF& target) {
     const QSize before = m_content->size();
     const QSize size = target.size().toSize();
     updateStyle();
+    // What only serves to operate it stays out of the picture.
+    const std::array<QWidget*, 2> controls{m_below, m_above};
+    const bool shown = !m_below->isHidden();
+    for (QWidget* widget : controls) {
+        widget->hide();
+    }
     m_content->resize(size);
     m_content->layout()->activate();
     painter.save();
     painter.translate(target.topLeft());
     m_content->render(&painter, QPoint(), QRegion(), QWidget::DrawChildren);
     painter.restore();
+    for (QWidget* widget : controls) {
+        widget->setVisible(shown);
+    }
     m_content->resize(before);
     m_content->layout()->activate();
 }

@@ -1,9 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #pragma once
 
-#include <QSignalSpy>
-#include <QTest>
-
 #include "app/document/analyses.hpp"
 #include "app/document/cursor.hpp"
 #include "app/document/document.hpp"
@@ -12,13 +9,18 @@
 #include "app/widgets/theme.hpp"
 #include "tests/support/catch.hpp"
 
+#include <QSignalSpy>
+#include <QTest>
+
 namespace loupe::test {
 
 /// A document with one open source, and views that are really shown (offscreen).
 struct Panels {
     app::Document document;
 
-    explicit Panels(const std::string& source, const std::string& schemeA = {}, const std::string& schemeB = {}) {
+    explicit Panels(const std::string& source,
+                    const std::string& schemeA = {},
+                    const std::string& schemeB = {}) {
         app::applyTheme(app::ThemeId::Light, 1);
         ExperimentSpec spec;
         spec.source = source;
@@ -41,7 +43,9 @@ struct Panels {
     /// Every result that a view asked for is there.
     void settle() {
         QTest::qWait(20);
-        REQUIRE(QTest::qWaitFor([this] { return document.analyses().idle() && document.jobs().running().empty(); }, 60000));
+        REQUIRE(QTest::qWaitFor(
+            [this] { return document.analyses().idle() && document.jobs().running().empty(); },
+            60000));
         QTest::qWait(20);
     }
 };

@@ -1,12 +1,4 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-#include <QAction>
-#include <QPainter>
-
-#include <algorithm>
-#include <cmath>
-#include <cstring>
-#include <nlohmann/json.hpp>
-
 #include "app/views/cell_access.hpp"
 #include "app/views/channel_error_view.hpp"
 #include "app/views/format_table.hpp"
@@ -17,6 +9,15 @@
 #include "core/formats/codec.hpp"
 #include "tests/gui/panels_fixture.hpp"
 #include "tests/support/paths.hpp"
+
+#include <QAction>
+#include <QPainter>
+
+#include <nlohmann/json.hpp>
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
 
 using namespace loupe;
 using namespace loupe::app;
@@ -32,14 +33,20 @@ std::vector<double> allWeights(const Document& document) {
 }
 
 /// numpy.histogram's counts: the last bin closed, values outside left out.
-std::vector<std::uint64_t> countBins(const std::vector<double>& values, double low, double high, std::size_t bins) {
+std::vector<std::uint64_t> countBins(const std::vector<double>& values,
+                                     double low,
+                                     double high,
+                                     std::size_t bins) {
     std::vector<std::uint64_t> counts(bins, 0);
-    const auto edge = [&](std::size_t i) { return i == bins ? high : low + double(i) * ((high - low) / double(bins)); };
+    const auto edge = [&](std::size_t i) {
+        return i == bins ? high : low + double(i) * ((high - low) / double(bins));
+    };
     for (const double value : values) {
         if (!(value >= low && value <= high)) {
             continue;
         }
-        std::size_t bin = std::min(bins - 1, std::size_t((value - low) / (high - low) * double(bins)));
+        std::size_t bin =
+            std::min(bins - 1, std::size_t((value - low) / (high - low) * double(bins)));
         while (bin > 0 && value < edge(bin)) {
             --bin;
         }
@@ -60,7 +67,8 @@ void checkShownCounts(const std::string& source) {
     const auto compare = [&] {
         const Histogram& shown = view->shown();
         REQUIRE(!shown.counts.empty());
-        const std::vector<std::uint64_t> expected = countBins(values, shown.min, shown.max, shown.counts.size());
+        const std::vector<std::uint64_t> expected =
+            countBins(values, shown.min, shown.max, shown.counts.size());
         CHECK(shown.counts == expected);
     };
     compare();
@@ -70,12 +78,14 @@ void checkShownCounts(const std::string& source) {
     }
     CHECK(all == values.size());
     // A zoom re-bins: the bins become finer and the counts stay exact.
-    const double before = (view->shown().max - view->shown().min) / double(view->shown().counts.size());
+    const double before =
+        (view->shown().max - view->shown().min) / double(view->shown().counts.size());
     const auto [low, high] = view->window();
     view->setWindow(low + (high - low) * 0.3, low + (high - low) * 0.5);
     QTest::qWait(30);
     REQUIRE(QTest::qWaitFor([&] { return view->shownExactly(); }, 20000));
-    CHECK((view->shown().max - view->shown().min) / double(view->shown().counts.size()) < before / 2);
+    CHECK((view->shown().max - view->shown().min) / double(view->shown().counts.size()) <
+          before / 2);
     compare();
 }
 
@@ -89,7 +99,9 @@ TEST_CASE("the histogram shows exact counts at every zoom") {
 }
 
 TEST_CASE("the histogram's grid lines stand at the representable values") {
-    Panels panels("synthetic:student?rows=64&cols=256&dtype=bf16", "absmax:bits=4,group=128", "zeropoint:bits=4");
+    Panels panels("synthetic:student?rows=64&cols=256&dtype=bf16",
+                  "absmax:bits=4,group=128",
+                  "zeropoint:bits=4");
     panels.document.cursor().select(Cell{12, 200});
     const auto view = panels.show<HistogramView>({520, 320});
     for (const Side side : {Side::A, Side::B}) {
@@ -101,12 +113,16 @@ TEST_CASE("the histogram's grid lines stand at the representable values") {
         const std::vector<Level> lines = view->gridLines(side);
         CHECK(!expected.empty());
         for (const Level& line : lines) {
-            const auto same = [&](const Level& level) { return level.code == line.code && level.value == line.value; };
+            const auto same = [&](const Level& level) {
+                return level.code == line.code && level.value == line.value;
+            };
             CHECK(std::any_of(expected.begin(), expected.end(), same));
         }
         const auto [low, high] = view->window();
-        const auto inside = std::count_if(expected.begin(), expected.end(),
-                                          [&](const Level& level) { return level.value >= low && level.value <= high; });
+        const auto inside =
+            std::count_if(expected.begin(), expected.end(), [&](const Level& level) {
+                return level.value >= low && level.value <= high;
+            });
         CHECK(std::size_t(inside) == lines.size());
     }
     CHECK(view->subtitle().contains("row 12"));
@@ -143,7 +159,9 @@ TEST_CASE("the histogram's brush, lock and keys") {
     view->setWindow(-1, 1);
     panels.document.open("synthetic:M");
     panels.settle();
-    REQUIRE(QTest::qWaitFor([&] { return panels.document.weights() && panels.document.weights()->rows() == 10; }, 20000));
+    REQUIRE(QTest::qWaitFor(
+        [&] { return panels.document.weights() && panels.document.weights()->rows() == 10; },
+        20000));
     panels.settle();
     CHECK(view->window().first == -1.0);
     CHECK(view->window().second == 1.0);
@@ -158,7 +176,9 @@ TEST_CASE("outlier channels: numbers of the statistics, a drag is one undo step"
     REQUIRE(view->rows().size() == expected.size());
     CHECK(view->rows().front().index == expected.front().index);
     const auto above = [&](double threshold) {
-        return std::count_if(expected.begin(), expected.end(), [&](const OutlierChannel& c) { return c.ratio > threshold; });
+        return std::count_if(expected.begin(), expected.end(), [&](const OutlierChannel& c) {
+            return c.ratio > threshold;
+        });
     };
     CHECK(view->outlierCount() == above(3.0));
     CHECK(view->outlierCount() > 0);
@@ -179,7 +199,10 @@ TEST_CASE("outlier channels: numbers of the statistics, a drag is one undo step"
     CHECK(panels.document.spec().outlierThreshold == 3.0);
     // A click selects the weight that makes the channel an outlier.
     QSignalSpy revealed(&panels.document.cursor(), &Cursor::revealRequested);
-    QTest::mouseClick(viewport, Qt::LeftButton, {}, QPoint(20, int(view->headHeight() + view->rowHeight() * 1.5)));
+    QTest::mouseClick(viewport,
+                      Qt::LeftButton,
+                      {},
+                      QPoint(20, int(view->headHeight() + view->rowHeight() * 1.5)));
     REQUIRE(panels.document.cursor().selected());
     const Cell cell = *panels.document.cursor().selected();
     CHECK(cell.col == expected[1].index);
@@ -195,9 +218,13 @@ TEST_CASE("the weight view shows the lecture's arithmetic") {
     Panels panels("synthetic:V", "absmax:bits=8", "zeropoint:bits=8");
     // 3.08 is the first weight of the lecture's vector: code 36, back to 3.0614.
     const std::vector<double> values = allWeights(panels.document);
-    const auto at = std::find_if(values.begin(), values.end(), [](double x) { return std::abs(x - 3.08) < 1e-6; }) - values.begin();
+    const auto at =
+        std::find_if(
+            values.begin(), values.end(), [](double x) { return std::abs(x - 3.08) < 1e-6; }) -
+        values.begin();
     REQUIRE(at < std::ptrdiff_t(values.size()));
-    panels.document.cursor().select(Cell{at / panels.document.weights()->cols(), at % panels.document.weights()->cols()});
+    panels.document.cursor().select(
+        Cell{at / panels.document.weights()->cols(), at % panels.document.weights()->cols()});
     const auto view = panels.show<WeightView>({520, 600});
     const QString a = view->workedText(Side::A);
     INFO(a.toStdString());
@@ -222,7 +249,8 @@ TEST_CASE("a flipped bit changes the value, undo and reset restore it") {
     const QString text = view->valueText();
     CHECK(view->equationText().startsWith("value = "));
     // The strip's own click: the most significant bit is the sign.
-    QTest::mouseClick(&view->strip(), Qt::LeftButton, {}, view->strip().bitRect(15).center().toPoint());
+    QTest::mouseClick(
+        &view->strip(), Qt::LeftButton, {}, view->strip().bitRect(15).center().toPoint());
     panels.settle();
     CHECK(*panels.document.code(3, 5) == (*before ^ 0x8000));
     CHECK(*cellValue(panels.document, cell) == decode(*findFormat("bf16"), *before ^ 0x8000));
@@ -289,10 +317,12 @@ TEST_CASE("channel error shows the results' RMSE and selects channels") {
     REQUIRE(view->rmse(Side::B).size() == 96);
     view->setSorted(true);
     for (std::size_t place = 1; place < 96; ++place) {
-        CHECK(view->rmse(Side::A)[std::size_t(view->channelAt(place - 1))] >= view->rmse(Side::A)[std::size_t(view->channelAt(place))]);
+        CHECK(view->rmse(Side::A)[std::size_t(view->channelAt(place - 1))] >=
+              view->rmse(Side::A)[std::size_t(view->channelAt(place))]);
     }
     const QRect area = view->plot().axisRect()->rect();
-    QTest::mouseClick(&view->plot(), Qt::LeftButton, {}, QPoint(area.left() + 2, area.center().y()));
+    QTest::mouseClick(
+        &view->plot(), Qt::LeftButton, {}, QPoint(area.left() + 2, area.center().y()));
     CHECK(panels.document.cursor().selected()->col == view->channelAt(0));
     CHECK(view->copyText().startsWith("input_channel\trmse_a\trmse_b\toriginal_rms\n"));
 }
@@ -300,8 +330,12 @@ TEST_CASE("channel error shows the results' RMSE and selects channels") {
 TEST_CASE("copied numbers equal those of the command line") {
     Panels panels("synthetic:outliers?rows=48&cols=96");
     const auto view = panels.show<OutliersView>({320, 300});
-    const auto run = loupe::test::runProgram("loupe", {"stats", "synthetic:outliers?rows=48&cols=96", "--tensor",
-                                                       panels.document.spec().tensor, "--json"});
+    const auto run = loupe::test::runProgram("loupe",
+                                             {"stats",
+                                              "synthetic:outliers?rows=48&cols=96",
+                                              "--tensor",
+                                              panels.document.spec().tensor,
+                                              "--json"});
     INFO(run.err);
     REQUIRE(run.exitCode == 0);
     const nlohmann::json document = nlohmann::json::parse(run.out);
