@@ -31,15 +31,8 @@ MatrixView::MatrixView(Document& document, QWidget* parent) : View(document, par
     setAccessibleName("Matrix");
     m_actions = new MatrixActions(this);
     m_toolbar = new MatrixToolbar(*m_actions, this);
-    m_message = new QLabel(this);
-    m_message->setWordWrap(true);
-    m_message->setTextFormat(Qt::PlainText);
-    m_message->setTextInteractionFlags(Qt::TextSelectableByMouse | Qt::TextSelectableByKeyboard);
-    m_message->setMargin(Theme::px(8));
-    m_message->setAutoFillBackground(true);
-    m_message->setBackgroundRole(QPalette::Button);
+    m_message = new MessageBar(this);
     m_message->setObjectName("message");
-    m_message->hide();
     m_main = new MatrixPane(document, this);
     m_reference = new MatrixPane(document, this);
     m_reference->hide();
@@ -157,7 +150,10 @@ void MatrixView::connectPane(MatrixPane& pane) {
     connect(&picture, &Heatmap::swapRequested, m_actions->swap, &QAction::trigger);
     connect(&picture, &Heatmap::goToRequested, this, &MatrixView::goTo);
     connect(&picture, &Heatmap::boxZoomEnded, this, [this] { m_actions->boxZoom->setChecked(false); });
-    connect(&picture, &Heatmap::readFailed, this, &MatrixView::showError);
+    connect(&picture, &Heatmap::readFailed, this, [this](const QString& message) {
+        m_readProblem = message;
+        showProblem();
+    });
     connect(&picture, &Heatmap::frameChanged, this, &MatrixView::updateChip);
     connect(&picture, &Heatmap::menuRequested, this, [this, &picture](Cell cell, const QPoint& at) { showCellMenu(picture, cell, at); });
     connect(&picture, &Heatmap::transformChanged, this, [this, &picture] {
@@ -204,6 +200,7 @@ void MatrixView::refresh(Changes what) {
     if (what & (Change::Source | Change::Tensor)) {
         resetRanges(true);
         m_texts.reset();
+        m_readProblem.clear();
     }
     if (what & (Change::SchemeA | Change::SchemeB | Change::Inputs)) {
         resetRanges(false);
@@ -276,7 +273,7 @@ void MatrixView::updatePanes() {
     if (compare && quantity == Quantity::Original) {
         quantity = Quantity::Scheme;
     }
-    const std::optional<Error> problem = m_main->show(quantity, shownSide());
+    m_planeProblem = m_main->show(quantity, shownSide());
     m_reference->setVisible(compare);
     m_main->setTitleVisible(compare);
     m_reference->setTitleVisible(compare);
@@ -285,7 +282,7 @@ void MatrixView::updatePanes() {
         m_reference->updateStrips();
     }
     m_main->updateStrips();
-    showError(problem ? QString::fromStdString(problem->message()) : QString());
+    showProblem();
     chooseOpening();
     updateColours();
     updateCells();
@@ -295,7 +292,7 @@ void MatrixView::updatePanes() {
         m_reference->heatmap().setTransform(m_main->heatmap().transform());
     }
     // Peeking must be instant: ask for B's plane as soon as what is shown is there.
-    const bool ready = m_main->heatmap().plane() && !problem && document().weights();
+    const bool ready = m_main->heatmap().plane() && !m_planeProblem && document().weights();
     if (ready && !document().scheme(Side::B).isEmpty() && !document().scheme(Side::A).isEmpty() && !needsBoth(quantity)) {
         (void)document().analyses().plane(quantity == Quantity::Original ? Quantity::Scheme : quantity, Side::B);
     }
@@ -497,10 +494,10 @@ void MatrixView::finishGoTo() {
     if (!rowKnown || !colKnown || row < 0 || col < 0 || row >= shape.rows || col >= shape.cols) {
         m_goTo->setToolTip(QString("Two numbers: row 0 to %1, column 0 to %2").arg(shape.rows - 1).arg(shape.cols - 1));
         m_goTo->selectAll();
-        showError(m_goTo->toolTip());
+        m_message->showMessage(MessageBar::Role::Neutral, "There is no such cell.", m_goTo->toolTip());
         return;
     }
-    showError({});
+    showProblem();
     m_goTo->hide();
     document().cursor().select(Cell{row, col});
     m_main->heatmap().reveal({row, col});
@@ -529,10 +526,13 @@ void MatrixView::keyPressEvent(QKeyEvent* event) {
     View::keyPressEvent(event);
 }
 
-void MatrixView::showError(const QString& text) {
-    m_message->setFont(Theme::font(TextRole::Small));
-    m_message->setText(text);
-    m_message->setVisible(!text.isEmpty());
+void MatrixView::showProblem() {
+    const QString what = m_planeProblem ? QString::fromStdString(m_planeProblem->what) : m_readProblem;
+    if (what.isEmpty()) {
+        m_message->clear();
+    } else if (what != m_message->what()) {  // the same one at every refresh is not the same one again
+        m_planeProblem ? m_message->showError(*m_planeProblem) : m_message->showMessage(MessageBar::Role::Error, what);
+    }
 }
 
 namespace {

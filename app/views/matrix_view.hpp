@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #pragma once
 
-#include <QLabel>
 #include <QLineEdit>
 #include <QTimer>
 
@@ -14,6 +13,7 @@
 #include "app/views/matrix_texts.hpp"
 #include "app/views/matrix_toolbar.hpp"
 #include "app/views/view.hpp"
+#include "app/widgets/messages.hpp"
 
 namespace loupe::app {
 
@@ -70,11 +70,13 @@ private:
     void togglePin(Cell cell);
     void goTo();
     void finishGoTo();
-    void showError(const QString& text);
+    void showProblem();
 
     MatrixActions* m_actions = nullptr;
     MatrixToolbar* m_toolbar = nullptr;
-    QLabel* m_message = nullptr;
+    MessageBar* m_message = nullptr;
+    std::optional<Error> m_planeProblem;  ///< the quantity cannot be made
+    QString m_readProblem;                ///< cells could not be read
     MatrixPane* m_main = nullptr;
     MatrixPane* m_reference = nullptr;
     QLineEdit* m_goTo = nullptr;

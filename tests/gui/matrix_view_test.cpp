@@ -179,7 +179,7 @@ TEST_CASE("go to, select and pin by keys; the selection is said in words", "[mat
     QTest::keyClick(&heatmap, Qt::Key_G, Qt::ControlModifier);
     line->setText("70000, 12");
     QTest::keyClick(line, Qt::Key_Return);
-    CHECK(f.view.findChild<QLabel*>("message")->text().contains("1023"));
+    CHECK(f.view.findChild<MessageBar*>("message")->why().contains("1023"));
 }
 
 TEST_CASE("the numbers behind the picture are copied as tab-separated text", "[matrix]") {
