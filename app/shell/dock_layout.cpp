@@ -133,6 +133,7 @@ void DockLayout::setActive(bool active) {
     if (!m_parked.isEmpty() && m_window.restoreState(m_parked, kStateVersion)) {
         m_class = windowClass();
         m_arranged = true;
+        m_builtIn = false;
         updateRail();
         return;
     }
@@ -148,6 +149,7 @@ void DockLayout::reset() {
 void DockLayout::arrange(WindowClass size) {
     m_class = size;
     m_arranged = true;
+    m_builtIn = true;
     for (ViewDock* dock : m_docks) {
         dock->setFloating(false);
         m_window.removeDockWidget(dock);
@@ -160,6 +162,10 @@ void DockLayout::arrange(WindowClass size) {
     for (ViewDock* dock : of(Area::Right)) {
         m_window.addDockWidget(Qt::RightDockWidgetArea, dock, Qt::Vertical);
         dock->show();
+    }
+    if (size == WindowClass::S) {
+        pairUp("scheme_a", "scheme_b");
+        pairUp("error_table", "code_usage");
     }
     const std::vector<ViewDock*> bottom = of(Area::Bottom);
     const std::size_t abreast = size == WindowClass::S ? 1 : size == WindowClass::M ? 3 : 4;
@@ -210,6 +216,27 @@ void DockLayout::applySizes(WindowClass size) {
     resize(Area::Right, Qt::Vertical, [](const ViewDock& dock) { return preferred(dock, Area::Right); });
     if (size != WindowClass::S) {
         resize(Area::Bottom, Qt::Horizontal, [](const ViewDock& dock) { return preferred(dock, Area::Bottom); });
+    }
+}
+
+/// Two panels on one place, the first in front.
+void DockLayout::pairUp(const char* front, const char* behind) {
+    const auto find = [this](const char* id) {
+        const auto found = std::find_if(m_docks.begin(), m_docks.end(),
+                                        [id](const ViewDock* dock) { return qstrcmp(dock->definition().id, id) == 0; });
+        return found == m_docks.end() ? nullptr : *found;
+    };
+    ViewDock* first = find(front);
+    ViewDock* second = find(behind);
+    if (first != nullptr && second != nullptr) {
+        m_window.tabifyDockWidget(first, second);
+        first->raise();
+    }
+}
+
+void DockLayout::shown() {
+    if (m_active && m_builtIn) {
+        applySizes(m_class);
     }
 }
 
@@ -293,6 +320,7 @@ bool DockLayout::restore(const QByteArray& state) {
     }
     const bool done = m_window.restoreState(state, kStateVersion);
     m_arranged = m_arranged || done;
+    m_builtIn = m_builtIn && !done;
     m_folded.clear();
     updateRail();
     return done;

@@ -29,6 +29,8 @@ public:
     void reset();
     /// Tree on its rail and only the weight below: room for two pictures.
     void compare();
+    /// Call when the window was shown: sizes given while it was hidden do not hold.
+    void shown();
     /// Call when the window's size changed: folds and unfolds.
     void resized();
     /// Unfolds or shows a dock and gives its view the focus.
@@ -44,6 +46,7 @@ private:
     void arrange(WindowClass size);
     void applySizes(WindowClass size);
     void setFolded(ViewDock* dock, bool folded);
+    void pairUp(const char* front, const char* behind);
     void buildRail();
     void updateRail();
 
@@ -55,6 +58,7 @@ private:
     WindowClass m_class = WindowClass::M;
     bool m_active = false;
     bool m_arranged = false;
+    bool m_builtIn = false;  ///< the layout is ours and nobody changed it yet
 };
 
 }  // namespace loupe::app

@@ -258,7 +258,7 @@ void MainWindow::updateActions() {
     const bool open = m_document->source() != nullptr;
     for (const ActionId id : {ActionId::closeCheckpoint, ActionId::reload, ActionId::addActivations, ActionId::exportPicture,
                               ActionId::goToCell, ActionId::filterTensors, ActionId::scan, ActionId::saveSession,
-                              ActionId::saveSessionAs, ActionId::copyNumbers, ActionId::resetLayout, ActionId::layoutCompare}) {
+                              ActionId::saveSessionAs, ActionId::copyNumbers, ActionId::copyPicture, ActionId::resetLayout, ActionId::layoutCompare}) {
         enable(id, open);
     }
     enable(ActionId::removeActivations, !spec.activations.empty());
@@ -311,6 +311,12 @@ void MainWindow::closeEvent(QCloseEvent* event) {
     saveSettings();
     m_sessions->finish();
     event->accept();
+}
+
+void MainWindow::showEvent(QShowEvent* event) {
+    QMainWindow::showEvent(event);
+    // After the layout has taken the size that the window really got.
+    QMetaObject::invokeMethod(m_layout, &DockLayout::shown, Qt::QueuedConnection);
 }
 
 void MainWindow::resizeEvent(QResizeEvent* event) {

@@ -12,6 +12,7 @@
 #include "app/document/analyses.hpp"
 #include "app/document/cursor.hpp"
 #include "app/document/history.hpp"
+#include "app/plot/export.hpp"
 #include "app/shell/actions.hpp"
 #include "app/shell/appearance.hpp"
 #include "app/shell/command_palette.hpp"
@@ -70,6 +71,11 @@ void MainWindow::bindEditActions() {
     a.bind(ActionId::undo, &stack, &QUndoStack::undo);
     a.bind(ActionId::redo, &stack, &QUndoStack::redo);
     a.bind(ActionId::copyNumbers, this, [this] { copyNumbers(focusView()); });
+    a.bind(ActionId::copyPicture, this, [this] {
+        if (View* view = focusView(); view != nullptr && view->canExport()) {
+            loupe::app::copyPicture(*view);
+        }
+    });
     a.bind(ActionId::copySchemeA, this, [this] { QApplication::clipboard()->setText(m_document->scheme(Side::A)); });
     a.bind(ActionId::copySchemeB, this, [this] { QApplication::clipboard()->setText(m_document->scheme(Side::B)); });
     a.bind(ActionId::swapSchemes, this, [this] {
@@ -127,7 +133,13 @@ void MainWindow::copyNumbers(View* view) {
     QApplication::clipboard()->setText(text);
 }
 
-void MainWindow::exportView(View*) {}
+void MainWindow::exportView(View* view) {
+    if (view == nullptr || !view->canExport()) {
+        m_notices->show(NoticeBar::Kind::Info, tr("This panel is not a picture."), tr("Click the panel to export first."));
+        return;
+    }
+    ExportDialog(*view, this).exec();
+}
 
 void MainWindow::help(View* view) {
     const bool working = m_document->source() != nullptr;

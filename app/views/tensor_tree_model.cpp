@@ -148,7 +148,7 @@ void TensorTreeModel::append(Node& parent, const Trie& trie, const std::string& 
     for (const auto& child : trie.children) {
         const std::string name = joined(prefix, child->word);
         if (child->tensor >= 0) {
-            addLeaf(parent, inBlock || !prefix.empty() ? withoutWeight(name) : name, static_cast<std::size_t>(child->tensor));
+            addLeaf(parent, inBlock ? withoutWeight(name) : name, static_cast<std::size_t>(child->tensor));
         }
         if (child->children.empty()) {
             continue;

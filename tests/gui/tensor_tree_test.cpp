@@ -130,7 +130,7 @@ TEST_CASE("tensor tree: statistics mark the tensor and the modules above it") {
     const QModelIndex index = model.indexOf(tensor);
     CHECK(index.data(TensorTreeModel::OutlierRole).toLongLong() == 1);
     CHECK(index.data(TensorTreeModel::SparkRole).value<QVector<float>>().size() == 36);
-    CHECK(index.siblingAtColumn(TensorTreeModel::Crest).data().toString() == "8");
+    CHECK(index.siblingAtColumn(TensorTreeModel::Crest).data().toString().startsWith("8"));
     CHECK(index.parent().data(TensorTreeModel::OutlierRole).toLongLong() == -1);
     model.setThreshold(1000);
     CHECK(index.data(TensorTreeModel::OutlierRole).toLongLong() == 0);
