@@ -108,6 +108,11 @@ SchemeView::SchemeView(Document& document, Side side, QWidget* parent) : View(do
     layout->addWidget(m_progress);
     layout->addLayout(errors);
     layout->addWidget(scroll, 1);
+    // The string stays in sight whatever the form's length.
+    auto* string = new QVBoxLayout;
+    string->setContentsMargins(Theme::px(12), Theme::px(4), Theme::px(12), Theme::px(8));
+    string->addWidget(&m_form->stringField());
+    layout->addLayout(string);
     makeActions();
     connect(m_form, &SchemeForm::edited, this, [this](const QString& text, const QString& label, int mergeId) {
         // Gestures on A and B never merge with each other.

@@ -79,20 +79,29 @@ NumberField::NumberField(QWidget* parent) : QWidget(parent) {
     layout->addWidget(m_spin);
     setFocusProxy(m_spin);
     connect(m_slider, &QSlider::valueChanged, this, &NumberField::onSlider);
-    connect(m_slider, &QSlider::sliderReleased, this, &NumberField::editingFinished);
+    connect(m_slider, &QSlider::sliderReleased, this, &NumberField::finish);
     connect(m_slider, &QSlider::actionTriggered, this, [this] {
-        // Keys and the wheel: each is an edit of its own. A drag ends with sliderReleased.
-        // The first move of a drag comes before the slider counts as down: look again later.
-        const auto finish = [this] {
-            if (!m_slider->isSliderDown()) {
-                emit editingFinished();
-            }
-        };
-        QMetaObject::invokeMethod(this, finish, Qt::QueuedConnection);
+        // Keys and the wheel: each is an edit of its own. The first move of a drag comes before the slider counts as down, so
+        // look again later; the drag itself ends with sliderReleased.
+        if (!m_finishPending && !m_slider->isSliderDown()) {
+            m_finishPending = true;
+            const auto look = [this] {
+                if (m_finishPending && !m_slider->isSliderDown()) {
+                    finish();
+                }
+                m_finishPending = false;
+            };
+            QMetaObject::invokeMethod(this, look, Qt::QueuedConnection);
+        }
     });
     connect(m_spin, &QDoubleSpinBox::valueChanged, this, &NumberField::onSpin);
     connect(m_spin, &QDoubleSpinBox::editingFinished, this, &NumberField::editingFinished);
     setRange({});
+}
+
+void NumberField::finish() {
+    m_finishPending = false;
+    emit editingFinished();
 }
 
 QWidget* NumberField::spinBox() const { return m_spin; }
@@ -404,31 +413,25 @@ FormRow::FormRow(const QString& label, QWidget* control, QWidget* parent) : QWid
     m_reset = new QToolButton(this);
     m_reset->setAutoRaise(true);
     m_reset->setIcon(themedIcon(QStringLiteral("reset")));
-    m_reset->setIconSize(QSize(Theme::px(12), Theme::px(12)));
-    m_reset->setFixedSize(Theme::px(24), Theme::px(24));
     m_reset->setToolTip(tr("Back to the default"));
     m_reset->setAccessibleName(tr("Reset %1 to its default").arg(label));
-    auto* left = new QWidget(this);
-    left->setFixedWidth(Theme::px(86 + 8));
-    auto* leftLayout = new QHBoxLayout(left);
+    m_left = new QWidget(this);
+    auto* leftLayout = new QHBoxLayout(m_left);
     leftLayout->setContentsMargins(0, 0, 0, 0);
     leftLayout->setSpacing(0);
     leftLayout->addWidget(m_label, 1);
     leftLayout->addWidget(m_reset);
-    left->setObjectName(QStringLiteral("label"));
     control->setParent(this);
-    auto* layout = new QHBoxLayout(this);
-    layout->setContentsMargins(0, Theme::px(3), 0, Theme::px(3));
-    layout->setSpacing(0);
-    layout->addWidget(left, 0, Qt::AlignTop);
-    layout->addWidget(control, 1, Qt::AlignTop);
-    left->setMinimumHeight(Theme::px(26));
-    setMinimumHeight(Theme::px(32));
+    m_layout = new QBoxLayout(QBoxLayout::LeftToRight, this);
+    m_layout->setSpacing(0);
+    m_layout->addWidget(m_left, 0, Qt::AlignTop);
+    m_layout->addWidget(control, 1, Qt::AlignTop);
     // The arrow's room is kept, so that the label does not reflow when it appears.
     QSizePolicy keep = m_reset->sizePolicy();
     keep.setRetainSizeWhenHidden(true);
     m_reset->setSizePolicy(keep);
     m_reset->hide();
+    scale();
     connect(m_reset, &QToolButton::clicked, this, &FormRow::resetRequested);
 }
 
@@ -441,14 +444,22 @@ void FormRow::setHelp(const QString& help) {
 
 void FormRow::setResettable(bool resettable) { m_reset->setVisible(resettable); }
 
+void FormRow::scale() {
+    // Large text in a narrow dock: the label stands above its control.
+    const bool stacked = Theme::fontScale() >= 1.5;
+    m_layout->setDirection(stacked ? QBoxLayout::TopToBottom : QBoxLayout::LeftToRight);
+    m_layout->setContentsMargins(0, Theme::px(3), 0, Theme::px(3));
+    m_left->setMinimumSize(stacked ? 0 : Theme::px(86 + 8), Theme::px(26));
+    m_left->setMaximumWidth(stacked ? QWIDGETSIZE_MAX : Theme::px(86 + 8));
+    m_reset->setFixedSize(Theme::px(24), Theme::px(24));
+    m_reset->setIconSize(QSize(Theme::px(12), Theme::px(12)));
+    setMinimumHeight(Theme::px(32));
+}
+
 void FormRow::changeEvent(QEvent* event) {
     QWidget::changeEvent(event);
     if (event->type() == QEvent::StyleChange) {
-        findChild<QWidget*>(QStringLiteral("label"), Qt::FindDirectChildrenOnly)->setFixedWidth(Theme::px(86 + 8));
-        m_reset->setFixedSize(Theme::px(24), Theme::px(24));
-        m_reset->setIconSize(QSize(Theme::px(12), Theme::px(12)));
-        layout()->setContentsMargins(0, Theme::px(3), 0, Theme::px(3));
-        setMinimumHeight(Theme::px(32));
+        scale();
     }
 }
 

@@ -8,6 +8,7 @@
 #include <optional>
 #include <vector>
 
+class QBoxLayout;
 class QButtonGroup;
 class QLabel;
 class QSlider;
@@ -57,12 +58,14 @@ private:
     [[nodiscard]] bool usesSlider() const;
     void onSlider(int position);
     void onSpin(double value);
+    void finish();
 
     NumberRange m_range;
     double m_value = 0;
     QSlider* m_slider = nullptr;
     ValueSpinBox* m_spin = nullptr;
     bool m_updating = false;
+    bool m_finishPending = false;
 };
 
 /// Two to five short words of which one holds. Wraps into rows where the words do not fit side by side.
@@ -146,6 +149,10 @@ protected:
     void changeEvent(QEvent* event) override;
 
 private:
+    void scale();
+
+    QBoxLayout* m_layout = nullptr;
+    QWidget* m_left = nullptr;
     QLabel* m_label = nullptr;
     QToolButton* m_reset = nullptr;
     QWidget* m_control = nullptr;
