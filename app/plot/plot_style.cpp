@@ -42,6 +42,7 @@ Plot::Plot(QWidget* parent) : QCustomPlot(parent) {
     xAxis2->setVisible(false);
     yAxis2->setVisible(false);
     connect(this, &QCustomPlot::beforeReplot, this, [this] {
+        restyle();  // an export may have left another theme's pens
         if (m_prepare) {
             m_prepare(viewport().size());
         }
@@ -57,7 +58,7 @@ void Plot::restyle() {
         axis->setTickLabelColor(theme.text3);
         axis->setBasePen(axis == xAxis ? QPen(theme.border, 1) : QPen(Qt::NoPen));
         axis->setTickPen(QPen(theme.border, 1));
-        axis->setTickLabelPadding(Theme::px(3));
+        axis->setTickLabelPadding(Theme::px(axis == xAxis ? 8 : 3));
         axis->grid()->setPen(QPen(theme.grid, 1));
         axis->grid()->setZeroLinePen(QPen(Qt::NoPen));
     }
@@ -161,8 +162,8 @@ std::vector<QString> tickLabels(const std::vector<double>& ticks) {
 }
 
 void setNiceTicks(FixedTicker& ticker, double low, double high, double pixels, bool horizontal) {
-    int count = std::max(1, int(pixels / (horizontal ? Theme::px(72) : Theme::px(40))));
-    count = std::min(count, 7);
+    int count = std::max(1, int(pixels / (horizontal ? Theme::px(44) : Theme::px(36))));
+    count = std::min(count, 8);
     while (true) {
         ticker.positions = niceTicks(low, high, count);
         ticker.labels = tickLabels(ticker.positions);
@@ -176,6 +177,24 @@ void setNiceTicks(FixedTicker& ticker, double low, double high, double pixels, b
             return;
         }
         --count;
+    }
+}
+
+void setLogTicks(FixedTicker& ticker, double low, double high) {
+    ticker.positions.clear();
+    ticker.labels.clear();
+    const int first = int(std::floor(std::log10(low)));
+    const int last = int(std::ceil(std::log10(high)));
+    const bool decadesOnly = std::log10(high / low) >= 2.5;
+    for (int power = first; power <= last; ++power) {
+        for (const double factor : {1.0, 2.0, 5.0}) {
+            const double value = factor * std::pow(10.0, power);
+            if (value < low || value > high || (decadesOnly && factor != 1)) {
+                continue;
+            }
+            ticker.positions.push_back(std::log10(value));
+            ticker.labels.push_back(QString::number(value, 'g', 3).replace('-', QChar(0x2212)));
+        }
     }
 }
 
@@ -334,6 +353,18 @@ double drawTruthMark(QPainter& painter, QPointF rightTop, bool exact, const QStr
 
 namespace {
 
+double markWidth(LegendEntry::Mark mark) {
+    switch (mark) {
+        case LegendEntry::Mark::Text:
+            return 0;
+        case LegendEntry::Mark::Area:
+        case LegendEntry::Mark::Triangle:
+            return 10;
+        default:
+            return 18;
+    }
+}
+
 void drawLegendMark(QPainter& painter, const QRectF& rect, const LegendEntry& entry) {
     const Theme& theme = Theme::current();
     const double middle = std::floor(rect.center().y()) + 0.5;
@@ -382,10 +413,7 @@ double drawLegend(QPainter& painter,
     painter.save();
     painter.setRenderHint(QPainter::Antialiasing);
     for (const LegendEntry& entry : entries) {
-        const bool isLine = entry.mark == LegendEntry::Mark::LineA ||
-                            entry.mark == LegendEntry::Mark::LineB ||
-                            entry.mark == LegendEntry::Mark::Original;
-        const double mark = entry.mark == LegendEntry::Mark::Text ? 0 : isLine ? 18 : 10;
+        const double mark = markWidth(entry.mark);
         const double gap = mark > 0 ? 6 : 0;
         const double text = std::ceil(textWidth(entry.text, TextRole::Caption)) + 1;
         if (x + mark + gap + text > leftTop.x() + width) {
@@ -402,6 +430,16 @@ double drawLegend(QPainter& painter,
     }
     painter.restore();
     return x - leftTop.x();
+}
+
+double legendWidth(const std::vector<LegendEntry>& entries) {
+    double width = 0;
+    for (const LegendEntry& entry : entries) {
+        const double mark = markWidth(entry.mark);
+        width += mark + (mark > 0 ? 6 : 0) + std::ceil(textWidth(entry.text, TextRole::Caption)) +
+                 1 + Theme::px(14);
+    }
+    return width - (entries.empty() ? 0 : Theme::px(14));
 }
 
 void drawEmpty(QPainter& painter,

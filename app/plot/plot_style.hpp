@@ -81,6 +81,9 @@ void setNiceTicks(FixedTicker& ticker, double low, double high, double pixels, b
 enum class CountScale { Log, Linear, Sqrt };
 /// Where a count stands on an axis of that scale; a count of one is visible on the logarithmic one.
 [[nodiscard]] double countPosition(CountScale scale, double count);
+/// Powers of ten between the bounds, with 2 and 5 between them where there are fewer than two;
+/// positions are log10.
+void setLogTicks(FixedTicker& ticker, double low, double high);
 void setCountTicks(FixedTicker& ticker, CountScale scale, double most);
 
 /// The pen of a side's lines: A solid 2, B dash 7–4.
@@ -112,6 +115,9 @@ double drawLegend(QPainter& painter,
                   QPointF leftTop,
                   double width,
                   const std::vector<LegendEntry>& entries);
+
+/// The width that drawLegend() needs for all entries.
+[[nodiscard]] double legendWidth(const std::vector<LegendEntry>& entries);
 
 /// An empty view: icon, what is missing, what would appear.
 void drawEmpty(QPainter& painter,

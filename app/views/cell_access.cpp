@@ -85,6 +85,11 @@ QString cellName(Cell cell) {
     return QObject::tr("row %1 · column %2").arg(cell.row).arg(cell.col);
 }
 
+bool isKeyboardFocus(const QFocusEvent& event) {
+    return event.reason() == Qt::TabFocusReason || event.reason() == Qt::BacktabFocusReason ||
+           event.reason() == Qt::ShortcutFocusReason;
+}
+
 QString plainNumber(double value) {
     return QString::fromStdString(shortest(value));
 }

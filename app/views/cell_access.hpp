@@ -4,6 +4,7 @@
 #include "app/document/cursor.hpp"
 #include "app/document/document.hpp"
 
+#include <QFocusEvent>
 #include <QString>
 
 #include <cstdint>
@@ -31,6 +32,9 @@ namespace loupe::app {
 
 /// "row 1926 · column 2547".
 [[nodiscard]] QString cellName(Cell cell);
+
+/// True where focus came by Tab or a shortcut: only then a ring is drawn.
+[[nodiscard]] bool isKeyboardFocus(const QFocusEvent& event);
 
 /// A number for the clipboard: the shortest that reads back.
 [[nodiscard]] QString plainNumber(double value);

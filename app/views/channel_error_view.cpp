@@ -191,7 +191,7 @@ void ChannelErrorView::prepare(QSize size) {
     m_plot->yAxis->setVisible(shown);
     const double top = Theme::px(6) + lineHeight(TextRole::Caption) + Theme::px(8);
     const double bottom =
-        Theme::px(8) + lineHeight(TextRole::NumberAxis) + lineHeight(TextRole::Caption);
+        Theme::px(14) + lineHeight(TextRole::NumberAxis) + lineHeight(TextRole::Caption);
     const double right = Theme::px(24);
     double left = textWidth("0.0001", TextRole::NumberAxis);
     for (const QString& label : m_yTicker->labels) {
@@ -228,14 +228,7 @@ void ChannelErrorView::prepare(QSize size) {
     setNiceTicks(*m_xTicker, 0, std::max(last, 1.0), pixels, true);
     if (m_logarithmic) {
         m_plot->yAxis->setRange(std::log10(m_low), std::log10(m_high));
-        m_yTicker->positions.clear();
-        m_yTicker->labels.clear();
-        for (int power = int(std::ceil(std::log10(m_low)));
-             power <= int(std::floor(std::log10(m_high)));
-             ++power) {
-            m_yTicker->positions.push_back(power);
-            m_yTicker->labels.push_back(formatNumber(std::pow(10.0, power), 3));
-        }
+        setLogTicks(*m_yTicker, m_low, m_high);
     } else {
         m_plot->yAxis->setRange(0, m_high);
         setNiceTicks(*m_yTicker, 0, m_high, height, false);
@@ -320,7 +313,7 @@ void ChannelErrorView::paintLabels(QPainter& painter) {
         const QRectF area = axisRect();
         drawTextLine(painter,
                      QRectF(area.left(),
-                            area.bottom() + lineHeight(TextRole::NumberAxis) + Theme::px(8),
+                            area.bottom() + lineHeight(TextRole::NumberAxis) + Theme::px(13),
                             area.width(),
                             lineHeight(TextRole::Caption)),
                      Qt::AlignRight,
@@ -413,7 +406,7 @@ void ChannelErrorView::paintOverlay(QPainter& painter) {
         }
         drawLegend(painter, QPointF(left, top), right - left, entries);
     }
-    if (hasFocus() && !m_exporting) {
+    if (m_ring && hasFocus() && !m_exporting) {
         drawFocusRing(painter, all);
     }
 }
@@ -556,6 +549,7 @@ void ChannelErrorView::resizeEvent(QResizeEvent* event) {
 
 void ChannelErrorView::focusInEvent(QFocusEvent* event) {
     View::focusInEvent(event);
+    m_ring = isKeyboardFocus(*event);
     m_plot->replotOverlay();
 }
 

@@ -88,6 +88,7 @@ private:
     bool m_reference = false;
     bool m_logarithmic = false;
     bool m_exporting = false;
+    bool m_ring = false;  ///< focus came by the keyboard
     double m_low = 0;
     double m_high = 1;
     double m_channelsPerPixel = 1;

@@ -148,9 +148,12 @@ FormatTable::Columns FormatTable::columns(double width) const {
     const double number = textWidth(QStringLiteral("−8.888e−88"), TextRole::Number);
     const double percent = textWidth(QStringLiteral("+88.88 %"), TextRole::Number);
     const double value = textWidth(QStringLiteral("−0.0182647705"), TextRole::Number);
+    // A narrow panel leaves out the relative error, then the error: bits and value never.
     at.relativeRight = width - Theme::px(8);
-    at.errorRight = at.relativeRight - percent - Theme::px(10);
-    at.valueRight = at.errorRight - number - Theme::px(10);
+    at.showRelative = width >= Theme::px(440);
+    at.errorRight = at.showRelative ? at.relativeRight - percent - Theme::px(10) : at.relativeRight;
+    at.showError = width >= Theme::px(360);
+    at.valueRight = at.showError ? at.errorRight - number - Theme::px(10) : at.errorRight;
     const double room = at.valueRight - value - Theme::px(12) - at.bitsLeft;
     const double least = Theme::px(9);
     at.bitsPerLine = 8;
@@ -281,19 +284,21 @@ void FormatTable::paintRow(QPainter& painter,
                  value,
                  TextRole::Number,
                  row.whatIf ? theme.warning : theme.text);
-    if (const auto error = signedError(row, *m_value)) {
+    if (const auto error = signedError(row, *m_value); error && at.showError) {
         drawTextLine(painter,
                      QRectF(0, rect.top(), at.errorRight, line),
                      Qt::AlignRight,
                      signedNumber(*error, 4),
                      TextRole::Number,
                      theme.text2);
-        drawTextLine(painter,
-                     QRectF(0, rect.top(), at.relativeRight, line),
-                     Qt::AlignRight,
-                     relativeText(*error, *m_value),
-                     TextRole::Number,
-                     theme.text2);
+        if (at.showRelative) {
+            drawTextLine(painter,
+                         QRectF(0, rect.top(), at.relativeRight, line),
+                         Qt::AlignRight,
+                         relativeText(*error, *m_value),
+                         TextRole::Number,
+                         theme.text2);
+        }
     }
     if (index == m_currentRow) {
         paintDetail(painter,
@@ -353,8 +358,12 @@ void FormatTable::paint(QPainter& painter, double width) const {
     title(Theme::px(8), at.nameRight, Qt::AlignLeft, tr("format"));
     title(at.bitsLeft, at.valueRight, Qt::AlignLeft, tr("bits: click to flip"));
     title(0, at.valueRight, Qt::AlignRight, tr("value"));
-    title(0, at.errorRight, Qt::AlignRight, tr("error"));
-    title(0, at.relativeRight, Qt::AlignRight, tr("relative"));
+    if (at.showError) {
+        title(0, at.errorRight, Qt::AlignRight, tr("error"));
+    }
+    if (at.showRelative) {
+        title(0, at.relativeRight, Qt::AlignRight, tr("relative"));
+    }
     for (std::size_t row = 0; row < m_rows.size(); ++row) {
         paintRow(painter, row, at, width);
     }
@@ -377,7 +386,7 @@ QSize FormatTable::sizeHint() const {
     return {Theme::px(560), heightForWidth(std::max(width(), Theme::px(400)))};
 }
 QSize FormatTable::minimumSizeHint() const {
-    return {Theme::px(400), heightForWidth(std::max(width(), Theme::px(400)))};
+    return {Theme::px(260), heightForWidth(std::max(width(), Theme::px(260)))};
 }
 
 void FormatTable::setCurrent(std::size_t row, int bit) {

@@ -70,6 +70,8 @@ private:
         double valueRight = 0;
         double errorRight = 0;
         double relativeRight = 0;
+        bool showError = true;
+        bool showRelative = true;
     };
     [[nodiscard]] Columns columns(double width) const;
     [[nodiscard]] int lines(const FormatRow& row, const Columns& at) const;

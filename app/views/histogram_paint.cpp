@@ -218,7 +218,7 @@ void HistogramView::paintGridB(QPainter& painter) {
     }
 }
 
-std::vector<LegendEntry> HistogramView::legend() const {
+std::vector<LegendEntry> HistogramView::legend(bool brief) const {
     std::vector<LegendEntry> entries;
     entries.push_back({LegendEntry::Mark::Area,
                        tr("%1 weights").arg(formatCount(qint64(m_stats->finite()))),
@@ -232,6 +232,10 @@ std::vector<LegendEntry> HistogramView::legend() const {
             side == Side::A ? LegendEntry::Mark::LineA : LegendEntry::Mark::LineB;
         const QString letter = side == Side::A ? "A" : "B";
         QString text = tr("%1 grid").arg(letter);
+        if (brief && grid.levels.size() > 1) {
+            entries.push_back({mark, letter, {}});
+            continue;
+        }
         if (grid.levels.size() > 1) {
             const double first = grid.levels[1].value - grid.levels[0].value;
             const double last =
@@ -279,7 +283,7 @@ void HistogramView::paintFrame(QPainter& painter) {
         }
     } else {
         const QRectF area = axisRect();
-        const double y = lineHeight(TextRole::NumberAxis) + Theme::px(8);
+        const double y = lineHeight(TextRole::NumberAxis) + Theme::px(13);
         drawTextLine(
             painter,
             QRectF(area.left(), area.bottom() + y, area.width(), lineHeight(TextRole::Caption)),
@@ -348,7 +352,8 @@ void HistogramView::paintOverlay(QPainter& painter) {
                                        exact ? tr("exact") : tr("fine bins")) +
                          Theme::px(8);
             }
-            drawLegend(painter, QPointF(left, top), right - left, legend());
+            const bool brief = legendWidth(legend(false)) > right - left;
+            drawLegend(painter, QPointF(left, top), right - left, legend(brief));
         } else {
             const double width = textWidth(m_readout, TextRole::NumberAxis) + 2;
             drawTextLine(painter,
@@ -357,10 +362,11 @@ void HistogramView::paintOverlay(QPainter& painter) {
                          m_readout,
                          TextRole::NumberAxis,
                          theme.text);
-            drawLegend(painter, QPointF(left, top), right - width - Theme::px(10) - left, legend());
+            drawLegend(
+                painter, QPointF(left, top), right - width - Theme::px(10) - left, legend(true));
         }
     }
-    if (hasFocus() && !m_exporting) {
+    if (m_ring && hasFocus() && !m_exporting) {
         drawFocusRing(painter, all);
     }
 }

@@ -373,7 +373,7 @@ void HistogramView::prepare(QSize size) {
     const double top = Theme::px(6) + lineHeight(TextRole::Caption) + Theme::px(6) +
                        (codes ? lineHeight(TextRole::NumberAxis) : 0.0);
     const double bottom =
-        Theme::px(8) + lineHeight(TextRole::NumberAxis) + lineHeight(TextRole::Caption);
+        Theme::px(14) + lineHeight(TextRole::NumberAxis) + lineHeight(TextRole::Caption);
     double left = textWidth(QStringLiteral("10⁸"), TextRole::NumberAxis);
     for (const QString& label : m_yTicker->labels) {
         left = std::max(left, textWidth(label, TextRole::NumberAxis));
@@ -556,6 +556,7 @@ void HistogramView::keyPressEvent(QKeyEvent* event) {
 
 void HistogramView::focusInEvent(QFocusEvent* event) {
     View::focusInEvent(event);
+    m_ring = isKeyboardFocus(*event);
     m_plot->replotOverlay();
 }
 

@@ -80,7 +80,7 @@ private:
     void panBy(double fraction);
     [[nodiscard]] std::pair<double, double> dataRange() const;
     [[nodiscard]] QRectF axisRect() const;
-    [[nodiscard]] std::vector<LegendEntry> legend() const;
+    [[nodiscard]] std::vector<LegendEntry> legend(bool brief) const;
 
     void paintBars(QPainter& painter);
     void paintClips(QPainter& painter);
@@ -114,6 +114,7 @@ private:
     double m_most = 1;
     bool m_settingRange = false;
     bool m_exporting = false;
+    bool m_ring = false;  ///< focus came by the keyboard
     std::optional<double> m_selectedValue;
     std::optional<double> m_hoverValue;
     std::optional<double> m_hoverX;

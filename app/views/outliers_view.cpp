@@ -249,10 +249,6 @@ QString OutliersView::summary() const {
 }
 
 void OutliersView::updateTexts() {
-    QPalette palette = m_count->palette();
-    palette.setColor(QPalette::WindowText,
-                     outlierCount() > 0 ? Theme::current().outlier : Theme::current().text3);
-    m_count->setPalette(palette);
     if (!m_stats) {
         m_count->clear();
         setSubtitle({});
@@ -260,9 +256,11 @@ void OutliersView::updateTexts() {
         return;
     }
     const std::int64_t count = outlierCount();
-    m_count->setText(
-        QStringLiteral("\u25C6 %1  > %2 ×")
-            .arg(formatCount(count), QString::number(document().spec().outlierThreshold)));
+    const QColor ink = count > 0 ? Theme::current().outlier : Theme::current().text3;
+    m_count->setText(QStringLiteral("<span style='color:%1'>\u25C6 %2 &gt; %3 ×</span>")
+                         .arg(ink.name(),
+                              formatCount(count),
+                              QString::number(document().spec().outlierThreshold)));
     m_count->setToolTip(summary());
     setSubtitle(m_inputs ? tr("input") : tr("output"));
     setAccessibleDescription(summary());
@@ -342,7 +340,12 @@ OutliersView::Columns OutliersView::columns(double width) const {
                                   textWidth(tr("× median"), TextRole::Caption)) -
                          Theme::px(6);
     columns.barRight = columns.valueRight - textWidth("888.8888", TextRole::Number) - Theme::px(6);
-    columns.barRight = std::max(columns.barRight, columns.barLeft + Theme::px(24));
+    // Where the bars would have no room, the ratio alone stands beside them.
+    if (columns.barRight - columns.barLeft < Theme::px(48)) {
+        columns.barRight = columns.valueRight - Theme::px(6);
+        columns.showValue = false;
+    }
+    columns.barRight = std::max(columns.barRight, columns.barLeft + Theme::px(16));
     return columns;
 }
 
@@ -398,12 +401,14 @@ void OutliersView::paintRow(QPainter& painter,
     const QString value = channel.absmax >= 1e-3 && channel.absmax < 1e4
                               ? QString::number(channel.absmax, 'f', channel.absmax < 100 ? 4 : 2)
                               : formatNumber(channel.absmax, 4);
-    drawTextLine(painter,
-                 QRectF(at.barRight, rect.top(), at.valueRight - at.barRight, rect.height()),
-                 Qt::AlignRight,
-                 value,
-                 TextRole::Number,
-                 theme.text);
+    if (at.showValue) {
+        drawTextLine(painter,
+                     QRectF(at.barRight, rect.top(), at.valueRight - at.barRight, rect.height()),
+                     Qt::AlignRight,
+                     value,
+                     TextRole::Number,
+                     theme.text);
+    }
     const QString ratio = std::isfinite(channel.ratio) ? QString::number(channel.ratio, 'f', 1)
                                                        : formatNumber(channel.ratio);
     drawTextLine(painter,
@@ -458,12 +463,14 @@ void OutliersView::paintList(QPainter& painter, const QRectF& rect, double scrol
                      tr("channel"),
                      TextRole::Caption,
                      theme.text3);
-        drawTextLine(painter,
-                     QRectF(0, 0, at.valueRight, head),
-                     Qt::AlignRight,
-                     tr("max |w|"),
-                     TextRole::Caption,
-                     theme.text3);
+        if (at.showValue) {
+            drawTextLine(painter,
+                         QRectF(0, 0, at.valueRight, head),
+                         Qt::AlignRight,
+                         tr("max |w|"),
+                         TextRole::Caption,
+                         theme.text3);
+        }
         drawTextLine(painter,
                      QRectF(0, 0, at.ratioRight, head),
                      Qt::AlignRight,
@@ -483,12 +490,14 @@ void OutliersView::paintList(QPainter& painter, const QRectF& rect, double scrol
                      TextRole::NumberAxis,
                      theme.text2);
         const std::size_t all = std::size_t(m_inputs ? m_stats->cols : m_stats->rows);
-        if (all > m_rows.size()) {
+        const QString rest = tr("largest %1 of %2")
+                                 .arg(formatCount(qint64(m_rows.size())), formatCount(qint64(all)));
+        if (all > m_rows.size() &&
+            x + half + Theme::px(8) + textWidth(rest, TextRole::Caption) < at.ratioRight) {
             drawTextLine(painter,
                          QRectF(0, bottom, at.ratioRight, footHeight()),
                          Qt::AlignRight,
-                         tr("largest %1 of %2")
-                             .arg(formatCount(qint64(m_rows.size())), formatCount(qint64(all))),
+                         rest,
                          TextRole::Caption,
                          theme.text3);
         }
@@ -497,7 +506,7 @@ void OutliersView::paintList(QPainter& painter, const QRectF& rect, double scrol
     if (m_stale) {
         drawProgressLine(painter, rect, m_fraction);
     }
-    if (hasFocus() && !m_exporting) {
+    if (m_ring && hasFocus() && !m_exporting) {
         drawFocusRing(painter, rect);
     }
 }
@@ -600,6 +609,7 @@ void OutliersView::changeEvent(QEvent* event) {
 
 void OutliersView::focusInEvent(QFocusEvent* event) {
     View::focusInEvent(event);
+    m_ring = isKeyboardFocus(*event);
     m_list->viewport()->update();
 }
 

@@ -95,6 +95,7 @@ private:
         double barRight = 0;
         double valueRight = 0;
         double ratioRight = 0;
+        bool showValue = true;
     };
     [[nodiscard]] Columns columns(double width) const;
     [[nodiscard]] double barScale() const;
@@ -116,6 +117,7 @@ private:
     bool m_inputs = true;
     bool m_byChannel = false;
     bool m_exporting = false;
+    bool m_ring = false;  ///< focus came by the keyboard
     double m_median = 0;
     std::vector<OutlierChannel> m_rows;
     std::optional<std::size_t> m_hoverRow;

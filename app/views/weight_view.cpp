@@ -16,6 +16,7 @@
 #include <QLabel>
 #include <QPainter>
 #include <QPushButton>
+#include <QResizeEvent>
 #include <QScrollArea>
 #include <QScrollBar>
 
@@ -28,6 +29,8 @@ namespace {
 
 /// From this width of the panel on the two schemes stand side by side.
 constexpr double kSideBySide = 640;
+/// From this width on the buttons show the neighbours' values.
+constexpr double kNeighbourText = 440;
 
 }  // namespace
 
@@ -232,7 +235,8 @@ void WeightView::updateValue() {
                                const std::optional<std::uint64_t>& code,
                                const QString& name) {
         button->setEnabled(value && code);
-        button->setText(value ? formatNumber(*value, 5) : tr("none"));
+        const bool room = width() >= Theme::px(kNeighbourText);
+        button->setText(!room ? QString() : value ? formatNumber(*value, 5) : tr("none"));
         button->setToolTip(value ? tr("%1 representable value: %2")
                                        .arg(name, formatExact(*value, stored->bits <= 32))
                                  : QString());
@@ -271,15 +275,17 @@ void WeightView::updateEdited() {
     if (!edited) {
         return;
     }
+    const QString mark = QStringLiteral("<span style='color:%1'>\u25B2</span> ")
+                             .arg(Theme::current().warning.name());
     const std::optional<std::uint64_t> original = originalCode();
     m_strip->setReference(original);
     if (original && format() != nullptr) {
         const EncodedNumber described = describeCode(*format(), *original);
-        m_edited->setText(tr("Edited here only. In the file: %1, %2")
-                              .arg(formatExact(described.value, format()->bits <= 32),
-                                   QString::fromStdString(described.bitsHex)));
+        m_edited->setText(mark + tr("Edited here only. In the file: %1, %2")
+                                     .arg(formatExact(described.value, format()->bits <= 32),
+                                          QString::fromStdString(described.bitsHex)));
     } else {
-        m_edited->setText(tr("Edited here only; the file keeps its value."));
+        m_edited->setText(mark + tr("Edited here only; the file keeps its value."));
     }
 }
 
@@ -344,9 +350,9 @@ void WeightView::arrangeSchemes() {
 }
 
 void WeightView::updateStyle() {
-    QPalette palette = m_edited->palette();
-    palette.setColor(QPalette::WindowText, Theme::current().warning);
-    m_edited->setPalette(palette);
+    if (m_cell) {
+        updateEdited();
+    }
 }
 
 void WeightView::flipBit(int bit) {
@@ -455,6 +461,11 @@ void WeightView::changeEvent(QEvent* event) {
 void WeightView::resizeEvent(QResizeEvent* event) {
     View::resizeEvent(event);
     arrangeSchemes();
+    const bool crossed = (event->size().width() >= Theme::px(kNeighbourText)) !=
+                         (event->oldSize().width() >= Theme::px(kNeighbourText));
+    if (m_number && crossed) {
+        updateValue();
+    }
 }
 
 void WeightView::paintEvent(QPaintEvent*) {

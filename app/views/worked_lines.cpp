@@ -85,43 +85,45 @@ double WorkedLines::layoutLine(
     const double height = lineHeight(TextRole::Equation) + Theme::px(2);
     QFont bold = Theme::font(TextRole::Equation);
     bold.setBold(true);
-    const QString equals = line.expression.isEmpty() ? QString() : QStringLiteral(" = ");
-    const double expression = textWidth(line.expression, TextRole::Equation);
-    const double sign = textWidth(equals, TextRole::Equation);
-    const double result = QFontMetricsF(bold).horizontalAdvance(line.result);
+    // Parts between the equals signs stay together; a part that does not fit beside the last begins
+    // a line.
+    QStringList parts = line.expression.isEmpty() ? QStringList() : line.expression.split(" = ");
+    parts << line.result;
     double x = left;
-    if (expression > width) {
-        y += wrappedText(
-            painter, QRectF(left, y, width, 0), line.expression, TextRole::Equation, theme.text2);
-    } else {
-        if (painter != nullptr) {
-            drawTextLine(*painter,
-                         QRectF(x, y, expression + 1, height),
-                         Qt::AlignLeft,
-                         line.expression,
-                         TextRole::Equation,
-                         theme.text2);
-        }
-        x += expression;
-        if (x + sign + result > left + width) {
+    for (qsizetype i = 0; i < parts.size(); ++i) {
+        const bool isResult = i + 1 == parts.size();
+        const QFont font = isResult ? bold : Theme::font(TextRole::Equation);
+        const double part = QFontMetricsF(font).horizontalAdvance(parts[i]);
+        QString lead = i == 0 ? QString() : x > left ? QStringLiteral(" = ") : QStringLiteral("= ");
+        if (x > left && x + textWidth(lead, TextRole::Equation) + part > left + width) {
             y += height;
             x = left;
+            lead = QStringLiteral("= ");
         }
+        const double before = textWidth(lead, TextRole::Equation);
+        if (!isResult && before + part > width) {
+            y += wrappedText(painter,
+                             QRectF(left, y, width, 0),
+                             lead + parts[i],
+                             TextRole::Equation,
+                             theme.text2);
+            continue;
+        }
+        if (painter != nullptr) {
+            drawTextLine(*painter,
+                         QRectF(x, y, before + 1, height),
+                         Qt::AlignLeft,
+                         lead,
+                         TextRole::Equation,
+                         theme.text2);
+            painter->setFont(font);
+            painter->setPen(isResult ? theme.text : theme.text2);
+            painter->drawText(QRectF(x + before, y, part + 2, height),
+                              int(Qt::AlignLeft | Qt::AlignVCenter),
+                              parts[i]);
+        }
+        x += before + part;
     }
-    if (painter != nullptr) {
-        drawTextLine(*painter,
-                     QRectF(x, y, sign + 1, height),
-                     Qt::AlignLeft,
-                     equals,
-                     TextRole::Equation,
-                     theme.text2);
-        painter->setFont(bold);
-        painter->setPen(theme.text);
-        painter->drawText(QRectF(x + sign, y, result + 2, height),
-                          int(Qt::AlignLeft | Qt::AlignVCenter),
-                          line.result);
-    }
-    x += sign + result;
     if (!line.note.isEmpty()) {
         const double note = textWidth(line.note, TextRole::Small);
         if (x + Theme::px(10) + note <= left + width) {
