@@ -54,7 +54,7 @@ void JobManager::startErased(const QString& slot,
     running.startedMs = nowMs();
     const JobContext context(running.stop.get_token(), running.progress);
     m_running.insert(slot, std::move(running));
-    m_pool->post([this, id, context, work = std::move(work)] {
+    auto task = [this, id, context, work = std::move(work)] {
         Finished finished;
         finished.id = id;
         try {
@@ -72,9 +72,26 @@ void JobManager::startErased(const QString& slot,
             m_mail.push_back(std::move(finished));
         }
         QMetaObject::invokeMethod(this, [this] { drain(); }, Qt::QueuedConnection);
-    });
+    };
+    if (m_holding && slot != m_notHeld) {
+        m_held.emplace_back(std::move(task));
+    } else {
+        m_pool->post(std::move(task));
+    }
     m_ticker->start();
     emit jobStarted(slot);
+}
+
+void JobManager::hold(const QString& except) {
+    m_holding = true;
+    m_notHeld = except;
+}
+
+void JobManager::release() {
+    m_holding = false;
+    for (std::function<void()>& task : std::exchange(m_held, {})) {
+        m_pool->post(std::move(task));
+    }
 }
 
 void JobManager::drain() {

@@ -59,6 +59,11 @@ public:
         startErased(slot, title, std::move(run), std::move(deliver));
     }
 
+    /// Holds back jobs that start from now on, except in slot `except`, until release(): the window is painted before the
+    /// heavy work begins. They count as running.
+    void hold(const QString& except);
+    void release();
+
     void cancel(const QString& slot);
     /// Cancels every job whose slot begins with `prefix`.
     void cancelPrefix(const QString& prefix);
@@ -95,6 +100,9 @@ private:
     void drain();
 
     QHash<QString, Running> m_running;
+    bool m_holding = false;
+    QString m_notHeld;
+    std::vector<std::function<void()>> m_held;
     quint64 m_lastId = 0;
     QTimer* m_ticker = nullptr;
     std::mutex m_mailMutex;

@@ -8,6 +8,7 @@
 #include <QMenu>
 #include <QMenuBar>
 #include <QMimeData>
+#include <QScrollArea>
 #include <QSettings>
 #include <QStackedWidget>
 #include <QTabBar>
@@ -38,6 +39,7 @@ namespace loupe::app {
 
 namespace {
 
+constexpr int kHoldMs = 300;
 constexpr int kDockActions = 9;  // Ctrl+1 … Ctrl+9
 const char* const kFirstSchemeA = "absmax:bits=4,group=128";
 const char* const kFirstSchemeB = "cast:format=nf4,scale=group,group=64";
@@ -108,7 +110,12 @@ void MainWindow::buildBars() {
 
 void MainWindow::buildCentre() {
     m_pages = new QStackedWidget(this);
-    m_startPage = new StartPage(*m_actions, *m_files, m_pages);
+    auto* scroll = new QScrollArea(m_pages);  // a small window with large text scrolls
+    scroll->setFrameShape(QFrame::NoFrame);
+    scroll->setWidgetResizable(true);
+    scroll->setFocusPolicy(Qt::NoFocus);
+    scroll->setWidget(new StartPage(*m_actions, *m_files, scroll));
+    m_startPage = scroll;
     m_work = new QWidget(m_pages);
     auto* layout = new QHBoxLayout(m_work);
     layout->setContentsMargins(0, 0, 0, 0);
@@ -162,6 +169,9 @@ View* MainWindow::view(const QString& id) {
 
 void MainWindow::start(const Options& options) {
     m_keepsSettings = options.screenshot.isEmpty() && !options.quitAfterPaint;
+    // First the window with the list of tensors, then the work; the timer is for windows that are never painted.
+    m_document->jobs().hold(QStringLiteral("open"));
+    QTimer::singleShot(kHoldMs, this, [this] { m_document->jobs().release(); });
     m_files->setRemembering(m_keepsSettings);
     const QSettings settings;
     if (!m_keepsSettings || !restoreGeometry(settings.value(QStringLiteral("geometry")).toByteArray())) {
@@ -233,7 +243,7 @@ void MainWindow::showPage() {
             static_cast<void>(view(QLatin1String(definition->id)));
         }
     }
-    m_pages->setCurrentWidget(working ? m_work : static_cast<QWidget*>(m_startPage));
+    m_pages->setCurrentWidget(working ? m_work : m_startPage);
     findChild<ContextBar*>()->setVisible(working);
     m_status->setVisible(working);
     m_layout->setActive(working);
@@ -328,8 +338,12 @@ void MainWindow::resizeEvent(QResizeEvent* event) {
 
 bool MainWindow::event(QEvent* event) {
     const bool handled = QMainWindow::event(event);
-    if (m_quitAfterPaint && event->type() == QEvent::UpdateRequest && m_document->source()) {
-        QTimer::singleShot(0, qApp, &QCoreApplication::quit);
+    if (event->type() == QEvent::UpdateRequest && (m_document->source() || !m_document->opening())) {
+        if (m_quitAfterPaint) {
+            QTimer::singleShot(0, qApp, &QCoreApplication::quit);
+        } else {
+            m_document->jobs().release();
+        }
     }
     return handled;
 }

@@ -23,7 +23,6 @@ class FileCommands;
 class History;
 class NoticeBar;
 class SessionKeeper;
-class StartPage;
 class StatusBar;
 class TopBar;
 class ViewDock;
@@ -95,7 +94,7 @@ private:
     StatusBar* m_status = nullptr;
     NoticeBar* m_notices = nullptr;
     QStackedWidget* m_pages = nullptr;
-    StartPage* m_startPage = nullptr;
+    QWidget* m_startPage = nullptr;
     QWidget* m_work = nullptr;
     std::vector<std::pair<const ViewDefinition*, View*>> m_centre;
     std::vector<ViewDock*> m_docks;
