@@ -10,6 +10,7 @@
 #include "tests/arch/source_tree.hpp"
 #include "tests/support/catch.hpp"
 
+#if !defined(LOUPE_SANITIZED)
 namespace {
 
 std::string outputOf(const std::string& command) {
@@ -23,6 +24,7 @@ std::string outputOf(const std::string& command) {
 }
 
 }  // namespace
+#endif
 
 TEST_CASE("kernel objects define one global symbol each: their table") {
 #if defined(LOUPE_SANITIZED)

@@ -6,13 +6,18 @@
 #include <QApplication>
 #include <QDir>
 #include <QElapsedTimer>
+#include <QEventLoop>
 #include <QFile>
 #include <QFileDialog>
 #include <QProcess>
 #include <QSlider>
-#include <QTest>
+#include <QThread>
 
+#include <filesystem>
 #include <memory>
+#include <optional>
+#include <thread>
+#include <type_traits>
 
 #include "app/document/analyses.hpp"
 #include "app/document/cursor.hpp"
@@ -29,24 +34,46 @@ using namespace loupe::app;
 
 namespace {
 
-template <class Condition>
-bool waitFor(Condition condition, int milliseconds = 15000) {
-    return QTest::qWaitFor(condition, milliseconds);
+/// Runs a function on the UI thread and waits for it. The script runs on a thread of its own, since a modal dialog keeps the
+/// UI thread inside its event loop; queued calls get through there.
+template <class Function>
+auto onUi(Function function) {
+    using Value = std::invoke_result_t<Function>;
+    if constexpr (std::is_void_v<Value>) {
+        QMetaObject::invokeMethod(qApp, function, Qt::BlockingQueuedConnection);
+    } else {
+        std::optional<Value> value;
+        QMetaObject::invokeMethod(qApp, [&] { value.emplace(function()); }, Qt::BlockingQueuedConnection);
+        return std::move(*value);
+    }
 }
 
-/// Runs xdotool while the window's event loop goes on.
+void pause(int milliseconds) { QThread::msleep(static_cast<unsigned long>(milliseconds)); }
+
+template <class Condition>
+bool waitFor(Condition condition, int milliseconds = 20000) {
+    QElapsedTimer clock;
+    clock.start();
+    while (!onUi(condition)) {
+        if (clock.elapsed() > milliseconds) {
+            return false;
+        }
+        pause(20);
+    }
+    return true;
+}
+
 void xdo(const QStringList& arguments) {
     QProcess process;
     process.start("xdotool", arguments);
-    const bool finished = waitFor([&] { return process.state() == QProcess::NotRunning; }, 10000);
     CAPTURE(arguments.join(' ').toStdString());
-    REQUIRE(finished);
+    REQUIRE(process.waitForFinished(10000));
     CHECK(process.exitCode() == 0);
-    QTest::qWait(60);
+    pause(60);
 }
 
 void pointAt(const QWidget& widget, const QPoint& at) {
-    const QPoint global = widget.mapToGlobal(at);
+    const QPoint global = onUi([&] { return widget.mapToGlobal(at); });
     xdo({"mousemove", QString::number(global.x()), QString::number(global.y())});
 }
 
@@ -61,36 +88,43 @@ void type(const QString& text) { xdo({"type", "--clearmodifiers", "--delay", "8"
 /// A window with the views' results all there.
 void settle(MainWindow& window) {
     REQUIRE(waitFor([&] { return window.document().analyses().idle() && window.document().jobs().running().empty(); }));
-    QTest::qWait(150);
+    pause(150);
 }
 
 std::unique_ptr<MainWindow> openWindow(Appearance& appearance, const Options& options) {
-    auto window = std::make_unique<MainWindow>(appearance);
-    window->start(options);
-    window->show();
-    REQUIRE(QTest::qWaitForWindowActive(window.get(), 10000));
+    auto window = onUi([&] {
+        auto made = std::make_unique<MainWindow>(appearance);
+        made->start(options);
+        made->show();
+        return made;
+    });
+    REQUIRE(waitFor([&] { return window->isActiveWindow(); }));
     return window;
 }
 
 QWidget& picture(MainWindow& window) {
-    View* matrix = window.view("matrix");
-    REQUIRE(matrix != nullptr);
-    auto* heatmap = matrix->findChild<QWidget*>("picture");
+    auto* heatmap = onUi([&] { return window.view("matrix")->findChild<QWidget*>("picture"); });
     REQUIRE(heatmap != nullptr);
     return *heatmap;
 }
 
+void save(MainWindow& window, const char* name) {
+    const std::filesystem::path path = loupe::test::binDir().parent_path() / name;
+    onUi([&] { window.grab().save(QString::fromStdString(path.string())); });
+}
+
 /// What the picture shows, without crosshair and read-out.
 QImage quietPicture(MainWindow& window) {
-    window.document().cursor().setHover(std::nullopt);
     xdo({"mousemove", "2", "2"});
+    onUi([&] { window.document().cursor().setHover(std::nullopt); });
     settle(window);
-    return picture(window).grab().toImage();
+    QWidget& heatmap = picture(window);
+    return onUi([&] { return heatmap.grab().toImage(); });
 }
 
 void answerFileDialog(const QString& path) {
     REQUIRE(waitFor([] { return qobject_cast<QFileDialog*>(QApplication::activeModalWidget()) != nullptr; }));
-    QTest::qWait(300);
+    pause(300);
     type(path);
     keys("Return");
     REQUIRE(waitFor([] { return QApplication::activeModalWidget() == nullptr; }));
@@ -113,87 +147,82 @@ void chooseTensor(MainWindow& window, const QString& name) {
 }
 
 void dragBitsToFour(MainWindow& window) {
-    auto* field = window.view("scheme_a")->findChild<QWidget*>("bits");
-    REQUIRE(field != nullptr);
-    auto* slider = field->findChild<QSlider*>();
+    QSlider* slider = onUi([&] {
+        auto* field = window.view("scheme_a")->findChild<QWidget*>("bits");
+        return field == nullptr ? nullptr : field->findChild<QSlider*>();
+    });
     REQUIRE(slider != nullptr);
-    REQUIRE(slider->isVisible());
-    const auto handleX = [&](int value) {
-        const double share = double(value - slider->minimum()) / double(slider->maximum() - slider->minimum());
-        return int(7 + share * double(slider->width() - 14));
+    const int least = slider->minimum();
+    const int from = onUi([&] { return slider->value(); });
+    const QSize size = onUi([&] { return slider->size(); });
+    const auto handle = [&](double value) {
+        const double share = (value - least) / double(slider->maximum() - least);
+        return QPoint(int(7 + share * double(size.width() - 14)), size.height() / 2);
     };
-    const int from = slider->value();
-    pointAt(*slider, {handleX(from), slider->height() / 2});
+    pointAt(*slider, handle(from));
     xdo({"mousedown", "1"});
     for (int step = 1; step <= 8; ++step) {
-        pointAt(*slider, {handleX(from) + (handleX(slider->minimum() + 2) - handleX(from)) * step / 8, slider->height() / 2});
+        pointAt(*slider, handle(from + (4.0 - from) * step / 8.0));
     }
     xdo({"mouseup", "1"});
     // Fine adjustment as a person would: arrow keys on the focused slider.
-    for (int tries = 0; tries < 8 && slider->value() != slider->minimum() + 2; ++tries) {
-        keys(slider->value() > slider->minimum() + 2 ? "Left" : "Right");
+    for (int tries = 0; tries < 8 && onUi([&] { return slider->value(); }) != 4; ++tries) {
+        keys(onUi([&] { return slider->value(); }) > 4 ? "Left" : "Right");
     }
     settle(window);
 }
 
 void flipABit(MainWindow& window) {
-    View* weight = window.view("weight");
-    REQUIRE(weight != nullptr);
-    REQUIRE(waitFor([&] { return weight->isVisible(); }));
-    auto* strip = weight->findChild<BitStrip*>();
+    REQUIRE(waitFor([&] { return window.view("weight")->isVisible(); }));
+    auto* strip = onUi([&] { return window.view("weight")->findChild<BitStrip*>(); });
     REQUIRE(strip != nullptr);
-    REQUIRE(strip->isVisible());
-    clickAt(*strip, strip->bitRect(strip->bits() - 1).center().toPoint());
+    const QPoint sign = onUi([&] { return strip->bitRect(strip->bits() - 1).center().toPoint(); });
+    clickAt(*strip, sign);
 }
 
-}  // namespace
-
-TEST_CASE("a session with real windows and real input") {
-    REQUIRE(QGuiApplication::platformName() == "xcb");
-    QApplication::setAttribute(Qt::AA_DontUseNativeDialogs);
-    Appearance appearance;
-    appearance.start("dark", 1);
+/// Everything that the window is for, in the order of a first afternoon with it.
+void playSession(Appearance& appearance) {
     Options options;
     options.size = {1280, 720};
     auto window = openWindow(appearance, options);
-
     openByDialog(*window);
     chooseTensor(*window, "model.layers.1.mlp.up_proj.weight");
     Document& document = window->document();
-    document.setScheme(Side::A, "absmax:per=row", "Scheme A");
+    onUi([&] { document.setScheme(Side::A, "absmax:per=row", "Scheme A"); });
     settle(*window);
     const QImage untouched = quietPicture(*window);
-    const loupe::ExperimentSpec start = document.spec();
-    const int startIndex = document.undoStack().index();
+    const loupe::ExperimentSpec start = onUi([&] { return document.spec(); });
+    const int startIndex = onUi([&] { return document.undoStack().index(); });
 
     dragBitsToFour(*window);
-    CHECK(document.scheme(Side::A) == "absmax:bits=4,per=row");
+    CHECK(onUi([&] { return document.scheme(Side::A).toStdString(); }) == "absmax:bits=4,per=row");
 
     QWidget& heatmap = picture(*window);
-    pointAt(heatmap, heatmap.rect().center());
+    const QPoint middle = onUi([&] { return heatmap.rect().center(); });
+    pointAt(heatmap, middle);
     for (int i = 0; i < 12; ++i) {
         xdo({"click", "4"});
     }
     settle(*window);
-    const QImage zoomed = quietPicture(*window);
-    CHECK(zoomed != untouched);
-    clickAt(heatmap, heatmap.rect().center() + QPoint(11, 7));
+    CHECK(quietPicture(*window) != untouched);
+    clickAt(heatmap, middle + QPoint(11, 7));
     REQUIRE(waitFor([&] { return document.cursor().selected().has_value(); }));
-    const Cell cell = *document.cursor().selected();
+    const Cell cell = onUi([&] { return *document.cursor().selected(); });
     settle(*window);
 
-    const std::uint64_t code = document.code(cell.row, cell.col).value();
+    const auto codeNow = [&] { return onUi([&] { return document.code(cell.row, cell.col).value(); }); };
+    const std::uint64_t code = codeNow();
     flipABit(*window);
     REQUIRE(waitFor([&] { return document.isEdited(cell.row, cell.col); }));
-    CHECK(document.code(cell.row, cell.col).value() != code);
+    CHECK(codeNow() != code);
     settle(*window);
-    window->grab().save(QString::fromStdString((loupe::test::binDir().parent_path() / "xvfb-edited.png").string()));
+    save(*window, "xvfb-edited.png");
 
-    for (int i = 0; i < 20 && document.undoStack().index() > startIndex; ++i) {
+    for (int i = 0; i < 20 && onUi([&] { return document.undoStack().index(); }) > startIndex; ++i) {
         keys("ctrl+z");
     }
-    CHECK(document.spec() == start);
-    CHECK(document.code(cell.row, cell.col).value() == code);
+    CHECK((onUi([&] { return document.spec(); }) == start));
+    CHECK(codeNow() == code);
     const QImage before = quietPicture(*window);
 
     const QString session = QDir::temp().filePath("loupe-xvfb-session.loupe");
@@ -201,20 +230,45 @@ TEST_CASE("a session with real windows and real input") {
     keys("ctrl+s");
     answerFileDialog(session);
     REQUIRE(waitFor([&] { return QFile::exists(session); }));
-    window->grab().save(QString::fromStdString((loupe::test::binDir().parent_path() / "xvfb-saved.png").string()));
+    save(*window, "xvfb-saved.png");
     keys("ctrl+q");
     REQUIRE(waitFor([&] { return !window->isVisible(); }));
-    window.reset();
+    onUi([&] { window.reset(); });
 
     options.session = session;
     auto reopened = openWindow(appearance, options);
     REQUIRE(waitFor([&] { return reopened->document().weights() != nullptr; }));
     settle(*reopened);
-    CHECK(reopened->document().spec() == start);
-    CHECK(reopened->document().cursor().selected() == cell);
+    CHECK((onUi([&] { return reopened->document().spec(); }) == start));
+    CHECK((onUi([&] { return reopened->document().cursor().selected(); }) == cell));
     const QImage after = quietPicture(*reopened);
-    reopened->grab().save(QString::fromStdString((loupe::test::binDir().parent_path() / "xvfb-reopened.png").string()));
+    save(*reopened, "xvfb-reopened.png");
     CHECK(after.size() == before.size());
-    CHECK(after == before);
+    CHECK((after == before));
     QFile::remove(session);
+    onUi([&] { reopened.reset(); });
+}
+
+}  // namespace
+
+TEST_CASE("a session with real windows and real input") {
+    REQUIRE(QGuiApplication::platformName() == "xcb");
+    QApplication::setAttribute(Qt::AA_DontUseNativeDialogs);
+    QApplication::setQuitOnLastWindowClosed(false);
+    Appearance appearance;
+    appearance.start("dark", 1);
+    QEventLoop loop;
+    bool completed = false;
+    std::thread script([&] {
+        try {
+            playSession(appearance);
+            completed = true;
+        } catch (...) {
+            // A failed REQUIRE: already reported; what is left of the windows goes with the process.
+        }
+        QMetaObject::invokeMethod(&loop, &QEventLoop::quit, Qt::QueuedConnection);
+    });
+    loop.exec();
+    script.join();
+    CHECK(completed);
 }
