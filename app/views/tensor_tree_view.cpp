@@ -4,6 +4,7 @@
 #include <QClipboard>
 #include <QContextMenuEvent>
 #include <QHeaderView>
+#include <QKeyEvent>
 #include <QLabel>
 #include <QLineEdit>
 #include <QMenu>
@@ -130,8 +131,12 @@ public:
     void restore(const QJsonObject& state) override;
     [[nodiscard]] QString copyText() const override;
 
+protected:
+    bool eventFilter(QObject* watched, QEvent* event) override;
+
 private:
     void rebuild();
+    void enterTree();
     void updateStats();
     void showSelection();
     void selectTensor(const QModelIndex& index);
@@ -203,11 +208,45 @@ TensorTreeView::TensorTreeView(Document& document, QWidget* parent) : View(docum
     m_filterTimer.setInterval(kFilterDelayMs);
     m_scanTimer.setSingleShot(true);
     m_scanTimer.setInterval(kScanDelayMs);
+    m_filter->installEventFilter(this);
     connect(&m_filterTimer, &QTimer::timeout, this, &TensorTreeView::rebuild);
     connect(&m_scanTimer, &QTimer::timeout, this, [this] { this->document().analyses().scanAll(); });
     connect(m_filter, &QLineEdit::textChanged, this, [this] { m_filterTimer.start(); });
     connect(m_tree->selectionModel(), &QItemSelectionModel::currentChanged, this, &TensorTreeView::selectTensor);
     connect(m_tree, &QTreeView::customContextMenuRequested, this, &TensorTreeView::contextMenu);
+}
+
+/// From the filter, Down and Return go to the first match, Escape empties it.
+bool TensorTreeView::eventFilter(QObject* watched, QEvent* event) {
+    if (watched == m_filter && event->type() == QEvent::KeyPress) {
+        switch (static_cast<QKeyEvent*>(event)->key()) {
+            case Qt::Key_Down:
+            case Qt::Key_Return:
+            case Qt::Key_Enter:
+                enterTree();
+                return true;
+            case Qt::Key_Escape:
+                if (!m_filter->text().isEmpty()) {
+                    m_filter->clear();
+                    return true;
+                }
+                break;
+            default:
+                break;
+        }
+    }
+    return View::eventFilter(watched, event);
+}
+
+void TensorTreeView::enterTree() {
+    if (m_filterTimer.isActive()) {
+        m_filterTimer.stop();
+        rebuild();
+    }
+    if (!m_model->tensors().empty() && !m_filter->text().isEmpty()) {
+        m_tree->setCurrentIndex(m_model->indexOf(m_model->tensors().front()));
+    }
+    m_tree->setFocus(Qt::TabFocusReason);
 }
 
 void TensorTreeView::refresh(Changes what) {
