@@ -39,17 +39,13 @@ public:
 
 }  // namespace
 
-int fuzzyScore(const QString& query, const QString& text) {
-    if (query.isEmpty()) {
-        return 1;
-    }
+namespace {
+
+int wordScore(const QString& word, const QString& text) {
     int score = 0;
     int run = 0;
     qsizetype at = 0;
-    for (const QChar letter : query) {
-        if (letter.isSpace()) {
-            continue;
-        }
+    for (const QChar letter : word) {
         const QChar want = letter.toLower();
         qsizetype found = at;
         while (found < text.size() && text[found].toLower() != want) {
@@ -63,10 +59,21 @@ int fuzzyScore(const QString& query, const QString& text) {
         score += 2 * run + (wordStart ? 6 : 0) - static_cast<int>(std::min<qsizetype>(found - at, 3));
         at = found + 1;
     }
-    if (text.contains(query, Qt::CaseInsensitive)) {
-        score += 40;
+    return std::max(1, score + (text.contains(word, Qt::CaseInsensitive) ? 40 : 0));
+}
+
+}  // namespace
+
+int fuzzyScore(const QString& query, const QString& text) {
+    int score = 1;
+    for (const QString& word : query.split(QLatin1Char(' '), Qt::SkipEmptyParts)) {
+        const int found = wordScore(word, text);
+        if (found == 0) {
+            return 0;
+        }
+        score += found;
     }
-    return std::max(1, score);
+    return score;
 }
 
 CommandPalette::CommandPalette(std::vector<PaletteItem> items, QWidget* parent) : QDialog(parent, Qt::Popup), m_items(std::move(items)) {

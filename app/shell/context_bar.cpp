@@ -66,9 +66,9 @@ ContextBar::ContextBar(Document& document, Actions& actions, QWidget* parent) : 
     m_offset = new Chip(Chip::Kind::Fact, this);
     m_activations = new Chip(Chip::Kind::Fact, this);
     m_removeActivations = new QToolButton(this);
-    m_removeActivations->setDefaultAction(actions[ActionId::removeActivations]);
+    connect(m_removeActivations, &QToolButton::clicked, actions[ActionId::removeActivations], &QAction::trigger);
     m_removeActivations->setIcon(themedIcon(QStringLiteral("close")));
-    m_removeActivations->setToolButtonStyle(Qt::ToolButtonIconOnly);
+    m_removeActivations->setToolTip(tr("Remove activations"));
     m_removeActivations->setAutoRaise(true);
     m_removeActivations->setAccessibleName(tr("Remove activations"));
     m_edited = new Chip(Chip::Kind::Warning, this);
@@ -126,7 +126,7 @@ void ContextBar::showTensor() {
                 : QString(),
             tensor && tensor->offset ? tr("From the start of the file: %1 bytes").arg(formatCount(static_cast<qint64>(*tensor->offset))) : QString());
     const QString activations = QString::fromStdString(m_document.spec().activations);
-    setChip(m_activations, activations.isEmpty() ? QString() : tr("activations %1").arg(QFileInfo(activations).fileName()), activations);
+    setChip(m_activations, activations.isEmpty() ? QString() : tr("activations"), activations);
     m_removeActivations->setVisible(!activations.isEmpty());
     showPath();
 }
@@ -157,6 +157,21 @@ void ContextBar::showPath() {
     // As wide as its text where there is room.
     m_path->setMaximumWidth(std::max(Theme::px(120), m_path->sizeHint().width()));
     static_cast<QHBoxLayout*>(layout())->setStretchFactor(m_path, 1000);
+    fold();
+}
+
+/// The path comes first: facts that have no room beside it are left out, the least telling ones first.
+void ContextBar::fold() {
+    int needed = layout()->contentsMargins().left() + layout()->contentsMargins().right() + m_path->sizeHint().width();
+    for (const QWidget* child : findChildren<QWidget*>(QString(), Qt::FindDirectChildrenOnly)) {
+        needed += child != m_path && !child->isHidden() ? child->sizeHint().width() + layout()->spacing() : 0;
+    }
+    for (Chip* chip : {m_offset, m_bytes, m_dtype}) {
+        if (needed > width() && !chip->isHidden()) {
+            needed -= chip->sizeHint().width() + layout()->spacing();
+            chip->hide();
+        }
+    }
 }
 
 void ContextBar::showMarks() {
@@ -181,6 +196,7 @@ void ContextBar::showMarks() {
                                                       [&](const Edit& edit) { return edit.tensor == tensor->name; }));
     setChip(m_edited, edits == 0 ? QString() : edits == 1 ? tr("1 weight edited") : tr("%1 weights edited").arg(edits),
             tr("Flipped bits are laid over the file; it is never written"));
+    fold();
 }
 
 }  // namespace loupe::app

@@ -32,6 +32,7 @@ private:
     void showTensor();
     void showMarks();
     void showPath();
+    void fold();
 
     Document& m_document;
     QLabel* m_path = nullptr;

@@ -69,25 +69,30 @@ void showHelp(const QString& name, QWidget* parent) {
 
 void showShortcuts(Actions& actions, QWidget* window) {
     const QString headings[] = {tr("File"), tr("Edit"), tr("View"), tr("Window"), tr("Help")};
-    QString text = QStringLiteral("# %1\n").arg(tr("All shortcuts"));
+    const QString mono = Theme::font(TextRole::Number).family();
+    QString text;
+    const auto row = [&](const QString& what, const QKeySequence& keys) {
+        text += QStringLiteral("<tr><td width=\"340\">%1</td><td style=\"font-family:'%2'\">%3</td></tr>")
+                    .arg(what.toHtmlEscaped(), mono, keys.toString(QKeySequence::NativeText).toHtmlEscaped());
+    };
     for (int menu = 0; menu < kMenuCount; ++menu) {
-        text += QStringLiteral("\n## %1\n\n| | |\n|---|---|\n").arg(headings[menu]);
+        text += QStringLiteral("<p style=\"font-weight:600\">%1</p><table cellpadding=\"3\">").arg(headings[menu]);
         for (const ActionInfo& info : allActions()) {
             const QAction* action = actions[info.id];
             if (static_cast<int>(info.menu) == menu && !action->shortcut().isEmpty()) {
-                text += QStringLiteral("| %1 | `%2` |\n").arg(QString::fromUtf8(info.text), action->shortcut().toString(QKeySequence::NativeText));
+                row(tr(info.text), action->shortcut());
             }
         }
         if (static_cast<MenuId>(menu) == MenuId::Window) {
             for (const QDockWidget* dock : window->findChildren<QDockWidget*>()) {
-                const QAction* toggle = dock->toggleViewAction();
-                if (!toggle->shortcut().isEmpty()) {
-                    text += QStringLiteral("| %1 %2 | `%3` |\n").arg(tr("Show or hide"), dock->windowTitle(), toggle->shortcut().toString(QKeySequence::NativeText));
+                if (!dock->toggleViewAction()->shortcut().isEmpty()) {
+                    row(tr("Show or hide: %1").arg(dock->windowTitle()), dock->toggleViewAction()->shortcut());
                 }
             }
         }
+        text += QStringLiteral("</table>");
     }
-    page(tr("All shortcuts"), window)->setMarkdown(text);
+    page(tr("All shortcuts"), window)->setHtml(text);
 }
 
 void showAbout(QWidget* parent) {

@@ -49,7 +49,7 @@ void NoticeBar::show(Kind kind, const QString& bold, const QString& rest, const 
                                                  : QStringLiteral("info");
     m_icon->setPixmap(themedIcon(icon).pixmap(Theme::px(16), Theme::px(16)));
     const QString count = m_count > 1 ? QStringLiteral(" (×%1)").arg(m_count) : QString();
-    m_text->setText(QStringLiteral("<b>%1</b> %2%3").arg(bold.toHtmlEscaped(), rest.toHtmlEscaped(), count));
+    m_text->setText(QStringLiteral("<span style=\"font-weight:600\">%1</span> %2%3").arg(bold.toHtmlEscaped(), rest.toHtmlEscaped(), count));
     m_button->setText(button);
     m_button->setVisible(!button.isEmpty());
     setAccessibleName(plain);

@@ -21,6 +21,7 @@ namespace loupe::app {
 namespace {
 
 constexpr int kColumnWidth = 1262;
+constexpr int kSideBySide = 800;
 
 QLabel* label(const QString& text, TextRole role, Tone tone, QWidget* parent) {
     auto* label = new QLabel(text, parent);
@@ -175,11 +176,11 @@ StartPage::StartPage(Actions& actions, FileCommands& files, QWidget* parent) : Q
     column->addStretch(2);
     column->addWidget(buildHead());
     column->addSpacing(Theme::px(32));
-    auto* halves = new QHBoxLayout;
-    halves->setSpacing(Theme::px(24));
-    halves->addWidget(buildWays(), 1, Qt::AlignTop);
-    halves->addWidget(buildRecent(), 1, Qt::AlignTop);
-    column->addLayout(halves);
+    m_halves = new QBoxLayout(QBoxLayout::LeftToRight);
+    m_halves->setSpacing(Theme::px(24));
+    m_halves->addWidget(buildWays(), 1, Qt::AlignTop);
+    m_halves->addWidget(buildRecent(), 1, Qt::AlignTop);
+    column->addLayout(m_halves);
     column->addStretch(3);
     column->addWidget(buildFoot());
     connect(&files, &FileCommands::recentChanged, this, &StartPage::fillRecent);
@@ -196,8 +197,10 @@ QWidget* StartPage::buildHead() {
     auto* words = new QVBoxLayout;
     words->setSpacing(Theme::px(2));
     words->addWidget(label(tr("Tensorloupe"), TextRole::Display, Tone::Normal, head));
-    words->addWidget(label(tr("Point at one weight. See its bits, its error, and what another scheme would have done."), TextRole::Body,
-                           Tone::Secondary, head));
+    QLabel* line = label(tr("Point at one weight. See its bits, its error, and what another scheme would have done."), TextRole::Body,
+                         Tone::Secondary, head);
+    line->setWordWrap(true);
+    words->addWidget(line);
     layout->addLayout(words, 1);
     return head;
 }
@@ -285,8 +288,10 @@ void StartPage::fillRecent() {
         m_recentRows->addWidget(row);
     }
     if (shown == 0) {
-        auto* none = label(tr("What you open will be listed here."), TextRole::Small, Tone::Tertiary, m_recent);
-        none->setContentsMargins(Theme::px(16), 0, Theme::px(16), Theme::px(16));
+        auto* none = new QWidget(m_recent);
+        auto* margins = new QHBoxLayout(none);
+        margins->setContentsMargins(Theme::px(16), 0, Theme::px(16), Theme::px(16));
+        margins->addWidget(label(tr("What you open will be listed here."), TextRole::Small, Tone::Tertiary, none));
         m_recentRows->addWidget(none);
     }
 }
@@ -297,7 +302,8 @@ void StartPage::showEvent(QShowEvent* event) {
 }
 
 void StartPage::resizeEvent(QResizeEvent* event) {
-    m_column->setFixedWidth(std::min(Theme::px(kColumnWidth), width() - 2 * Theme::px(24)));
+    m_column->setFixedWidth(std::min(Theme::px(kColumnWidth), std::max(Theme::px(320), width() - 2 * Theme::px(24))));
+    m_halves->setDirection(width() < Theme::px(kSideBySide) ? QBoxLayout::TopToBottom : QBoxLayout::LeftToRight);
     QWidget::resizeEvent(event);
 }
 

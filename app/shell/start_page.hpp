@@ -3,6 +3,7 @@
 
 #include <QWidget>
 
+class QBoxLayout;
 class QVBoxLayout;
 
 namespace loupe::app {
@@ -31,6 +32,7 @@ private:
     Actions& m_actions;
     FileCommands& m_files;
     QWidget* m_column = nullptr;
+    QBoxLayout* m_halves = nullptr;
     QWidget* m_recent = nullptr;
     QVBoxLayout* m_recentRows = nullptr;
 };

@@ -233,7 +233,7 @@ void TensorTreeModel::setStats(std::size_t tensor, std::shared_ptr<const TensorS
     for (Node* at = found->second->parent; at != nullptr && at != m_root.get() && (outliers != 0 || nan != 0); at = at->parent) {
         at->withOutliers += outliers;
         at->withNan += nan;
-        emit dataChanged(indexOf(at, Badge), indexOf(at, Badge));
+        emit dataChanged(indexOf(at, 0), indexOf(at, ColumnCount - 1));
     }
 }
 

@@ -176,6 +176,8 @@ TEST_CASE("palette: finds actions, tensors and files by a few letters") {
     CHECK(fuzzyScore("opn", "Open…") > 0);
     CHECK(fuzzyScore("xyz", "Open…") == 0);
     CHECK(fuzzyScore("qproj", "model.layers.3.self_attn.q_proj.weight") > 0);
+    CHECK(fuzzyScore("qproj 3", "model.layers.3.self_attn.q_proj.weight") > 0);
+    CHECK(fuzzyScore("qproj 4", "model.layers.3.self_attn.q_proj.weight") == 0);
     CHECK(fuzzyScore("undo", "Undo") > fuzzyScore("undo", "Unfold the dockable one"));
     int ran = 0;
     CommandPalette palette({{"Open…", "Ctrl+O", [&] { ran = 1; }}, {"Undo", "Ctrl+Z", [&] { ran = 2; }}, {"model.norm", "tensor", [&] { ran = 3; }}},
