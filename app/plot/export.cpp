@@ -142,7 +142,8 @@ void paintPage(View& view, QPainter& painter, const Page& page) {
         drawTextLine(painter,
                      QRectF(page.margin, y + Theme::px(2), page.picture.width(), page.footLine),
                      Qt::AlignLeft,
-                     line,
+                     QFontMetricsF(Theme::font(TextRole::Caption))
+                         .elidedText(line, Qt::ElideMiddle, page.picture.width()),
                      TextRole::Caption,
                      theme.text3);
         y += page.footLine;

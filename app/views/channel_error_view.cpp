@@ -19,6 +19,9 @@ namespace loupe::app {
 
 namespace {
 
+/// Up to so many channels each value gets a point.
+constexpr std::size_t kMostPoints = 40;
+
 std::vector<double> roots(const std::vector<double>& squares) {
     std::vector<double> result(squares.size());
     std::transform(squares.begin(), squares.end(), result.begin(), [](double square) {
@@ -226,6 +229,15 @@ void ChannelErrorView::prepare(QSize size) {
     m_channelsPerPixel = double(channels()) / pixels;
     m_plot->xAxis->setRange(-0.5, last + 0.5);
     setNiceTicks(*m_xTicker, 0, std::max(last, 1.0), pixels, true);
+    if (last < 4) {
+        // Channels have whole numbers.
+        m_xTicker->positions.clear();
+        m_xTicker->labels.clear();
+        for (int channel = 0; channel <= int(last); ++channel) {
+            m_xTicker->positions.push_back(channel);
+            m_xTicker->labels.push_back(QString::number(channel));
+        }
+    }
     if (m_logarithmic) {
         m_plot->yAxis->setRange(std::log10(m_low), std::log10(m_high));
         setLogTicks(*m_yTicker, m_low, m_high);
@@ -269,6 +281,16 @@ void ChannelErrorView::paintLine(QPainter& painter,
     painter.setPen(pen);
     painter.setBrush(Qt::NoBrush);
     painter.drawPolyline(line);
+    // Few channels are points: A filled, B hollow.
+    if (values.size() <= kMostPoints) {
+        const double radius = Theme::px(4);
+        const bool filled = pen.style() == Qt::SolidLine;
+        painter.setPen(QPen(pen.color(), 1.5));
+        painter.setBrush(filled ? pen.color() : Theme::current().canvas);
+        for (const QPointF& point : line) {
+            painter.drawEllipse(point, radius, radius);
+        }
+    }
 }
 
 void ChannelErrorView::paintMain(QPainter& painter) {

@@ -65,7 +65,7 @@ FormatTable::FormatTable(QWidget* parent) : QWidget(parent) {
     setFocusPolicy(Qt::StrongFocus);
     setMouseTracking(true);
     setAccessibleName(tr("The weight in every format"));
-    QSizePolicy policy(QSizePolicy::Expanding, QSizePolicy::Fixed);
+    QSizePolicy policy(QSizePolicy::Expanding, QSizePolicy::Preferred);
     policy.setHeightForWidth(true);
     setSizePolicy(policy);
 }
@@ -386,7 +386,7 @@ QSize FormatTable::sizeHint() const {
     return {Theme::px(560), heightForWidth(std::max(width(), Theme::px(400)))};
 }
 QSize FormatTable::minimumSizeHint() const {
-    return {Theme::px(260), heightForWidth(std::max(width(), Theme::px(260)))};
+    return {Theme::px(260), 0};
 }
 
 void FormatTable::setCurrent(std::size_t row, int bit) {

@@ -408,15 +408,23 @@ void HistogramView::rebin(double pixels) {
     const double last = first + width * bins;
     const bool counted = !m_stats->values.exact && m_exact.min == first && m_exact.max == last &&
                          int(m_exact.counts.size()) == bins;
+    m_shownExactly = m_stats->values.exact || counted;
     if (counted) {
         m_shown = m_exact;
     } else {
         m_shown = m_stats->values.rebin(first, last, bins);
-        if (!m_stats->values.exact && !m_stale) {
+        constexpr std::uint64_t kAtOnce = 32768;  // counted within a frame
+        const auto weights = document().weights();
+        if (!m_stats->values.exact && !m_stale && weights && m_stats->count <= kAtOnce) {
+            if (auto exact = exactHistogram(*weights, first, last, bins, m_stats.get())) {
+                m_exact = std::move(*exact);
+                m_shown = m_exact;
+                m_shownExactly = true;
+            }
+        } else if (!m_stats->values.exact && !m_stale) {
             m_exactTimer->start();
         }
     }
-    m_shownExactly = m_stats->values.exact || counted;
     m_most = 1;
     for (const std::uint64_t count : m_shown.counts) {
         m_most = std::max(m_most, double(count));

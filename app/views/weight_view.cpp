@@ -235,8 +235,9 @@ void WeightView::updateValue() {
                                const std::optional<std::uint64_t>& code,
                                const QString& name) {
         button->setEnabled(value && code);
-        const bool room = width() >= Theme::px(kNeighbourText);
-        button->setText(!room ? QString() : value ? formatNumber(*value, 5) : tr("none"));
+        const int digits = limits(*stored).maxDigits10.value_or(5);
+        const bool room = width() >= Theme::px(kNeighbourText) && digits <= 9;
+        button->setText(!room ? QString() : value ? formatNumber(*value, digits) : tr("none"));
         button->setToolTip(value ? tr("%1 representable value: %2")
                                        .arg(name, formatExact(*value, stored->bits <= 32))
                                  : QString());
@@ -412,7 +413,7 @@ QString WeightView::copyText() const {
 }
 
 QSizeF WeightView::exportSize() const {
-    const int width = std::max(m_scroll->viewport()->width(), Theme::px(400));
+    const int width = std::max(m_scroll->viewport()->width(), Theme::px(560));
     return QSizeF(width,
                   m_content->layout()->hasHeightForWidth()
                       ? m_content->layout()->totalHeightForWidth(width)
@@ -430,6 +431,9 @@ void WeightView::paintExport(QPainter& painter, const QRectF& target) {
     for (QWidget* widget : controls) {
         widget->hide();
     }
+    // Palettes reach widgets with the event loop; an export cannot wait for it.
+    m_content->setPalette(Theme::current().palette());
+    m_scroll->setWidgetResizable(false);  // else it takes its size back at once
     m_content->resize(size);
     m_content->layout()->activate();
     painter.save();
@@ -439,6 +443,8 @@ void WeightView::paintExport(QPainter& painter, const QRectF& target) {
     for (QWidget* widget : controls) {
         widget->setVisible(shown);
     }
+    m_content->setPalette(QPalette());
+    m_scroll->setWidgetResizable(true);
     m_content->resize(before);
     m_content->layout()->activate();
 }

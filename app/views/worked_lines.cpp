@@ -39,7 +39,7 @@ double wrappedText(QPainter* painter,
 }  // namespace
 
 WorkedLines::WorkedLines(Side side, QWidget* parent) : QWidget(parent), m_side(side) {
-    QSizePolicy policy(QSizePolicy::Expanding, QSizePolicy::Fixed);
+    QSizePolicy policy(QSizePolicy::Expanding, QSizePolicy::Preferred);
     policy.setHeightForWidth(true);
     setSizePolicy(policy);
     setAccessibleName(side == Side::A ? tr("Scheme A worked out") : tr("Scheme B worked out"));

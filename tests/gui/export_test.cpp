@@ -94,6 +94,33 @@ TEST_CASE("an export leaves the theme on screen as it was and uses light colours
     CHECK(view->grab().toImage() == before);
 }
 
+TEST_CASE("the page of the selected weight is light in a dark session") {
+    Panels panels("synthetic:student?rows=32&cols=64&dtype=bf16", "absmax:bits=4");
+    applyTheme(ThemeId::Dark, 1);
+    panels.document.cursor().select(Cell{1, 2});
+    const auto view = panels.show<WeightView>({300, 200});
+    const QImage image = renderView(*view);
+    REQUIRE(!image.isNull());
+    qint64 dark = 0;
+    for (int y = 0; y < image.height(); ++y) {
+        for (int x = 0; x < image.width(); ++x) {
+            dark += qGray(image.pixel(x, y)) < 60 ? 1 : 0;
+        }
+    }
+    CHECK(dark * 20 < qint64(image.width()) * image.height());
+    // The page uses its width: something is drawn near the right edge (the table's errors).
+    bool right = false;
+    for (int y = 0; y < image.height(); ++y) {
+        for (int x = image.width() - 120; x < image.width() - 40; ++x) {
+            right = right || qGray(image.pixel(x, y)) < 140;
+        }
+    }
+    CHECK(right);
+    view->show();
+    panels.settle();
+    CHECK(Theme::current().id == ThemeId::Dark);
+}
+
 TEST_CASE("failed exports say why and leave nothing behind") {
     Panels panels("synthetic:student?rows=32&cols=64");
     const auto view = panels.show<HistogramView>({300, 200});
