@@ -1,12 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // tensorloupe: the desktop application. Options are in contract 6.
-#include <QApplication>
-#include <QTimer>
-
-#include <algorithm>
-#include <cstdio>
-#include <thread>
-
 #include "app/shell/appearance.hpp"
 #include "app/shell/main_window.hpp"
 #include "app/shell/options.hpp"
@@ -14,12 +7,20 @@
 #include "core/base/version.hpp"
 #include "core/base/worker_pool.hpp"
 
+#include <QApplication>
+#include <QTimer>
+
+#include <algorithm>
+#include <cstdio>
+#include <thread>
+
 namespace {
 
 /// True if a window can be shown somewhere; a run that only makes a picture does without a display.
 bool chooseDisplay(const loupe::app::Options& options) {
 #ifdef Q_OS_UNIX
-    const bool display = !qEnvironmentVariableIsEmpty("DISPLAY") || !qEnvironmentVariableIsEmpty("WAYLAND_DISPLAY");
+    const bool display =
+        !qEnvironmentVariableIsEmpty("DISPLAY") || !qEnvironmentVariableIsEmpty("WAYLAND_DISPLAY");
     if (display || !qEnvironmentVariableIsEmpty("QT_QPA_PLATFORM")) {
         return true;
     }
@@ -42,9 +43,10 @@ int main(int argc, char* argv[]) {
         return parsed.exitCode;
     }
     if (!chooseDisplay(parsed.options)) {
-        std::fputs("tensorloupe: error: there is no display (DISPLAY and WAYLAND_DISPLAY are empty)\n"
-                   "tensorloupe: hint: --screenshot OUT.png works without one\n",
-                   stderr);
+        std::fputs(
+            "tensorloupe: error: there is no display (DISPLAY and WAYLAND_DISPLAY are empty)\n"
+            "tensorloupe: hint: --screenshot OUT.png works without one\n",
+            stderr);
         return 1;
     }
     QApplication app(argc, argv);
@@ -52,7 +54,8 @@ int main(int argc, char* argv[]) {
     QCoreApplication::setApplicationName(QStringLiteral("tensorloupe"));
     QCoreApplication::setApplicationVersion(QLatin1String(loupe::kVersion));
     QLocale::setDefault(QLocale::c());
-    loupe::setComputeThreads(std::max(1, static_cast<int>(std::thread::hardware_concurrency()) - 1));
+    loupe::setComputeThreads(
+        std::max(1, static_cast<int>(std::thread::hardware_concurrency()) - 1));
 
     loupe::app::Appearance appearance;
     appearance.start(parsed.options.theme, parsed.options.fontScale);

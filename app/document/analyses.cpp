@@ -37,7 +37,8 @@ std::size_t cacheLimit() {
     const long pages = sysconf(_SC_PHYS_PAGES);
     const long pageSize = sysconf(_SC_PAGE_SIZE);
     if (pages > 0 && pageSize > 0) {
-        return std::min(kMost, static_cast<std::size_t>(pages) * static_cast<std::size_t>(pageSize) / 4);
+        return std::min(kMost,
+                        static_cast<std::size_t>(pages) * static_cast<std::size_t>(pageSize) / 4);
     }
 #endif
     return kMost / 4;
@@ -48,15 +49,18 @@ std::size_t statsBytes(const TensorStats& stats) {
         return (ranges.min.size() + ranges.max.size() + ranges.absmax.size()) * sizeof(float) +
                ranges.sumSquares.size() * sizeof(double);
     };
-    return sizeof stats + range(stats.rowRanges) + range(stats.colRanges) + stats.values.values.size() * sizeof(double) +
+    return sizeof stats + range(stats.rowRanges) + range(stats.colRanges) +
+           stats.values.values.size() * sizeof(double) +
            stats.values.counts.size() * sizeof(std::uint64_t);
 }
 
 std::size_t schemeBytes(const SchemeResult& result) {
-    const auto grid = [](const ScaleGrid* scales) { return scales == nullptr ? 0 : scales->values.size() * sizeof(double); };
+    const auto grid = [](const ScaleGrid* scales) {
+        return scales == nullptr ? 0 : scales->values.size() * sizeof(double);
+    };
     return sizeof result + (result.rowMse.size() + result.colMse.size()) * sizeof(double) +
-           result.codeUsage.size() * sizeof(result.codeUsage[0]) + grid(result.quantized->scales()) +
-           grid(result.quantized->zeroPoints());
+           result.codeUsage.size() * sizeof(result.codeUsage[0]) +
+           grid(result.quantized->scales()) + grid(result.quantized->zeroPoints());
 }
 
 Result<std::shared_ptr<const SchemeResult>> runScheme(const std::string& text,
@@ -69,7 +73,8 @@ Result<std::shared_ptr<const SchemeResult>> runScheme(const std::string& text,
         return fail(scheme.error());
     }
     if (!activations.empty()) {
-        // Where they cannot be used, activationsError() says so; steps that need them fail by themselves.
+        // Where they cannot be used, activationsError() says so; steps that need them fail by
+        // themselves.
         if (auto opened = openActivations(activations, tensor, input.weights->cols())) {
             input.activations = *opened;
         }
@@ -101,12 +106,18 @@ std::shared_ptr<const TensorStats> compacted(const TensorStats& stats) {
     return small;
 }
 
-Analyses::Private::Private(Analyses& owner, Document& theDocument) : q(owner), document(theDocument), cache(cacheLimit()) {
+Analyses::Private::Private(Analyses& owner, Document& theDocument)
+    : q(owner), document(theDocument), cache(cacheLimit()) {
     scanTimer.setInterval(kScanDrainMs);
     QObject::connect(&scanTimer, &QTimer::timeout, &q, [this] { drainScan(); });
-    QObject::connect(&jobs(), &JobManager::jobFailed, &q,
-                     [this](const QString& slot, const QString&, const QString& what) { onJobFailed(slot, what); });
-    QObject::connect(&jobs(), &JobManager::jobEnded, &q, [this](const QString& slot) { onJobEnded(slot); });
+    QObject::connect(&jobs(),
+                     &JobManager::jobFailed,
+                     &q,
+                     [this](const QString& slot, const QString&, const QString& what) {
+                         onJobFailed(slot, what);
+                     });
+    QObject::connect(
+        &jobs(), &JobManager::jobEnded, &q, [this](const QString& slot) { onJobEnded(slot); });
     QObject::connect(&jobs(), &JobManager::progressed, &q, [this] { onProgress(); });
 }
 
@@ -114,7 +125,8 @@ Analyses::Analyses(Document& document) : m_private(std::make_unique<Private>(*th
 
 Analyses::~Analyses() = default;
 
-// --- keys -------------------------------------------------------------------------------------------------------------
+// --- keys
+// -------------------------------------------------------------------------------------------------------------
 
 std::string Analyses::Private::tensorId() const {
     return std::to_string(generation) + '\n' + document.spec().tensor;
@@ -133,10 +145,12 @@ std::string Analyses::Private::tensorKey() const {
 std::string Analyses::Private::schemeKey(Side side) const {
     const ExperimentSpec& spec = document.spec();
     const std::string& scheme = side == Side::A ? spec.schemeA : spec.schemeB;
-    return scheme + '\n' + spec.activations + '\n' + std::to_string(spec.calibrationRows) + '\n' + tensorKey();
+    return scheme + '\n' + spec.activations + '\n' + std::to_string(spec.calibrationRows) + '\n' +
+           tensorKey();
 }
 
-// --- looking up -------------------------------------------------------------------------------------------------------
+// --- looking up
+// -------------------------------------------------------------------------------------------------------
 
 template <class T>
 Lookup<T> Analyses::Private::pending(const QString& name) {
@@ -244,7 +258,8 @@ Lookup<TensorStats> Analyses::stats() {
         return lookup;
     }
     const std::string key = "stats\n" + m_private->tensorKey();
-    return m_private->look<TensorStats>(QLatin1String(kStatsSlot), key, false, [this, key] { m_private->startStats(key); });
+    return m_private->look<TensorStats>(
+        QLatin1String(kStatsSlot), key, false, [this, key] { m_private->startStats(key); });
 }
 
 Lookup<SchemeResult> Analyses::scheme(Side side) {
@@ -255,8 +270,8 @@ Lookup<SchemeResult> Analyses::scheme(Side side) {
     }
     // One key for both sides: swapping A and B computes nothing.
     const std::string key = "scheme\n" + m_private->schemeKey(side);
-    return m_private->look<SchemeResult>(schemeSlot(side), key, true,
-                                         [this, side, key] { m_private->startScheme(side, key); });
+    return m_private->look<SchemeResult>(
+        schemeSlot(side), key, true, [this, side, key] { m_private->startScheme(side, key); });
 }
 
 Lookup<PlaneData> Analyses::plane(Quantity quantity, Side side) {
@@ -268,7 +283,9 @@ Lookup<PlaneData> Analyses::plane(Quantity quantity, Side side) {
     const bool both = quantity == Quantity::Difference || quantity == Quantity::SchemesDiffer;
     const bool original = quantity == Quantity::Original;
     const Side first = both ? Side::A : side;
-    const QString name = QStringLiteral("plane:%1:%2").arg(static_cast<int>(quantity)).arg(original ? 0 : static_cast<int>(first));
+    const QString name = QStringLiteral("plane:%1:%2")
+                             .arg(static_cast<int>(quantity))
+                             .arg(original ? 0 : static_cast<int>(first));
     PlaneInputs inputs;
     inputs.weights = p.document.weights();
     std::string key = "plane\n" + std::to_string(static_cast<int>(quantity)) + '\n' + p.tensorKey();
@@ -290,17 +307,21 @@ Lookup<PlaneData> Analyses::plane(Quantity quantity, Side side) {
         key += '\n' + p.schemeKey(needed);
     }
     p.waiting.erase(name);
-    return p.look<PlaneData>(name, key, false, [&p, name, key, quantity, inputs] { p.startPlane(name, key, quantity, inputs); });
+    return p.look<PlaneData>(name, key, false, [&p, name, key, quantity, inputs] {
+        p.startPlane(name, key, quantity, inputs);
+    });
 }
 
-// --- work -------------------------------------------------------------------------------------------------------------
+// --- work
+// -------------------------------------------------------------------------------------------------------------
 
 void Analyses::Private::startStats(const std::string& key) {
     using Value = Result<std::shared_ptr<const TensorStats>>;
     const std::optional<std::size_t> index = document.tensorIndex();
     const bool edited = tensorKey() != tensorId();
     jobs().start(
-        QLatin1String(kStatsSlot), tr("Statistics"),
+        QLatin1String(kStatsSlot),
+        tr("Statistics"),
         [weights = document.weights()](const JobContext& ctx) -> Value {
             Result<TensorStats> stats = computeStats(*weights, ctx);
             if (!stats) {
@@ -310,7 +331,8 @@ void Analyses::Private::startStats(const std::string& key) {
         },
         &q,
         [this, key, index, edited](const Value& value) {
-            finish<TensorStats>(QLatin1String(kStatsSlot), key, value, value ? statsBytes(**value) : 0);
+            finish<TensorStats>(
+                QLatin1String(kStatsSlot), key, value, value ? statsBytes(**value) : 0);
             if (value && index && !edited && *index < known.size() && !known[*index]) {
                 known[*index] = compacted(**value);
             }
@@ -328,9 +350,14 @@ void Analyses::Private::startScheme(Side side, const std::string& key) {
     input.calibrationRows = spec.calibrationRows;
     const QString title = side == Side::A ? tr("Scheme A") : tr("Scheme B");
     jobs().start(
-        schemeSlot(side), title,
-        [text = side == Side::A ? spec.schemeA : spec.schemeB, input, activations = spec.activations,
-         tensor = spec.tensor](const JobContext& ctx) -> Value { return runScheme(text, input, activations, tensor, ctx); },
+        schemeSlot(side),
+        title,
+        [text = side == Side::A ? spec.schemeA : spec.schemeB,
+         input,
+         activations = spec.activations,
+         tensor = spec.tensor](const JobContext& ctx) -> Value {
+            return runScheme(text, input, activations, tensor, ctx);
+        },
         &q,
         [this, side, key](const Value& value) {
             finish<SchemeResult>(schemeSlot(side), key, value, value ? schemeBytes(**value) : 0);
@@ -339,11 +366,18 @@ void Analyses::Private::startScheme(Side side, const std::string& key) {
         });
 }
 
-void Analyses::Private::startPlane(const QString& name, const std::string& key, Quantity quantity, PlaneInputs inputs) {
+void Analyses::Private::startPlane(const QString& name,
+                                   const std::string& key,
+                                   Quantity quantity,
+                                   PlaneInputs inputs) {
     using Value = Result<std::shared_ptr<const PlaneData>>;
     jobs().start(
-        name, tr("Picture"),
-        [quantity, inputs = std::move(inputs)](const JobContext& ctx) -> Value { return buildPlane(quantity, inputs, ctx); }, &q,
+        name,
+        tr("Picture"),
+        [quantity, inputs = std::move(inputs)](const JobContext& ctx) -> Value {
+            return buildPlane(quantity, inputs, ctx);
+        },
+        &q,
         [this, name, key](const Value& value) {
             finish<PlaneData>(name, key, value, value ? (*value)->pyramid->bytes() : 0);
             announceResults();
@@ -366,8 +400,10 @@ void Analyses::Private::checkActivations() {
     }
     using Value = std::optional<Error>;
     jobs().start(
-        QLatin1String(kActivationsSlot), tr("Opening activations"),
-        [reference = spec.activations, tensor = spec.tensor, in = document.weights()->cols()](const JobContext&) -> Value {
+        QLatin1String(kActivationsSlot),
+        tr("Opening activations"),
+        [reference = spec.activations, tensor = spec.tensor, in = document.weights()->cols()](
+            const JobContext&) -> Value {
             const auto opened = openActivations(reference, tensor, in);
             return opened ? Value{} : Value{opened.error()};
         },
@@ -378,11 +414,13 @@ void Analyses::Private::checkActivations() {
         });
 }
 
-// --- what happens around ----------------------------------------------------------------------------------------------
+// --- what happens around
+// ----------------------------------------------------------------------------------------------
 
 void Analyses::documentChanged(Changes what) {
     Private& p = *m_private;
-    if (what & (Changes(Change::Source) | Change::Tensor | Change::SchemeA | Change::SchemeB | Change::Inputs)) {
+    if (what & (Changes(Change::Source) | Change::Tensor | Change::SchemeA | Change::SchemeB |
+                Change::Inputs)) {
         for (const std::string& key : p.stopped) {
             p.cache.erase(key);
         }
@@ -413,8 +451,9 @@ void Analyses::Private::sourceChanged() {
         return;
     }
     std::erase_if(generations, [](const auto& entry) { return entry.first.expired(); });
-    const auto same = std::find_if(generations.begin(), generations.end(),
-                                   [&](const auto& entry) { return entry.first.lock() == now; });
+    const auto same = std::find_if(generations.begin(), generations.end(), [&](const auto& entry) {
+        return entry.first.lock() == now;
+    });
     if (same != generations.end()) {
         generation = same->second;
         return;
@@ -447,15 +486,20 @@ void Analyses::Private::onJobFailed(const QString& name, const QString& what) {
     const std::string key = std::exchange(found->second.running, {});
     const bool memory = what == QLatin1String("out of memory");
     AnalysisCache::Entry entry;
-    entry.error = memory ? Error{ErrorCode::OutOfMemory, "there is not enough memory for this", {}, "Close other programs and try again"}
-                         : Error{ErrorCode::Invalid, "internal error: " + what.toStdString(), {}, {}};
+    entry.error = memory
+                      ? Error{ErrorCode::OutOfMemory,
+                              "there is not enough memory for this",
+                              {},
+                              "Close other programs and try again"}
+                      : Error{ErrorCode::Invalid, "internal error: " + what.toStdString(), {}, {}};
     cache.put(key, std::move(entry));
     updateBusy();
     resumeWaiting();
     announceResults();
 }
 
-/// A job that ended while we still wait for it was cancelled in the job bar: remembered until the experiment changes.
+/// A job that ended while we still wait for it was cancelled in the job bar: remembered until the
+/// experiment changes.
 void Analyses::Private::onJobEnded(const QString& name) {
     const auto found = places.find(name);
     if (found == places.end() || found->second.running.empty() || jobs().isRunning(name)) {
@@ -463,7 +507,10 @@ void Analyses::Private::onJobEnded(const QString& name) {
     }
     const std::string key = std::exchange(found->second.running, {});
     AnalysisCache::Entry entry;
-    entry.error = Error{ErrorCode::Invalid, "stopped by you", {}, "It starts again when the tensor or a scheme changes"};
+    entry.error = Error{ErrorCode::Invalid,
+                        "stopped by you",
+                        {},
+                        "It starts again when the tensor or a scheme changes"};
     cache.put(key, std::move(entry));
     stopped.push_back(key);
     updateBusy();
@@ -472,7 +519,9 @@ void Analyses::Private::onJobEnded(const QString& name) {
 }
 
 void Analyses::Private::onProgress() {
-    const bool any = std::any_of(places.begin(), places.end(), [](const auto& place) { return !place.second.running.empty(); });
+    const bool any = std::any_of(places.begin(), places.end(), [](const auto& place) {
+        return !place.second.running.empty();
+    });
     if (any && ++ticks % 2 == 0) {
         announceResults();
     }
@@ -480,12 +529,14 @@ void Analyses::Private::onProgress() {
 
 void Analyses::Private::updateBusy() {
     const auto running = std::count_if(places.begin(), places.end(), [](const auto& place) {
-        return !place.second.running.empty() || (place.second.debounce && place.second.debounce->isActive());
+        return !place.second.running.empty() ||
+               (place.second.debounce && place.second.debounce->isActive());
     });
     scan->busy.store(static_cast<int>(running), std::memory_order_relaxed);
 }
 
-// --- scan -------------------------------------------------------------------------------------------------------------
+// --- scan
+// -------------------------------------------------------------------------------------------------------------
 
 std::shared_ptr<const TensorStats> Analyses::knownStats(std::size_t tensorIndex) const {
     return tensorIndex < m_private->known.size() ? m_private->known[tensorIndex] : nullptr;
@@ -511,7 +562,8 @@ void Analyses::scanAll() {
     p.updateBusy();
     p.scanTimer.start();
     p.jobs().start(
-        QLatin1String(kScanSlot), tr("Scanning checkpoint"),
+        QLatin1String(kScanSlot),
+        tr("Scanning checkpoint"),
         [source, missing, shared = p.scan](const JobContext& ctx) {
             ctx.setTotal(missing.size());
             const JobContext part = ctx.withoutProgress();
@@ -534,7 +586,8 @@ void Analyses::scanAll() {
             }
             return true;
         },
-        this, [this](bool) { m_private->drainScan(); });
+        this,
+        [this](bool) { m_private->drainScan(); });
 }
 
 bool Analyses::scanning() const {
@@ -566,9 +619,11 @@ const std::optional<Error>& Analyses::activationsError() const {
 
 bool Analyses::idle() const {
     const Private& p = *m_private;
-    return !p.document.opening() && p.waiting.empty() && !p.jobs().isRunning(QLatin1String(kActivationsSlot)) &&
+    return !p.document.opening() && p.waiting.empty() &&
+           !p.jobs().isRunning(QLatin1String(kActivationsSlot)) &&
            std::none_of(p.places.begin(), p.places.end(), [](const auto& place) {
-               return !place.second.running.empty() || (place.second.debounce && place.second.debounce->isActive());
+               return !place.second.running.empty() ||
+                      (place.second.debounce && place.second.debounce->isActive());
            });
 }
 

@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #pragma once
 
+#include "app/document/document.hpp"
+#include "core/experiment/pipeline.hpp"
+#include "core/stats/pyramid.hpp"
+#include "core/stats/tensor_stats.hpp"
+
 #include <QObject>
 #include <QString>
 
 #include <memory>
 #include <optional>
-
-#include "app/document/document.hpp"
-#include "core/experiment/pipeline.hpp"
-#include "core/stats/pyramid.hpp"
-#include "core/stats/tensor_stats.hpp"
 
 namespace loupe::app {
 
@@ -18,7 +18,8 @@ namespace loupe::app {
 template <class T>
 struct Lookup {
     std::shared_ptr<const T> value;  ///< of the current spec
-    std::shared_ptr<const T> stale;  ///< while pending: the last value of the same tensor, to keep on screen dimmed; may be null
+    std::shared_ptr<const T> stale;  ///< while pending: the last value of the same tensor, to keep
+                                     ///< on screen dimmed; may be null
     std::optional<Error> error;
     bool pending = false;
     double fraction = -1;  ///< while pending: 0 to 1, -1 unknown
@@ -37,7 +38,8 @@ enum class Quantity {
     SchemesDiffer,  ///< scheme A - scheme B
 };
 
-/// A plane ready to draw: the pyramid for overview, `fill` for exact cells. Keeps alive what it needs; thread-safe.
+/// A plane ready to draw: the pyramid for overview, `fill` for exact cells. Keeps alive what it
+/// needs; thread-safe.
 struct PlaneData {
     Quantity quantity = Quantity::Original;
     std::int64_t rows = 0;
@@ -46,9 +48,10 @@ struct PlaneData {
     RowFiller fill;
 };
 
-/// Results of the document's experiment: looked up by the full input, computed on demand in the background, cached (LRU by
-/// bytes). Calling a getter starts the work if there is none; Document::changed(Results) tells when it arrived. A failed key
-/// is remembered and not retried. UI thread only.
+/// Results of the document's experiment: looked up by the full input, computed on demand in the
+/// background, cached (LRU by bytes). Calling a getter starts the work if there is none;
+/// Document::changed(Results) tells when it arrived. A failed key is remembered and not retried. UI
+/// thread only.
 class Analyses : public QObject {
     Q_OBJECT
 
@@ -58,11 +61,12 @@ public:
 
     /// Statistics of the selected tensor.
     [[nodiscard]] Lookup<TensorStats> stats();
-    /// Statistics of any tensor, for the tree: only what is there, starts nothing (scanAll() does). Kept compact, without
-    /// edits: `values` are 96 bins within 4 standard deviations, of the channel ranges only absmax is filled.
+    /// Statistics of any tensor, for the tree: only what is there, starts nothing (scanAll() does).
+    /// Kept compact, without edits: `values` are 96 bins within 4 standard deviations, of the
+    /// channel ranges only absmax is filled.
     [[nodiscard]] std::shared_ptr<const TensorStats> knownStats(std::size_t tensorIndex) const;
-    /// Fills knownStats() of all tensors in the background; cancellable in the job bar ("scan"). It pauses while something
-    /// that a person waits for is being computed.
+    /// Fills knownStats() of all tensors in the background; cancellable in the job bar ("scan"). It
+    /// pauses while something that a person waits for is being computed.
     void scanAll();
     [[nodiscard]] bool scanning() const;
 
@@ -72,7 +76,8 @@ public:
     /// Why the spec's activations cannot be used; empty where there are none or they are fine.
     [[nodiscard]] const std::optional<Error>& activationsError() const;
 
-    /// For tests and --screenshot: nothing running and nothing asked for is missing. A scan does not count.
+    /// For tests and --screenshot: nothing running and nothing asked for is missing. A scan does
+    /// not count.
     [[nodiscard]] bool idle() const;
 
 private:

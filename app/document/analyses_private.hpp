@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #pragma once
 
+#include "app/document/analyses.hpp"
+#include "app/document/analysis_cache.hpp"
+#include "app/document/plane.hpp"
+
 #include <QTimer>
 
 #include <atomic>
@@ -10,10 +14,6 @@
 #include <string>
 #include <utility>
 #include <vector>
-
-#include "app/document/analyses.hpp"
-#include "app/document/analysis_cache.hpp"
-#include "app/document/plane.hpp"
 
 namespace loupe::app {
 
@@ -27,8 +27,8 @@ struct ScanShared {
 /// The statistics that the tree needs, at most some 10 KB for each thousand channels.
 [[nodiscard]] std::shared_ptr<const TensorStats> compacted(const TensorStats& stats);
 
-/// State of Analyses. A slot is one place of the screen ("scheme:A", "plane:2:0"): at most one job at a time, the latest
-/// request wins.
+/// State of Analyses. A slot is one place of the screen ("scheme:A", "plane:2:0"): at most one job
+/// at a time, the latest request wins.
 class Analyses::Private {
 public:
     struct Slot {
@@ -43,11 +43,17 @@ public:
     explicit Private(Analyses& owner, Document& document);
 
     template <class T>
-    Lookup<T> look(const QString& name, const std::string& key, bool debounced, const std::function<void()>& start);
+    Lookup<T> look(const QString& name,
+                   const std::string& key,
+                   bool debounced,
+                   const std::function<void()>& start);
     template <class T>
     Lookup<T> pending(const QString& name);
     template <class T>
-    void finish(const QString& name, const std::string& key, const Result<std::shared_ptr<const T>>& result, std::size_t bytes);
+    void finish(const QString& name,
+                const std::string& key,
+                const Result<std::shared_ptr<const T>>& result,
+                std::size_t bytes);
     /// True if there is a matrix to work on; otherwise fills in why not.
     template <class T>
     bool ready(Lookup<T>& lookup) const;
@@ -57,7 +63,10 @@ public:
     [[nodiscard]] std::string schemeKey(Side side) const;
     void startStats(const std::string& key);
     void startScheme(Side side, const std::string& key);
-    void startPlane(const QString& name, const std::string& key, Quantity quantity, PlaneInputs inputs);
+    void startPlane(const QString& name,
+                    const std::string& key,
+                    Quantity quantity,
+                    PlaneInputs inputs);
     void checkActivations();
     void sourceChanged();
     void stopAll();
@@ -74,8 +83,9 @@ public:
     Document& document;
     AnalysisCache cache;
     std::map<QString, Slot> places;
-    std::map<QString, std::pair<Quantity, Side>> waiting;  ///< planes whose schemes are still being applied
-    std::vector<std::string> stopped;                      ///< keys whose job a person cancelled
+    std::map<QString, std::pair<Quantity, Side>>
+        waiting;                       ///< planes whose schemes are still being applied
+    std::vector<std::string> stopped;  ///< keys whose job a person cancelled
     std::optional<Error> activationsError;
     std::vector<std::shared_ptr<const TensorStats>> known;
     std::shared_ptr<ScanShared> scan = std::make_shared<ScanShared>();

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #pragma once
 
+#include "core/base/error.hpp"
+
 #include <cstddef>
 #include <cstdint>
 #include <list>
@@ -10,12 +12,11 @@
 #include <unordered_map>
 #include <utility>
 
-#include "core/base/error.hpp"
-
 namespace loupe::app {
 
-/// Results and failures by key, least recently used first out when the bytes exceed the limit. UI thread only.
-/// A failed key is remembered as long as it is in use, so that failing work is not repeated in a loop.
+/// Results and failures by key, least recently used first out when the bytes exceed the limit. UI
+/// thread only. A failed key is remembered as long as it is in use, so that failing work is not
+/// repeated in a loop.
 class AnalysisCache {
 public:
     struct Entry {

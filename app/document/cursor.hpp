@@ -25,7 +25,8 @@ struct Pin {
     friend bool operator==(const Pin&, const Pin&) = default;
 };
 
-/// High-rate state shared by all linked views; never in undo. Selection and pins are saved in the session, hover is not.
+/// High-rate state shared by all linked views; never in undo. Selection and pins are saved in the
+/// session, hover is not.
 class Cursor : public QObject {
     Q_OBJECT
 

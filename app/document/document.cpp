@@ -1,12 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "app/document/document.hpp"
 
-#include <QFileInfo>
-#include <QUndoCommand>
-
-#include <algorithm>
-#include <array>
-
 #include "app/document/analyses.hpp"
 #include "app/document/cursor.hpp"
 #include "app/document/edited_rows.hpp"
@@ -14,6 +8,12 @@
 #include "core/base/assert.hpp"
 #include "core/base/text.hpp"
 #include "core/formats/codec.hpp"
+
+#include <QFileInfo>
+#include <QUndoCommand>
+
+#include <algorithm>
+#include <array>
 
 namespace loupe::app {
 
@@ -37,24 +37,32 @@ OpenOptions openOptions(const ExperimentSpec& spec) {
     return options;
 }
 
-/// The tensor to begin with: a readable matrix of a numbered block, else one that is neither embedding nor head (the largest
-/// and the least typical), else any matrix, else anything readable.
+/// The tensor to begin with: a readable matrix of a numbered block, else one that is neither
+/// embedding nor head (the largest and the least typical), else any matrix, else anything readable.
 std::size_t firstSensible(std::span<const TensorInfo> tensors) {
-    const auto isMatrix = [](const TensorInfo& t) { return !t.problem && t.shape.size() >= 2 && t.rows > 1 && t.cols > 1; };
+    const auto isMatrix = [](const TensorInfo& t) {
+        return !t.problem && t.shape.size() >= 2 && t.rows > 1 && t.cols > 1;
+    };
     const auto isTypical = [&](const TensorInfo& t) {
         const std::string name = toLower(t.name);
-        return isMatrix(t) && name.find("embed") == std::string::npos && name.find("wte") == std::string::npos &&
-               name.find("wpe") == std::string::npos && name.find("head") == std::string::npos;
+        return isMatrix(t) && name.find("embed") == std::string::npos &&
+               name.find("wte") == std::string::npos && name.find("wpe") == std::string::npos &&
+               name.find("head") == std::string::npos;
     };
     const auto isInBlock = [&](const TensorInfo& t) {
         const std::vector<std::string_view> words = split(t.name, '.');
-        return isTypical(t) && std::any_of(words.begin(), words.end(), [](std::string_view word) { return parseInteger(word).has_value(); });
+        return isTypical(t) && std::any_of(words.begin(), words.end(), [](std::string_view word) {
+                   return parseInteger(word).has_value();
+               });
     };
     const auto first = [&](auto accept) {
-        return static_cast<std::size_t>(std::find_if(tensors.begin(), tensors.end(), accept) - tensors.begin());
+        return static_cast<std::size_t>(std::find_if(tensors.begin(), tensors.end(), accept) -
+                                        tensors.begin());
     };
     for (const std::size_t index :
-         {first(isInBlock), first(isTypical), first(isMatrix), first([](const TensorInfo& t) { return !t.problem; })}) {
+         {first(isInBlock), first(isTypical), first(isMatrix), first([](const TensorInfo& t) {
+              return !t.problem;
+          })}) {
         if (index < tensors.size()) {
             return index;
         }
@@ -65,8 +73,10 @@ std::size_t firstSensible(std::span<const TensorInfo> tensors) {
 bool sameEditsOf(const std::string& tensor, const ExperimentSpec& a, const ExperimentSpec& b) {
     const auto of = [&](const ExperimentSpec& spec) {
         std::vector<Edit> edits;
-        std::copy_if(spec.edits.begin(), spec.edits.end(), std::back_inserter(edits),
-                     [&](const Edit& edit) { return edit.tensor == tensor; });
+        std::copy_if(
+            spec.edits.begin(), spec.edits.end(), std::back_inserter(edits), [&](const Edit& edit) {
+                return edit.tensor == tensor;
+            });
         return edits;
     };
     return a.edits == b.edits || of(a) == of(b);
@@ -77,7 +87,11 @@ bool sameEditsOf(const std::string& tensor, const ExperimentSpec& a, const Exper
 /// One undo step: two snapshots. Both are small (the tensor itself is never in them).
 class Document::Command : public QUndoCommand {
 public:
-    Command(Document& document, const QString& label, ExperimentSpec before, ExperimentSpec after, int mergeId)
+    Command(Document& document,
+            const QString& label,
+            ExperimentSpec before,
+            ExperimentSpec after,
+            int mergeId)
         : QUndoCommand(label),
           m_document(document),
           m_before(std::move(before)),
@@ -134,8 +148,10 @@ void Document::endMerge() {
 
 void Document::open(const QString& path, const QString& tensor) {
     const std::string source = path.toStdString();
-    std::erase_if(m_recentSources, [&](const auto& entry) { return entry.second->info().path == source; });
-    const QString name = source.rfind("synthetic:", 0) == 0 ? path.mid(10) : QFileInfo(path).fileName();
+    std::erase_if(m_recentSources,
+                  [&](const auto& entry) { return entry.second->info().path == source; });
+    const QString name =
+        source.rfind("synthetic:", 0) == 0 ? path.mid(10) : QFileInfo(path).fileName();
     if (source == m_spec.source) {
         edit(tr("Select %1").arg(tensor), [&](ExperimentSpec& spec) {
             if (!tensor.isEmpty()) {
@@ -166,7 +182,8 @@ void Document::reset(const ExperimentSpec& spec) {
 }
 
 void Document::reload() {
-    std::erase_if(m_recentSources, [&](const auto& entry) { return entry.first == sourceKey(m_spec); });
+    std::erase_if(m_recentSources,
+                  [&](const auto& entry) { return entry.first == sourceKey(m_spec); });
     loadSource();
     announce(Changes(Change::Source) | Change::Tensor);
 }
@@ -226,7 +243,8 @@ void Document::loadSource() {
         return;
     }
     const std::string key = sourceKey(m_spec);
-    const auto known = std::find_if(m_recentSources.begin(), m_recentSources.end(),
+    const auto known = std::find_if(m_recentSources.begin(),
+                                    m_recentSources.end(),
                                     [&](const auto& entry) { return entry.first == key; });
     if (known != m_recentSources.end()) {
         m_source = known->second;
@@ -235,9 +253,13 @@ void Document::loadSource() {
     }
     using Opened = Result<std::shared_ptr<const TensorSource>>;
     m_jobs->start(
-        QLatin1String(kOpenSlot), tr("Opening"),
-        [path = m_spec.source, options = openOptions(m_spec)](const JobContext&) -> Opened { return openSource(path, options); },
-        this, [this](const Opened& opened) { takeSource(opened); });
+        QLatin1String(kOpenSlot),
+        tr("Opening"),
+        [path = m_spec.source, options = openOptions(m_spec)](const JobContext&) -> Opened {
+            return openSource(path, options);
+        },
+        this,
+        [this](const Opened& opened) { takeSource(opened); });
 }
 
 void Document::takeSource(const Result<std::shared_ptr<const TensorSource>>& opened) {
@@ -295,8 +317,12 @@ const TensorInfo* Document::tensor() const {
 
 namespace {
 
-/// The code in the file, or, where the bytes do not lie row-major in memory, the code that the exact value encodes to.
-std::optional<std::uint64_t> storedCode(const TensorInfo& info, const RowSource& stored, std::int64_t row, std::int64_t col) {
+/// The code in the file, or, where the bytes do not lie row-major in memory, the code that the
+/// exact value encodes to.
+std::optional<std::uint64_t> storedCode(const TensorInfo& info,
+                                        const RowSource& stored,
+                                        std::int64_t row,
+                                        std::int64_t col) {
     if (const std::optional<RawMatrix> raw = stored.raw(); raw && raw->type != nullptr) {
         return elementCode(*raw->type, raw->bytes, row * stored.cols() + col);
     }
@@ -304,7 +330,8 @@ std::optional<std::uint64_t> storedCode(const TensorInfo& info, const RowSource&
     if (!stored.read(row, 1, values.data())) {
         return std::nullopt;
     }
-    const Result<std::uint64_t> code = encode(*info.type->format, values[static_cast<std::size_t>(col)]);
+    const Result<std::uint64_t> code =
+        encode(*info.type->format, values[static_cast<std::size_t>(col)]);
     return code ? std::optional(*code) : std::nullopt;
 }
 
@@ -312,8 +339,8 @@ std::optional<std::uint64_t> storedCode(const TensorInfo& info, const RowSource&
 
 std::optional<std::uint64_t> Document::code(std::int64_t row, std::int64_t col) const {
     const TensorInfo* info = tensor();
-    if (info == nullptr || !m_stored || info->type == nullptr || info->type->format == nullptr || row < 0 || col < 0 ||
-        row >= m_stored->rows() || col >= m_stored->cols()) {
+    if (info == nullptr || !m_stored || info->type == nullptr || info->type->format == nullptr ||
+        row < 0 || col < 0 || row >= m_stored->rows() || col >= m_stored->cols()) {
         return std::nullopt;
     }
     const std::int64_t index = storedIndex(*info, row, col);
@@ -327,7 +354,8 @@ std::optional<std::uint64_t> Document::code(std::int64_t row, std::int64_t col) 
 
 bool Document::isEdited(std::int64_t row, std::int64_t col) const {
     const TensorInfo* info = m_spec.edits.empty() ? nullptr : tensor();
-    return info != nullptr && std::any_of(m_spec.edits.begin(), m_spec.edits.end(), [&](const Edit& edit) {
+    return info != nullptr &&
+           std::any_of(m_spec.edits.begin(), m_spec.edits.end(), [&](const Edit& edit) {
                return edit.index == storedIndex(*info, row, col) && edit.tensor == info->name;
            });
 }
@@ -343,7 +371,9 @@ void Document::setCode(std::int64_t row, std::int64_t col, std::uint64_t code) {
     const std::int64_t index = storedIndex(*info, row, col);
     const bool original = storedCode(*info, *m_stored, row, col) == code;
     edit(tr("Flip bits at row %1, column %2").arg(row).arg(col), [&](ExperimentSpec& spec) {
-        const auto same = [&](const Edit& edit) { return edit.index == index && edit.tensor == info->name; };
+        const auto same = [&](const Edit& edit) {
+            return edit.index == index && edit.tensor == info->name;
+        };
         const auto found = std::find_if(spec.edits.begin(), spec.edits.end(), same);
         if (original) {
             std::erase_if(spec.edits, same);
@@ -362,7 +392,9 @@ QString Document::scheme(Side side) const {
 void Document::setScheme(Side side, const QString& text, const QString& label, int mergeId) {
     edit(
         label,
-        [&](ExperimentSpec& spec) { (side == Side::A ? spec.schemeA : spec.schemeB) = text.toStdString(); },
+        [&](ExperimentSpec& spec) {
+            (side == Side::A ? spec.schemeA : spec.schemeB) = text.toStdString();
+        },
         mergeId);
 }
 

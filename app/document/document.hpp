@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #pragma once
 
+#include "core/experiment/experiment_spec.hpp"
+#include "core/io/tensor_source.hpp"
+
 #include <QFlags>
 #include <QObject>
 #include <QString>
@@ -13,9 +16,6 @@
 #include <utility>
 #include <vector>
 
-#include "core/experiment/experiment_spec.hpp"
-#include "core/io/tensor_source.hpp"
-
 namespace loupe::app {
 
 class Analyses;
@@ -24,8 +24,8 @@ class JobManager;
 
 /// What changed, so that a view can return early.
 enum class Change : unsigned {
-    Source = 1,    ///< another checkpoint (or none, or it finished opening)
-    Tensor = 2,    ///< another tensor, or its bits were edited
+    Source = 1,  ///< another checkpoint (or none, or it finished opening)
+    Tensor = 2,  ///< another tensor, or its bits were edited
     SchemeA = 4,
     SchemeB = 8,
     Inputs = 16,   ///< activations, calibration
@@ -49,14 +49,15 @@ public:
     ~Document() override;
 
     [[nodiscard]] const ExperimentSpec& spec() const { return m_spec; }
-    /// The only way to change the experiment. Consecutive edits with the same non-zero mergeId become one undo step; an edit
-    /// that changes nothing leaves no undo entry.
+    /// The only way to change the experiment. Consecutive edits with the same non-zero mergeId
+    /// become one undo step; an edit that changes nothing leaves no undo entry.
     void edit(const QString& label, const SpecEdit& change, int mergeId = 0);
     /// Ends the merging of edits (a slider was released).
     void endMerge();
     [[nodiscard]] QUndoStack& undoStack() { return m_undo; }
 
-    /// Opens a checkpoint in the background (an undoable edit of spec().source); changed(Source) when it is there or failed.
+    /// Opens a checkpoint in the background (an undoable edit of spec().source); changed(Source)
+    /// when it is there or failed.
     void open(const QString& path, const QString& tensor = {});
     /// Replaces everything (session load, start): clears undo.
     void reset(const ExperimentSpec& spec);
@@ -72,14 +73,17 @@ public:
     /// Index of the selected tensor; empty when none.
     [[nodiscard]] std::optional<std::size_t> tensorIndex() const;
     [[nodiscard]] const TensorInfo* tensor() const;
-    /// The selected tensor's matrix with the spec's bit edits laid over it; null when none or unreadable.
+    /// The selected tensor's matrix with the spec's bit edits laid over it; null when none or
+    /// unreadable.
     [[nodiscard]] std::shared_ptr<const RowSource> weights() const { return m_weights; }
     /// Why weights() is null although a tensor is selected.
     [[nodiscard]] const std::optional<Error>& tensorError() const { return m_tensorError; }
-    /// Stored code of one element, with edits; empty where the tensor is not stored in a number format.
+    /// Stored code of one element, with edits; empty where the tensor is not stored in a number
+    /// format.
     [[nodiscard]] std::optional<std::uint64_t> code(std::int64_t row, std::int64_t col) const;
     [[nodiscard]] bool isEdited(std::int64_t row, std::int64_t col) const;
-    /// Undoable: the element reads as `code`; the original code removes the edit. The file is never written.
+    /// Undoable: the element reads as `code`; the original code removes the edit. The file is never
+    /// written.
     void setCode(std::int64_t row, std::int64_t col, std::uint64_t code);
 
     [[nodiscard]] QString scheme(Side side) const;
@@ -107,7 +111,8 @@ private:
     QUndoStack m_undo;
     int m_mergeEpoch = 0;
     std::shared_ptr<const TensorSource> m_source;
-    /// The last few checkpoints by path and layout, so that undoing an "open" is instant. Headers and a mapping: small.
+    /// The last few checkpoints by path and layout, so that undoing an "open" is instant. Headers
+    /// and a mapping: small.
     std::vector<std::pair<std::string, std::shared_ptr<const TensorSource>>> m_recentSources;
     std::optional<Error> m_openError;
     std::shared_ptr<const RowSource> m_stored;  ///< the tensor without edits

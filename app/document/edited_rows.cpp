@@ -10,7 +10,8 @@ Result<void> EditedRows::readPatched(std::int64_t first, std::int64_t count, T* 
     if (Result<void> done = m_base->read(first, count, out); !done) {
         return done;
     }
-    for (auto it = m_patches.lower_bound(first); it != m_patches.end() && it->first < first + count; ++it) {
+    for (auto it = m_patches.lower_bound(first); it != m_patches.end() && it->first < first + count;
+         ++it) {
         T* row = out + (it->first - first) * cols();
         for (const Patch& patch : it->second) {
             row[patch.col] = static_cast<T>(patch.value);
@@ -38,7 +39,8 @@ std::shared_ptr<const RowSource> withEdits(std::shared_ptr<const RowSource> base
     EditedRows::Patches patches;
     for (const Edit& edit : edits) {
         const bool fits = format->bits >= 64 || (edit.code >> format->bits) == 0;
-        if (edit.tensor != tensor.name || edit.index < 0 || edit.index >= tensor.rows * tensor.cols || !fits) {
+        if (edit.tensor != tensor.name || edit.index < 0 ||
+            edit.index >= tensor.rows * tensor.cols || !fits) {
             continue;
         }
         const std::int64_t major = edit.index / stride;
@@ -47,7 +49,8 @@ std::shared_ptr<const RowSource> withEdits(std::shared_ptr<const RowSource> base
         const std::int64_t col = tensor.transposed ? major : minor;
         patches[row].push_back({col, decode(*format, edit.code)});
     }
-    return patches.empty() ? base : std::make_shared<EditedRows>(std::move(base), std::move(patches));
+    return patches.empty() ? base
+                           : std::make_shared<EditedRows>(std::move(base), std::move(patches));
 }
 
 }  // namespace loupe::app

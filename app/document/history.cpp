@@ -33,7 +33,8 @@ void History::visit() {
         }
         const bool sameTensor = here.source == place.source && here.tensor == place.tensor;
         if (sameTensor && (!here.cell || !place.cell)) {
-            here.cell = place.cell ? place.cell : here.cell;  // the first cell of a tensor belongs to its visit
+            here.cell = place.cell ? place.cell
+                                   : here.cell;  // the first cell of a tensor belongs to its visit
             return;
         }
         m_places.resize(m_at + 1);
@@ -50,14 +51,15 @@ void History::go(std::size_t index) {
     const Place place = m_places[index];
     m_at = index;
     m_walking = true;
-    m_document.edit(tr("Go to %1").arg(QString::fromStdString(place.tensor)), [&](ExperimentSpec& spec) {
-        if (spec.source != place.source) {
-            spec.edits.clear();
-            spec.activations.clear();
-        }
-        spec.source = place.source;
-        spec.tensor = place.tensor;
-    });
+    m_document.edit(tr("Go to %1").arg(QString::fromStdString(place.tensor)),
+                    [&](ExperimentSpec& spec) {
+                        if (spec.source != place.source) {
+                            spec.edits.clear();
+                            spec.activations.clear();
+                        }
+                        spec.source = place.source;
+                        spec.tensor = place.tensor;
+                    });
     m_document.cursor().select(place.cell);
     if (place.cell) {
         m_document.cursor().reveal(*place.cell);

@@ -1,19 +1,19 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #pragma once
 
+#include "app/document/cursor.hpp"
+#include "app/document/document.hpp"
+
 #include <QObject>
 
 #include <optional>
 #include <string>
 #include <vector>
 
-#include "app/document/cursor.hpp"
-#include "app/document/document.hpp"
-
 namespace loupe::app {
 
-/// Where a person has been: tensors and cells, walked with back and forward like pages. Going back is itself undoable when
-/// it changes the tensor.
+/// Where a person has been: tensors and cells, walked with back and forward like pages. Going back
+/// is itself undoable when it changes the tensor.
 class History : public QObject {
     Q_OBJECT
 

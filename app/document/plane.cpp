@@ -11,8 +11,12 @@ namespace {
 
 using Rows = std::shared_ptr<const RowSource>;
 
-/// Reads `source` into a buffer of this thread. `which` tells buffers apart that are alive together.
-Result<const float*> readScratch(const RowSource& source, std::int64_t first, std::int64_t count, int which) {
+/// Reads `source` into a buffer of this thread. `which` tells buffers apart that are alive
+/// together.
+Result<const float*> readScratch(const RowSource& source,
+                                 std::int64_t first,
+                                 std::int64_t count,
+                                 int which) {
     thread_local std::vector<float> buffers[2];
     std::vector<float>& buffer = buffers[which];
     buffer.resize(static_cast<std::size_t>(count * source.cols()));
@@ -23,20 +27,21 @@ Result<const float*> readScratch(const RowSource& source, std::int64_t first, st
 }
 
 RowFiller difference(const Rows& minuend, const Rows& subtrahend) {
-    return [minuend, subtrahend](std::int64_t first, std::int64_t count, float* out) -> Result<void> {
-        if (Result<void> done = minuend->read(first, count, out); !done) {
-            return done;
-        }
-        const Result<const float*> other = readScratch(*subtrahend, first, count, 0);
-        if (!other) {
-            return fail(other.error());
-        }
-        const std::int64_t size = count * minuend->cols();
-        for (std::int64_t i = 0; i < size; ++i) {
-            out[i] -= (*other)[i];
-        }
-        return {};
-    };
+    return
+        [minuend, subtrahend](std::int64_t first, std::int64_t count, float* out) -> Result<void> {
+            if (Result<void> done = minuend->read(first, count, out); !done) {
+                return done;
+            }
+            const Result<const float*> other = readScratch(*subtrahend, first, count, 0);
+            if (!other) {
+                return fail(other.error());
+            }
+            const std::int64_t size = count * minuend->cols();
+            for (std::int64_t i = 0; i < size; ++i) {
+                out[i] -= (*other)[i];
+            }
+            return {};
+        };
 }
 
 /// |error of B| - |error of A|: positive where A is closer.
@@ -85,9 +90,10 @@ RowFiller planeFiller(Quantity quantity, const PlaneInputs& inputs) {
         case Quantity::Original:
             break;
         case Quantity::Scheme:
-            return [rows = inputs.a->quantized](std::int64_t first, std::int64_t count, float* out) {
-                return rows->read(first, count, out);
-            };
+            return
+                [rows = inputs.a->quantized](std::int64_t first, std::int64_t count, float* out) {
+                    return rows->read(first, count, out);
+                };
         case Quantity::Error:
             return difference(inputs.a->quantized, weights);
         case Quantity::Codes:
@@ -97,19 +103,27 @@ RowFiller planeFiller(Quantity quantity, const PlaneInputs& inputs) {
         case Quantity::SchemesDiffer:
             return difference(inputs.a->quantized, inputs.b->quantized);
     }
-    return [weights](std::int64_t first, std::int64_t count, float* out) { return weights->read(first, count, out); };
+    return [weights](std::int64_t first, std::int64_t count, float* out) {
+        return weights->read(first, count, out);
+    };
 }
 
-Result<std::shared_ptr<const PlaneData>> buildPlane(Quantity quantity, const PlaneInputs& inputs, const JobContext& ctx) {
+Result<std::shared_ptr<const PlaneData>> buildPlane(Quantity quantity,
+                                                    const PlaneInputs& inputs,
+                                                    const JobContext& ctx) {
     if (quantity == Quantity::Codes && !inputs.a->quantized->hasCodes()) {
-        return fail(ErrorCode::Invalid, "this scheme has no integer codes", {}, "Show the weights after the scheme instead");
+        return fail(ErrorCode::Invalid,
+                    "this scheme has no integer codes",
+                    {},
+                    "Show the weights after the scheme instead");
     }
     auto plane = std::make_shared<PlaneData>();
     plane->quantity = quantity;
     plane->rows = inputs.weights->rows();
     plane->cols = inputs.weights->cols();
     plane->fill = planeFiller(quantity, inputs);
-    Result<std::shared_ptr<const Pyramid>> pyramid = buildPyramid(plane->rows, plane->cols, plane->fill, ctx);
+    Result<std::shared_ptr<const Pyramid>> pyramid =
+        buildPyramid(plane->rows, plane->cols, plane->fill, ctx);
     if (!pyramid) {
         return fail(pyramid.error());
     }

@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #pragma once
 
-#include <memory>
-
 #include "app/document/analyses.hpp"
+
+#include <memory>
 
 namespace loupe::app {
 
-/// What a plane is made from; the fillers share ownership, so a plane outlives the document's state.
+/// What a plane is made from; the fillers share ownership, so a plane outlives the document's
+/// state.
 struct PlaneInputs {
     std::shared_ptr<const RowSource> weights;
     std::shared_ptr<const SchemeResult> a;  ///< the side asked for, or A where both take part

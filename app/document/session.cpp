@@ -15,7 +15,8 @@ namespace {
 constexpr qint64 kMostBytes = 64LL << 20;
 
 QJsonObject cellJson(const Cell& cell) {
-    return {{QStringLiteral("row"), static_cast<qint64>(cell.row)}, {QStringLiteral("col"), static_cast<qint64>(cell.col)}};
+    return {{QStringLiteral("row"), static_cast<qint64>(cell.row)},
+            {QStringLiteral("col"), static_cast<qint64>(cell.col)}};
 }
 
 Cell cellFrom(const QJsonObject& object) {
@@ -30,9 +31,11 @@ Result<QJsonObject> upgraded(QJsonObject object) {
     }
     if (version > kSessionVersion) {
         return fail(ErrorCode::Unsupported,
-                    "session: version " + std::to_string(version) + " is newer than this program understands (" +
+                    "session: version " + std::to_string(version) +
+                        " is newer than this program understands (" +
                         std::to_string(kSessionVersion) + ")",
-                    {}, "Install a newer Tensorloupe");
+                    {},
+                    "Install a newer Tensorloupe");
     }
     return object;
 }
@@ -50,7 +53,8 @@ QByteArray toJson(const Session& session) {
     QJsonObject root{
         {QStringLiteral("version"), kSessionVersion},
         {QStringLiteral("program"), QStringLiteral("tensorloupe")},
-        // The experiment keeps its own JSON as text: its 64-bit codes do not survive QJsonValue's doubles.
+        // The experiment keeps its own JSON as text: its 64-bit codes do not survive QJsonValue's
+        // doubles.
         {QStringLiteral("spec"), QString::fromStdString(loupe::toJson(session.spec))},
         {QStringLiteral("pins"), pins},
         {QStringLiteral("layout"), QString::fromLatin1(session.layout.toBase64())},
@@ -60,8 +64,10 @@ QByteArray toJson(const Session& session) {
         root[QStringLiteral("selection")] = cellJson(*session.selected);
     }
     if (session.sourceBytes >= 0) {
-        root[QStringLiteral("source")] = QJsonObject{{QStringLiteral("bytes"), session.sourceBytes},
-                                                     {QStringLiteral("modified"), session.sourceModified.toUTC().toString(Qt::ISODateWithMs)}};
+        root[QStringLiteral("source")] =
+            QJsonObject{{QStringLiteral("bytes"), session.sourceBytes},
+                        {QStringLiteral("modified"),
+                         session.sourceModified.toUTC().toString(Qt::ISODateWithMs)}};
     }
     return QJsonDocument(root).toJson();
 }
@@ -70,8 +76,10 @@ Result<Session> sessionFromJson(const QByteArray& json) {
     QJsonParseError problem;
     const QJsonDocument document = QJsonDocument::fromJson(json, &problem);
     if (problem.error != QJsonParseError::NoError || !document.isObject()) {
-        return fail(ErrorCode::Damaged, "session: expected one JSON object, found " + problem.errorString().toStdString() + " at byte " +
-                                            std::to_string(problem.offset));
+        return fail(ErrorCode::Damaged,
+                    "session: expected one JSON object, found " +
+                        problem.errorString().toStdString() + " at byte " +
+                        std::to_string(problem.offset));
     }
     const Result<QJsonObject> root = upgraded(document.object());
     if (!root) {
@@ -79,7 +87,8 @@ Result<Session> sessionFromJson(const QByteArray& json) {
     }
     const QJsonValue spec = (*root)[QStringLiteral("spec")];
     if (!spec.isString()) {
-        return fail(ErrorCode::Damaged, "session: expected the experiment under \"spec\", found none");
+        return fail(ErrorCode::Damaged,
+                    "session: expected the experiment under \"spec\", found none");
     }
     Session session;
     const Result<ExperimentSpec> experiment = experimentFromJson(spec.toString().toStdString());
@@ -89,17 +98,21 @@ Result<Session> sessionFromJson(const QByteArray& json) {
     session.spec = *experiment;
     for (const QJsonValue& value : (*root)[QStringLiteral("pins")].toArray()) {
         const QJsonObject object = value.toObject();
-        session.pins.push_back({object[QStringLiteral("id")].toInt(), cellFrom(object), object[QStringLiteral("note")].toString()});
+        session.pins.push_back({object[QStringLiteral("id")].toInt(),
+                                cellFrom(object),
+                                object[QStringLiteral("note")].toString()});
     }
     if ((*root)[QStringLiteral("selection")].isObject()) {
         session.selected = cellFrom((*root)[QStringLiteral("selection")].toObject());
     }
-    session.layout = QByteArray::fromBase64((*root)[QStringLiteral("layout")].toString().toLatin1());
+    session.layout =
+        QByteArray::fromBase64((*root)[QStringLiteral("layout")].toString().toLatin1());
     session.viewState = (*root)[QStringLiteral("viewState")].toObject();
     if ((*root)[QStringLiteral("source")].isObject()) {
         const QJsonObject source = (*root)[QStringLiteral("source")].toObject();
         session.sourceBytes = source[QStringLiteral("bytes")].toInteger(-1);
-        session.sourceModified = QDateTime::fromString(source[QStringLiteral("modified")].toString(), Qt::ISODateWithMs);
+        session.sourceModified =
+            QDateTime::fromString(source[QStringLiteral("modified")].toString(), Qt::ISODateWithMs);
     }
     return session;
 }
@@ -107,7 +120,9 @@ Result<Session> sessionFromJson(const QByteArray& json) {
 Result<void> saveSession(const Session& session, const QString& path) {
     QSaveFile file(path);
     if (!file.open(QIODevice::WriteOnly) || file.write(toJson(session)) < 0 || !file.commit()) {
-        return fail(ErrorCode::Unreadable, "the session could not be written: " + file.errorString().toStdString(), path.toStdString());
+        return fail(ErrorCode::Unreadable,
+                    "the session could not be written: " + file.errorString().toStdString(),
+                    path.toStdString());
     }
     return {};
 }
@@ -121,7 +136,10 @@ Result<Session> loadSession(const QString& path) {
         return fail(ErrorCode::Unreadable, file.errorString().toStdString(), path.toStdString());
     }
     if (file.size() > kMostBytes) {
-        return fail(ErrorCode::Damaged, "session: expected at most 64 MiB, found " + std::to_string(file.size()) + " bytes", path.toStdString());
+        return fail(
+            ErrorCode::Damaged,
+            "session: expected at most 64 MiB, found " + std::to_string(file.size()) + " bytes",
+            path.toStdString());
     }
     Result<Session> session = sessionFromJson(file.readAll());
     if (!session) {
@@ -130,8 +148,10 @@ Result<Session> loadSession(const QString& path) {
         return fail(error);
     }
     const QString source = QString::fromStdString(session->spec.source);
-    if (!source.isEmpty() && !source.startsWith(QLatin1String("synthetic:")) && !QFileInfo::exists(source)) {
-        const QFileInfo beside(QFileInfo(path).absolutePath() + QLatin1Char('/') + QFileInfo(source).fileName());
+    if (!source.isEmpty() && !source.startsWith(QLatin1String("synthetic:")) &&
+        !QFileInfo::exists(source)) {
+        const QFileInfo beside(QFileInfo(path).absolutePath() + QLatin1Char('/') +
+                               QFileInfo(source).fileName());
         if (beside.exists()) {
             session->spec.source = beside.absoluteFilePath().toStdString();
         }
@@ -152,10 +172,13 @@ QString sourceChange(const Session& session) {
         return {};
     }
     if (info.size() != session.sourceBytes) {
-        return QCoreApplication::translate("Session", "It had %1 bytes, now %2.").arg(session.sourceBytes).arg(info.size());
+        return QCoreApplication::translate("Session", "It had %1 bytes, now %2.")
+            .arg(session.sourceBytes)
+            .arg(info.size());
     }
     if (session.sourceModified.isValid() && info.lastModified().toUTC() != session.sourceModified) {
-        return QCoreApplication::translate("Session", "It was written again at %1.").arg(info.lastModified().toString(Qt::ISODate));
+        return QCoreApplication::translate("Session", "It was written again at %1.")
+            .arg(info.lastModified().toString(Qt::ISODate));
     }
     return {};
 }

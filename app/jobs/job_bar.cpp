@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "app/jobs/job_bar.hpp"
 
+#include "app/jobs/job_manager.hpp"
+#include "app/widgets/theme.hpp"
+
 #include <QHBoxLayout>
 #include <QLabel>
 #include <QMenu>
 #include <QPainter>
 #include <QToolButton>
-
-#include "app/jobs/job_manager.hpp"
-#include "app/widgets/theme.hpp"
 
 namespace loupe::app {
 
@@ -19,7 +19,9 @@ constexpr double kShowAfterSeconds = 0.3;
 /// A 4 px bar; without a known fraction only its groove.
 class ThinBar : public QWidget {
 public:
-    explicit ThinBar(QWidget* parent) : QWidget(parent) { setFixedSize(Theme::px(120), Theme::px(4)); }
+    explicit ThinBar(QWidget* parent) : QWidget(parent) {
+        setFixedSize(Theme::px(120), Theme::px(4));
+    }
     void setFraction(double fraction) {
         m_fraction = fraction;
         QWidget::update();
@@ -56,7 +58,10 @@ QString counted(const JobView& job) {
     }
     // Small totals are things that a person counts (tensors); large ones are elements.
     if (job.total < 100'000 && job.slot == QLatin1String("scan")) {
-        return JobBar::tr("%1 %2 / %3").arg(job.title, formatCount(static_cast<qint64>(job.done)), formatCount(static_cast<qint64>(job.total)));
+        return JobBar::tr("%1 %2 / %3")
+            .arg(job.title,
+                 formatCount(static_cast<qint64>(job.done)),
+                 formatCount(static_cast<qint64>(job.total)));
     }
     return JobBar::tr("%1 %2 %").arg(job.title).arg(static_cast<int>(job.fraction * 100));
 }
@@ -110,7 +115,8 @@ void JobBar::mousePressEvent(QMouseEvent*) {
 void JobBar::listJobs() {
     QMenu menu(this);
     for (const JobView& job : m_jobs.running()) {
-        menu.addAction(tr("Stop: %1  %2").arg(counted(job), timeLeft(job.secondsLeft)), this,
+        menu.addAction(tr("Stop: %1  %2").arg(counted(job), timeLeft(job.secondsLeft)),
+                       this,
                        [this, slot = job.slot] { m_jobs.cancel(slot); });
     }
     menu.exec(mapToGlobal(QPoint(0, -menu.sizeHint().height())));

@@ -10,8 +10,8 @@ namespace loupe::app {
 
 class JobManager;
 
-/// The running job that has been at it longest: title, count, bar, time left and a cross to stop it. Appears after 300 ms;
-/// a click lists all running jobs.
+/// The running job that has been at it longest: title, count, bar, time left and a cross to stop
+/// it. Appears after 300 ms; a click lists all running jobs.
 class JobBar : public QWidget {
     Q_OBJECT
 

@@ -13,7 +13,8 @@ namespace loupe::app {
 
 namespace {
 
-constexpr int kJobThreads = 3;  // one may be taken by a long scan; the heavy loops inside use the compute pool
+constexpr int kJobThreads =
+    3;  // one may be taken by a long scan; the heavy loops inside use the compute pool
 constexpr int kTickMs = 100;
 
 qint64 nowMs() {
@@ -28,7 +29,9 @@ qint64 nowMs() {
 }  // namespace
 
 JobManager::JobManager(QObject* parent)
-    : QObject(parent), m_ticker(new QTimer(this)), m_pool(std::make_unique<WorkerPool>(kJobThreads)) {
+    : QObject(parent),
+      m_ticker(new QTimer(this)),
+      m_pool(std::make_unique<WorkerPool>(kJobThreads)) {
     m_ticker->setInterval(kTickMs);
     connect(m_ticker, &QTimer::timeout, this, &JobManager::progressed);
 }
@@ -71,7 +74,8 @@ void JobManager::startErased(const QString& slot,
             const std::scoped_lock lock(m_mailMutex);
             m_mail.push_back(std::move(finished));
         }
-        QMetaObject::invokeMethod(this, [this] { drain(); }, Qt::QueuedConnection);
+        QMetaObject::invokeMethod(
+            this, [this] { drain(); }, Qt::QueuedConnection);
     };
     if (m_holding && slot != m_notHeld) {
         m_held.emplace_back(std::move(task));
@@ -102,8 +106,10 @@ void JobManager::drain() {
     }
     const QPointer<JobManager> self(this);
     for (Finished& finished : mail) {
-        const auto found = std::find_if(m_running.begin(), m_running.end(),
-                                        [&](const Running& running) { return running.id == finished.id; });
+        const auto found =
+            std::find_if(m_running.begin(), m_running.end(), [&](const Running& running) {
+                return running.id == finished.id;
+            });
         if (found == m_running.end()) {
             continue;  // superseded
         }
@@ -157,14 +163,17 @@ std::vector<JobView> JobManager::running() const {
         view.total = it->progress->total.load(std::memory_order_relaxed);
         view.seconds = static_cast<double>(now - it->startedMs) / 1000.0;
         if (view.total > 0) {
-            view.fraction = std::min(1.0, static_cast<double>(view.done) / static_cast<double>(view.total));
+            view.fraction =
+                std::min(1.0, static_cast<double>(view.done) / static_cast<double>(view.total));
             if (view.fraction > 0.01) {
                 view.secondsLeft = view.seconds * (1 - view.fraction) / view.fraction;
             }
         }
         views.push_back(std::move(view));
     }
-    std::sort(views.begin(), views.end(), [](const JobView& a, const JobView& b) { return a.seconds > b.seconds; });
+    std::sort(views.begin(), views.end(), [](const JobView& a, const JobView& b) {
+        return a.seconds > b.seconds;
+    });
     return views;
 }
 

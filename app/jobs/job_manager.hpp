@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #pragma once
 
+#include "core/base/job.hpp"
+#include "core/base/worker_pool.hpp"
+
 #include <QHash>
 #include <QObject>
 #include <QPointer>
@@ -14,9 +17,6 @@
 #include <type_traits>
 #include <utility>
 #include <vector>
-
-#include "core/base/job.hpp"
-#include "core/base/worker_pool.hpp"
 
 class QTimer;
 
@@ -33,9 +33,9 @@ struct JobView {
     double secondsLeft = -1;  ///< -1: not known
 };
 
-/// Runs long work off the UI thread. A job belongs to a slot ("stats:A", "open"): starting another in the same slot cancels
-/// the previous one and drops its result. Results come back on the UI thread through a mutex-guarded mailbox (the Qt event
-/// carries no data). UI thread only.
+/// Runs long work off the UI thread. A job belongs to a slot ("stats:A", "open"): starting another
+/// in the same slot cancels the previous one and drops its result. Results come back on the UI
+/// thread through a mutex-guarded mailbox (the Qt event carries no data). UI thread only.
 class JobManager : public QObject {
     Q_OBJECT
 
@@ -43,8 +43,8 @@ public:
     explicit JobManager(QObject* parent = nullptr);
     ~JobManager() override;
 
-    /// Runs work(ctx) on the pool, then done(result) on the UI thread if the job is still current and `receiver` alive.
-    /// An exception other than Cancelled ends in jobFailed().
+    /// Runs work(ctx) on the pool, then done(result) on the UI thread if the job is still current
+    /// and `receiver` alive. An exception other than Cancelled ends in jobFailed().
     template <class Work, class Done>
     void start(const QString& slot, const QString& title, Work work, QObject* receiver, Done done) {
         using Value = std::invoke_result_t<Work&, const JobContext&>;
@@ -53,14 +53,15 @@ public:
                 done(std::move(*static_cast<Value*>(value)));
             }
         };
-        auto run = [work = std::move(work)](const JobContext& ctx) mutable -> std::shared_ptr<void> {
+        auto run = [work =
+                        std::move(work)](const JobContext& ctx) mutable -> std::shared_ptr<void> {
             return std::make_shared<Value>(work(ctx));
         };
         startErased(slot, title, std::move(run), std::move(deliver));
     }
 
-    /// Holds back jobs that start from now on, except in slot `except`, until release(): the window is painted before the
-    /// heavy work begins. They count as running.
+    /// Holds back jobs that start from now on, except in slot `except`, until release(): the window
+    /// is painted before the heavy work begins. They count as running.
     void hold(const QString& except);
     void release();
 

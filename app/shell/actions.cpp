@@ -30,8 +30,11 @@ Actions::Actions(QWidget* window) : QObject(window) {
 }
 
 void Actions::buildMenus(QMenuBar* bar) {
-    static constexpr const char* kTitles[kMenuCount] = {QT_TR_NOOP("&File"), QT_TR_NOOP("&Edit"), QT_TR_NOOP("&View"),
-                                                        QT_TR_NOOP("&Window"), QT_TR_NOOP("&Help")};
+    static constexpr const char* kTitles[kMenuCount] = {QT_TR_NOOP("&File"),
+                                                        QT_TR_NOOP("&Edit"),
+                                                        QT_TR_NOOP("&View"),
+                                                        QT_TR_NOOP("&Window"),
+                                                        QT_TR_NOOP("&Help")};
     std::array<int, kMenuCount> lastGroup{};
     for (std::size_t i = 0; i < m_menus.size(); ++i) {
         m_menus[i] = bar->addMenu(tr(kTitles[i]));

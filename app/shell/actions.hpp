@@ -29,7 +29,7 @@ struct ActionInfo {
     ActionId id;
     MenuId menu;
     int group;
-    const char* name;      ///< id as text; objectName of the QAction
+    const char* name;  ///< id as text; objectName of the QAction
     const char* text;
     const char* shortcut;  ///< portable text; may be empty
     const char* help;
@@ -45,7 +45,9 @@ public:
     /// Creates the actions on `window`, so that shortcuts work anywhere in it.
     explicit Actions(QWidget* window);
 
-    [[nodiscard]] QAction* operator[](ActionId id) const { return m_actions[static_cast<std::size_t>(id)]; }
+    [[nodiscard]] QAction* operator[](ActionId id) const {
+        return m_actions[static_cast<std::size_t>(id)];
+    }
     template <class Receiver, class Slot>
     void bind(ActionId id, Receiver* receiver, Slot slot) {
         connect((*this)[id], &QAction::triggered, receiver, slot);

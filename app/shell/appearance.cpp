@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "app/shell/appearance.hpp"
 
+#include "app/widgets/theme.hpp"
+
 #include <QActionGroup>
 #include <QMenu>
 #include <QSettings>
 
 #include <algorithm>
-
-#include "app/widgets/theme.hpp"
 
 namespace loupe::app {
 
@@ -31,7 +31,10 @@ ThemeId themeId(const QString& name) {
 Appearance::Appearance(QObject* parent) : QObject(parent) {}
 
 QStringList Appearance::themes() {
-    return {QStringLiteral("system"), QStringLiteral("light"), QStringLiteral("dark"), QStringLiteral("projector")};
+    return {QStringLiteral("system"),
+            QStringLiteral("light"),
+            QStringLiteral("dark"),
+            QStringLiteral("projector")};
 }
 
 void Appearance::start(const QString& theme, double fontScale) {

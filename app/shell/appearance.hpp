@@ -15,7 +15,8 @@ class Appearance : public QObject {
 public:
     explicit Appearance(QObject* parent = nullptr);
 
-    /// "system", "light", "dark" or "projector". `remember` false: for this run only (command line).
+    /// "system", "light", "dark" or "projector". `remember` false: for this run only (command
+    /// line).
     void setTheme(const QString& name, bool remember = true);
     void setFontScale(double scale, bool remember = true);
     void larger() { setFontScale(m_scale * kStep); }

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "app/shell/chip.hpp"
 
-#include <QPainter>
-
 #include "app/widgets/theme.hpp"
+
+#include <QPainter>
 
 namespace loupe::app {
 
@@ -18,7 +18,8 @@ int Chip::iconSpace() const {
 
 QSize Chip::sizeHint() const {
     const int padding = m_kind == Kind::Outlier ? 2 : 8;
-    return {fontMetrics().horizontalAdvance(text()) + iconSpace() + 2 * Theme::px(padding), Theme::px(20)};
+    return {fontMetrics().horizontalAdvance(text()) + iconSpace() + 2 * Theme::px(padding),
+            Theme::px(20)};
 }
 
 void Chip::paintEvent(QPaintEvent*) {
@@ -38,20 +39,24 @@ void Chip::paintEvent(QPaintEvent*) {
         painter.drawRoundedRect(box, Theme::px(4), Theme::px(4));
         const double y = height() / 2.0;
         painter.setPen(QPen(theme.text2, 1.5, Qt::SolidLine, Qt::RoundCap, Qt::RoundJoin));
-        painter.drawPolyline(QPolygonF({{left + 1.0, y}, {left + Theme::px(4) * 1.0, y + Theme::px(3)},
+        painter.drawPolyline(QPolygonF({{left + 1.0, y},
+                                        {left + Theme::px(4) * 1.0, y + Theme::px(3)},
                                         {left + Theme::px(10) * 1.0, y - Theme::px(4)}}));
     } else if (m_kind == Kind::Warning) {
         ink = theme.warning;
         painter.setPen(QPen(theme.warning, 1, Qt::DashLine));
         painter.drawRoundedRect(box, Theme::px(4), Theme::px(4));
-        themedIcon(QStringLiteral("warning")).paint(&painter, QRect(left, (height() - Theme::px(12)) / 2, Theme::px(12), Theme::px(12)));
+        themedIcon(QStringLiteral("warning"))
+            .paint(&painter,
+                   QRect(left, (height() - Theme::px(12)) / 2, Theme::px(12), Theme::px(12)));
     } else {
         ink = theme.outlier;
         const double y = height() / 2.0;
         const double r = Theme::px(4);
         painter.setPen(Qt::NoPen);
         painter.setBrush(theme.outlier);
-        painter.drawPolygon(QPolygonF({{left + r, y - r}, {left + 2 * r, y}, {left + r, y + r}, {left * 1.0, y}}));
+        painter.drawPolygon(
+            QPolygonF({{left + r, y - r}, {left + 2 * r, y}, {left + r, y + r}, {left * 1.0, y}}));
     }
     left += iconSpace();
     painter.setPen(ink);

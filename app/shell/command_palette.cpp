@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "app/shell/command_palette.hpp"
 
+#include "app/widgets/theme.hpp"
+
 #include <QKeyEvent>
 #include <QLineEdit>
 #include <QListView>
@@ -10,8 +12,6 @@
 #include <QVBoxLayout>
 
 #include <algorithm>
-
-#include "app/widgets/theme.hpp"
 
 namespace loupe::app {
 
@@ -24,15 +24,21 @@ constexpr int kNoteRole = Qt::UserRole + 1;
 class PaletteDelegate : public QStyledItemDelegate {
 public:
     using QStyledItemDelegate::QStyledItemDelegate;
-    void paint(QPainter* painter, const QStyleOptionViewItem& option, const QModelIndex& index) const override {
+    void paint(QPainter* painter,
+               const QStyleOptionViewItem& option,
+               const QModelIndex& index) const override {
         QStyledItemDelegate::paint(painter, option, index);
         painter->save();
         painter->setFont(Theme::font(TextRole::Small));
-        painter->setPen((option.state & QStyle::State_Selected) != 0 ? Theme::current().text2 : Theme::current().text3);
-        painter->drawText(option.rect.adjusted(0, 0, -Theme::px(10), 0), Qt::AlignRight | Qt::AlignVCenter, index.data(kNoteRole).toString());
+        painter->setPen((option.state & QStyle::State_Selected) != 0 ? Theme::current().text2
+                                                                     : Theme::current().text3);
+        painter->drawText(option.rect.adjusted(0, 0, -Theme::px(10), 0),
+                          Qt::AlignRight | Qt::AlignVCenter,
+                          index.data(kNoteRole).toString());
         painter->restore();
     }
-    [[nodiscard]] QSize sizeHint(const QStyleOptionViewItem& option, const QModelIndex& index) const override {
+    [[nodiscard]] QSize sizeHint(const QStyleOptionViewItem& option,
+                                 const QModelIndex& index) const override {
         return {QStyledItemDelegate::sizeHint(option, index).width(), Theme::px(28)};
     }
 };
@@ -56,7 +62,8 @@ int wordScore(const QString& word, const QString& text) {
         }
         run = found == at ? run + 1 : 1;
         const bool wordStart = found == 0 || !text[found - 1].isLetterOrNumber();
-        score += 2 * run + (wordStart ? 6 : 0) - static_cast<int>(std::min<qsizetype>(found - at, 3));
+        score +=
+            2 * run + (wordStart ? 6 : 0) - static_cast<int>(std::min<qsizetype>(found - at, 3));
         at = found + 1;
     }
     return std::max(1, score + (text.contains(word, Qt::CaseInsensitive) ? 40 : 0));
@@ -76,7 +83,8 @@ int fuzzyScore(const QString& query, const QString& text) {
     return score;
 }
 
-CommandPalette::CommandPalette(std::vector<PaletteItem> items, QWidget* parent) : QDialog(parent, Qt::Popup), m_items(std::move(items)) {
+CommandPalette::CommandPalette(std::vector<PaletteItem> items, QWidget* parent)
+    : QDialog(parent, Qt::Popup), m_items(std::move(items)) {
     setAccessibleName(tr("Go to or run"));
     auto* layout = new QVBoxLayout(this);
     layout->setContentsMargins(Theme::px(8), Theme::px(8), Theme::px(8), Theme::px(8));
@@ -115,7 +123,8 @@ void CommandPalette::filter() {
         }
     }
     const std::size_t count = std::min(found.size(), kMostListed);
-    std::partial_sort(found.begin(), found.begin() + static_cast<std::ptrdiff_t>(count), found.end());
+    std::partial_sort(
+        found.begin(), found.begin() + static_cast<std::ptrdiff_t>(count), found.end());
     m_model->clear();
     for (std::size_t i = 0; i < count; ++i) {
         const PaletteItem& item = m_items[found[i].second];
@@ -152,7 +161,8 @@ bool CommandPalette::eventFilter(QObject* watched, QEvent* event) {
             case Qt::Key_Down:
             case Qt::Key_Up:
                 if (rows > 0) {
-                    m_list->setCurrentIndex(m_model->index((row + (key->key() == Qt::Key_Down ? 1 : rows - 1)) % rows, 0));
+                    m_list->setCurrentIndex(m_model->index(
+                        (row + (key->key() == Qt::Key_Down ? 1 : rows - 1)) % rows, 0));
                 }
                 return true;
             case Qt::Key_Return:

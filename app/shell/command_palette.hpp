@@ -20,8 +20,8 @@ struct PaletteItem {
     std::function<void()> run;
 };
 
-/// How well the letters of each word of `query` occur in order in `text`; 0: not at all. Words may come in any order; word
-/// starts and runs count more.
+/// How well the letters of each word of `query` occur in order in `text`; 0: not at all. Words may
+/// come in any order; word starts and runs count more.
 [[nodiscard]] int fuzzyScore(const QString& query, const QString& text);
 
 /// Ctrl+K: type a few letters of an action, a tensor or a recent file.

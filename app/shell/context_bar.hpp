@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #pragma once
 
-#include <QWidget>
-
 #include "app/document/document.hpp"
+
+#include <QWidget>
 
 class QHBoxLayout;
 class QLabel;

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "app/shell/dock_layout.hpp"
 
+#include "app/widgets/theme.hpp"
+
 #include <QMainWindow>
 #include <QPainter>
 #include <QTabWidget>
@@ -8,8 +10,6 @@
 #include <QVBoxLayout>
 
 #include <algorithm>
-
-#include "app/widgets/theme.hpp"
 
 namespace loupe::app {
 
@@ -31,10 +31,18 @@ int preferred(const ViewDock& dock, Area area) {
         const char* id;
         int length;
     };
-    static constexpr Share kShares[] = {{"histogram", 424}, {"outliers", 288},  {"weight", 472},      {"channel_error", 320},
-                                        {"scheme_a", 264},  {"scheme_b", 176}, {"error_table", 268}, {"code_usage", 170}};
-    const auto found = std::find_if(std::begin(kShares), std::end(kShares),
-                                    [&](const Share& share) { return qstrcmp(share.id, dock.definition().id) == 0; });
+    static constexpr Share kShares[] = {{"histogram", 424},
+                                        {"outliers", 288},
+                                        {"weight", 472},
+                                        {"channel_error", 320},
+                                        {"scheme_a", 264},
+                                        {"scheme_b", 176},
+                                        {"error_table", 268},
+                                        {"code_usage", 170}};
+    const auto found =
+        std::find_if(std::begin(kShares), std::end(kShares), [&](const Share& share) {
+            return qstrcmp(share.id, dock.definition().id) == 0;
+        });
     return Theme::px(found != std::end(kShares) ? found->length : area == Area::Bottom ? 320 : 200);
 }
 
@@ -56,12 +64,14 @@ protected:
         QPainter painter(this);
         painter.fillRect(rect(), underMouse() || hasFocus() ? theme.raised : theme.panel);
         const int icon = Theme::px(16);
-        themedIcon(QStringLiteral("next")).paint(&painter, QRect((width() - icon) / 2, Theme::px(8), icon, icon));
+        themedIcon(QStringLiteral("next"))
+            .paint(&painter, QRect((width() - icon) / 2, Theme::px(8), icon, icon));
         painter.setPen(theme.text2);
         painter.setFont(Theme::font(TextRole::Body));
         painter.translate(width() / 2.0, Theme::px(36));
         painter.rotate(90);
-        painter.drawText(QRectF(0, -width() / 2.0, height(), width()), Qt::AlignLeft | Qt::AlignVCenter, text());
+        painter.drawText(
+            QRectF(0, -width() / 2.0, height(), width()), Qt::AlignLeft | Qt::AlignVCenter, text());
     }
 };
 
@@ -112,8 +122,10 @@ WindowClass DockLayout::windowClass() const {
 
 std::vector<ViewDock*> DockLayout::of(Area area) const {
     std::vector<ViewDock*> docks;
-    std::copy_if(m_docks.begin(), m_docks.end(), std::back_inserter(docks),
-                 [area](const ViewDock* dock) { return dock->definition().area == area; });
+    std::copy_if(
+        m_docks.begin(), m_docks.end(), std::back_inserter(docks), [area](const ViewDock* dock) {
+            return dock->definition().area == area;
+        });
     return docks;
 }
 
@@ -180,7 +192,9 @@ void DockLayout::arrange(WindowClass size) {
         }
         bottom[i]->show();
     }
-    const auto isWeight = [](const ViewDock* dock) { return qstrcmp(dock->definition().id, "weight") == 0; };
+    const auto isWeight = [](const ViewDock* dock) {
+        return qstrcmp(dock->definition().id, "weight") == 0;
+    };
     const auto weight = std::find_if(bottom.begin(), bottom.end(), isWeight);
     if (size == WindowClass::S) {
         for (ViewDock* dock : of(Area::Left)) {
@@ -209,21 +223,28 @@ void DockLayout::applySizes(WindowClass size) {
         }
         m_window.resizeDocks(list, lengths, orientation);
     };
-    const auto fixed = [](int length) { return [length](const ViewDock&) { return Theme::px(length); }; };
+    const auto fixed = [](int length) {
+        return [length](const ViewDock&) { return Theme::px(length); };
+    };
     resize(Area::Left, Qt::Horizontal, fixed(sizes.left));
     resize(Area::Right, Qt::Horizontal, fixed(sizes.right));
     resize(Area::Bottom, Qt::Vertical, fixed(sizes.bottom));
-    resize(Area::Right, Qt::Vertical, [](const ViewDock& dock) { return preferred(dock, Area::Right); });
+    resize(Area::Right, Qt::Vertical, [](const ViewDock& dock) {
+        return preferred(dock, Area::Right);
+    });
     if (size != WindowClass::S) {
-        resize(Area::Bottom, Qt::Horizontal, [](const ViewDock& dock) { return preferred(dock, Area::Bottom); });
+        resize(Area::Bottom, Qt::Horizontal, [](const ViewDock& dock) {
+            return preferred(dock, Area::Bottom);
+        });
     }
 }
 
 /// Two panels on one place, the first in front.
 void DockLayout::pairUp(const char* front, const char* behind) {
     const auto find = [this](const char* id) {
-        const auto found = std::find_if(m_docks.begin(), m_docks.end(),
-                                        [id](const ViewDock* dock) { return qstrcmp(dock->definition().id, id) == 0; });
+        const auto found = std::find_if(m_docks.begin(), m_docks.end(), [id](const ViewDock* dock) {
+            return qstrcmp(dock->definition().id, id) == 0;
+        });
         return found == m_docks.end() ? nullptr : *found;
     };
     ViewDock* first = find(front);
@@ -283,8 +304,10 @@ void DockLayout::reveal(ViewDock* dock) {
     const bool folded = m_folded.contains(dock);
     setFolded(dock, false);
     if (folded) {
-        m_window.resizeDocks({dock}, {Theme::px(kSizes[static_cast<int>(m_class)].left)}, Qt::Horizontal);
-        QMetaObject::invokeMethod(this, [this] { updateRail(); }, Qt::QueuedConnection);
+        m_window.resizeDocks(
+            {dock}, {Theme::px(kSizes[static_cast<int>(m_class)].left)}, Qt::Horizontal);
+        QMetaObject::invokeMethod(
+            this, [this] { updateRail(); }, Qt::QueuedConnection);
     }
     dock->raise();
     dock->view().setFocus();

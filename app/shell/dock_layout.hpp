@@ -1,21 +1,23 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #pragma once
 
+#include "app/shell/view_dock.hpp"
+
 #include <QObject>
 #include <QSet>
 
 #include <vector>
 
-#include "app/shell/view_dock.hpp"
-
 class QMainWindow;
 
 namespace loupe::app {
 
-/// The sizes of window that decide about the layout (mockups/layout.md). A font of twice the size counts as half the width.
+/// The sizes of window that decide about the layout (mockups/layout.md). A font of twice the size
+/// counts as half the width.
 enum class WindowClass { S, M, L };
 
-/// Where the docks of the workspace go, how large they are and what folds first. Restores what the user arranged.
+/// Where the docks of the workspace go, how large they are and what folds first. Restores what the
+/// user arranged.
 class DockLayout : public QObject {
     Q_OBJECT
 

@@ -1,6 +1,14 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "app/shell/file_commands.hpp"
 
+#include "app/document/document.hpp"
+#include "app/shell/main_window.hpp"
+#include "app/shell/notice_bar.hpp"
+#include "app/shell/session_keeper.hpp"
+#include "app/shell/synthetic_dialog.hpp"
+#include "app/widgets/theme.hpp"
+#include "core/base/units.hpp"
+
 #include <QCoreApplication>
 #include <QDir>
 #include <QFileDialog>
@@ -9,14 +17,6 @@
 #include <QMimeData>
 #include <QSettings>
 #include <QUrl>
-
-#include "app/document/document.hpp"
-#include "app/shell/main_window.hpp"
-#include "app/shell/notice_bar.hpp"
-#include "app/shell/session_keeper.hpp"
-#include "app/shell/synthetic_dialog.hpp"
-#include "app/widgets/theme.hpp"
-#include "core/base/units.hpp"
 
 namespace loupe::app {
 
@@ -40,7 +40,8 @@ bool RecentFile::exists() const {
 }
 
 QString RecentFile::title() const {
-    return isSynthetic() ? FileCommands::tr("Made up: %1").arg(path.mid(10)) : QFileInfo(path).fileName();
+    return isSynthetic() ? FileCommands::tr("Made up: %1").arg(path.mid(10))
+                         : QFileInfo(path).fileName();
 }
 
 FileCommands::FileCommands(MainWindow& window) : QObject(&window), m_window(window) {}
@@ -56,9 +57,12 @@ void FileCommands::openPath(const QString& path, const QString& tensor) {
 }
 
 void FileCommands::openDialog() {
-    const QString path = QFileDialog::getOpenFileName(
-        &m_window, tr("Open a checkpoint"), lastFolder(),
-        tr("Checkpoints and sessions (*.safetensors *.index.json *.npy *.csv *.tsv *.loupe);;All files (*)"));
+    const QString path =
+        QFileDialog::getOpenFileName(&m_window,
+                                     tr("Open a checkpoint"),
+                                     lastFolder(),
+                                     tr("Checkpoints and sessions (*.safetensors *.index.json "
+                                        "*.npy *.csv *.tsv *.loupe);;All files (*)"));
     if (!path.isEmpty()) {
         rememberFolder(path);
         openPath(path);
@@ -66,7 +70,8 @@ void FileCommands::openDialog() {
 }
 
 void FileCommands::openFolderDialog() {
-    const QString path = QFileDialog::getExistingDirectory(&m_window, tr("Open a model folder"), lastFolder());
+    const QString path =
+        QFileDialog::getExistingDirectory(&m_window, tr("Open a model folder"), lastFolder());
     if (!path.isEmpty()) {
         rememberFolder(path);
         openPath(path);
@@ -82,30 +87,39 @@ void FileCommands::makeUpDialog() {
 
 QString FileCommands::samplePath() {
     const QDir bin(QCoreApplication::applicationDirPath());
-    const QFileInfo file(bin.filePath(QStringLiteral("../share/tensorloupe/sample/model.safetensors")));
+    const QFileInfo file(
+        bin.filePath(QStringLiteral("../share/tensorloupe/sample/model.safetensors")));
     return file.exists() ? QDir::cleanPath(file.absoluteFilePath()) : QString();
 }
 
 void FileCommands::openSample() {
     const QString path = samplePath();
     if (path.isEmpty()) {
-        m_window.notices().show(NoticeBar::Kind::Warning, tr("The bundled sample is not installed."),
-                                tr("A made-up matrix shows the same."), tr("Make up a matrix…"), [this] { makeUpDialog(); });
+        m_window.notices().show(NoticeBar::Kind::Warning,
+                                tr("The bundled sample is not installed."),
+                                tr("A made-up matrix shows the same."),
+                                tr("Make up a matrix…"),
+                                [this] { makeUpDialog(); });
         return;
     }
-    const QString activations = QFileInfo(path).absolutePath() + QStringLiteral("/activations.safetensors");
+    const QString activations =
+        QFileInfo(path).absolutePath() + QStringLiteral("/activations.safetensors");
     m_window.notices().dismiss();
     m_window.document().edit(tr("Open the bundled sample"), [&](ExperimentSpec& spec) {
         spec.source = path.toStdString();
         spec.tensor.clear();
         spec.edits.clear();
-        spec.activations = QFileInfo::exists(activations) ? activations.toStdString() : std::string();
+        spec.activations =
+            QFileInfo::exists(activations) ? activations.toStdString() : std::string();
     });
 }
 
 void FileCommands::addActivationsDialog() {
-    const QString path = QFileDialog::getOpenFileName(&m_window, tr("Activations of this layer, [tokens, in]"), lastFolder(),
-                                                      tr("Tensors (*.safetensors *.npy *.csv *.tsv);;All files (*)"));
+    const QString path = QFileDialog::getOpenFileName(
+        &m_window,
+        tr("Activations of this layer, [tokens, in]"),
+        lastFolder(),
+        tr("Tensors (*.safetensors *.npy *.csv *.tsv);;All files (*)"));
     if (!path.isEmpty()) {
         rememberFolder(path);
         setActivations(path);
@@ -113,12 +127,14 @@ void FileCommands::addActivationsDialog() {
 }
 
 void FileCommands::setActivations(const QString& reference) {
-    m_window.document().edit(reference.isEmpty() ? tr("Remove activations") : tr("Add activations"),
-                             [&](ExperimentSpec& spec) { spec.activations = reference.toStdString(); });
+    m_window.document().edit(
+        reference.isEmpty() ? tr("Remove activations") : tr("Add activations"),
+        [&](ExperimentSpec& spec) { spec.activations = reference.toStdString(); });
 }
 
 void FileCommands::locate(const QString& missing) {
-    const QString path = QFileDialog::getOpenFileName(&m_window, tr("Where is %1 now?").arg(QFileInfo(missing).fileName()), lastFolder());
+    const QString path = QFileDialog::getOpenFileName(
+        &m_window, tr("Where is %1 now?").arg(QFileInfo(missing).fileName()), lastFolder());
     if (path.isEmpty()) {
         return;
     }
@@ -149,7 +165,8 @@ std::vector<RecentFile> FileCommands::recent() {
     const int count = settings.beginReadArray(kRecentKey);
     for (int i = 0; i < count; ++i) {
         settings.setArrayIndex(i);
-        files.push_back({settings.value(QStringLiteral("path")).toString(), settings.value(QStringLiteral("detail")).toString(),
+        files.push_back({settings.value(QStringLiteral("path")).toString(),
+                         settings.value(QStringLiteral("detail")).toString(),
                          settings.value(QStringLiteral("when")).toDateTime()});
     }
     settings.endArray();
@@ -199,7 +216,8 @@ void FileCommands::remember() {
     }
     detail << (count == 1 ? tr("1 tensor") : tr("%1 tensors").arg(formatCount(count)))
            << QString::fromStdString(decimalBytes(static_cast<double>(info.bytes)));
-    remember(QString::fromStdString(m_window.document().spec().source), detail.join(QStringLiteral(" · ")));
+    remember(QString::fromStdString(m_window.document().spec().source),
+             detail.join(QStringLiteral(" · ")));
 }
 
 void FileCommands::forget(const QString& path) {
@@ -217,7 +235,8 @@ void FileCommands::fillRecentMenu(QMenu* menu) {
             QAction* action = menu->addAction(file.title());
             action->setToolTip(file.path);
             action->setEnabled(file.exists());
-            connect(action, &QAction::triggered, this, [this, path = file.path] { openPath(path); });
+            connect(
+                action, &QAction::triggered, this, [this, path = file.path] { openPath(path); });
         }
         if (menu->isEmpty()) {
             menu->addAction(tr("Nothing yet"))->setEnabled(false);

@@ -40,7 +40,8 @@ public:
     void openSample();
     void addActivationsDialog();
     void setActivations(const QString& reference);
-    /// Asks where a file that moved is now, and opens it (the session or recent entry goes on with the new path).
+    /// Asks where a file that moved is now, and opens it (the session or recent entry goes on with
+    /// the new path).
     void locate(const QString& missing);
     void dropped(const QMimeData* data);
     [[nodiscard]] static bool accepts(const QMimeData* data);

@@ -1,6 +1,14 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "app/shell/help.hpp"
 
+#include "app/jobs/job_manager.hpp"
+#include "app/shell/actions.hpp"
+#include "app/widgets/theme.hpp"
+#include "core/base/cpu_dispatch.hpp"
+#include "core/base/version.hpp"
+#include "core/base/worker_pool.hpp"
+#include "gpu/gpu.hpp"
+
 #include <QCoreApplication>
 #include <QDialog>
 #include <QDialogButtonBox>
@@ -10,14 +18,6 @@
 #include <QPushButton>
 #include <QTextBrowser>
 #include <QVBoxLayout>
-
-#include "app/jobs/job_manager.hpp"
-#include "app/shell/actions.hpp"
-#include "app/widgets/theme.hpp"
-#include "core/base/cpu_dispatch.hpp"
-#include "core/base/version.hpp"
-#include "core/base/worker_pool.hpp"
-#include "gpu/gpu.hpp"
 
 namespace loupe::app {
 
@@ -56,7 +56,8 @@ QTextBrowser* page(const QString& title, QWidget* parent) {
 
 QString helpText(const QString& name) {
     const QString view = readResource(QStringLiteral(":/tensorloupe/help/views/%1.md").arg(name));
-    return view.isEmpty() ? readResource(QStringLiteral(":/tensorloupe/help/%1.md").arg(name)) : view;
+    return view.isEmpty() ? readResource(QStringLiteral(":/tensorloupe/help/%1.md").arg(name))
+                          : view;
 }
 
 void showHelp(const QString& name, QWidget* parent) {
@@ -72,11 +73,15 @@ void showShortcuts(Actions& actions, QWidget* window) {
     const QString mono = Theme::font(TextRole::Number).family();
     QString text;
     const auto row = [&](const QString& what, const QKeySequence& keys) {
-        text += QStringLiteral("<tr><td width=\"340\">%1</td><td style=\"font-family:'%2'\">%3</td></tr>")
-                    .arg(what.toHtmlEscaped(), mono, keys.toString(QKeySequence::NativeText).toHtmlEscaped());
+        text += QStringLiteral(
+                    "<tr><td width=\"340\">%1</td><td style=\"font-family:'%2'\">%3</td></tr>")
+                    .arg(what.toHtmlEscaped(),
+                         mono,
+                         keys.toString(QKeySequence::NativeText).toHtmlEscaped());
     };
     for (int menu = 0; menu < kMenuCount; ++menu) {
-        text += QStringLiteral("<p style=\"font-weight:600\">%1</p><table cellpadding=\"3\">").arg(headings[menu]);
+        text += QStringLiteral("<p style=\"font-weight:600\">%1</p><table cellpadding=\"3\">")
+                    .arg(headings[menu]);
         for (const ActionInfo& info : allActions()) {
             const QAction* action = actions[info.id];
             if (static_cast<int>(info.menu) == menu && !action->shortcut().isEmpty()) {
@@ -86,7 +91,8 @@ void showShortcuts(Actions& actions, QWidget* window) {
         if (static_cast<MenuId>(menu) == MenuId::Window) {
             for (const QDockWidget* dock : window->findChildren<QDockWidget*>()) {
                 if (!dock->toggleViewAction()->shortcut().isEmpty()) {
-                    row(tr("Show or hide: %1").arg(dock->windowTitle()), dock->toggleViewAction()->shortcut());
+                    row(tr("Show or hide: %1").arg(dock->windowTitle()),
+                        dock->toggleViewAction()->shortcut());
                 }
             }
         }
@@ -104,23 +110,37 @@ void showAbout(QWidget* parent) {
     setTextRole(name, TextRole::Title);
     auto* facts = new QLabel(dialog);
     facts->setTextInteractionFlags(Qt::TextSelectableByMouse);
-    const QString text = tr("The application is free software under GPL-3.0-or-later, its compute core under Apache-2.0.\n\n"
-                            "Compute threads: %1\nCPU kernels: %2\nGPU: %3");
+    const QString text =
+        tr("The application is free software under GPL-3.0-or-later, its compute core under "
+           "Apache-2.0.\n\n"
+           "Compute threads: %1\nCPU kernels: %2\nGPU: %3");
     const std::string_view target = cpuTargetName(cpuTarget());
     const QString cpu = QString::fromUtf8(target.data(), static_cast<qsizetype>(target.size()));
-    const auto show = [facts, text, cpu](const QString& gpu) { facts->setText(text.arg(computeThreads()).arg(cpu, gpu)); };
+    const auto show = [facts, text, cpu](const QString& gpu) {
+        facts->setText(text.arg(computeThreads()).arg(cpu, gpu));
+    };
     show(tr("asking the driver…"));
-    // Asking may take a second where a driver is present. The manager belongs to the dialog and waits for the answer.
+    // Asking may take a second where a driver is present. The manager belongs to the dialog and
+    // waits for the answer.
     auto* jobs = new JobManager(dialog);
     jobs->start(
-        QStringLiteral("gpu"), tr("Looking for a GPU"), [](const JobContext&) { return gpu::probe(); }, facts,
+        QStringLiteral("gpu"),
+        tr("Looking for a GPU"),
+        [](const JobContext&) { return gpu::probe(); },
+        facts,
         [show](const gpu::Availability& gpu) {
-            show(gpu.available ? QString::fromStdString(gpu.devices.front().name) : QString::fromStdString(gpu.reason));
+            show(gpu.available ? QString::fromStdString(gpu.devices.front().name)
+                               : QString::fromStdString(gpu.reason));
         });
     auto* buttons = new QDialogButtonBox(QDialogButtonBox::Close, dialog);
-    QObject::connect(buttons->addButton(tr("Licence"), QDialogButtonBox::HelpRole), &QPushButton::clicked, dialog, [dialog] {
-        page(tr("Licence"), dialog->parentWidget())->setMarkdown(readResource(QStringLiteral(":/tensorloupe/LICENSE.md")));
-    });
+    QObject::connect(
+        buttons->addButton(tr("Licence"), QDialogButtonBox::HelpRole),
+        &QPushButton::clicked,
+        dialog,
+        [dialog] {
+            page(tr("Licence"), dialog->parentWidget())
+                ->setMarkdown(readResource(QStringLiteral(":/tensorloupe/LICENSE.md")));
+        });
     QObject::connect(buttons, &QDialogButtonBox::rejected, dialog, &QDialog::reject);
     layout->addWidget(name);
     layout->addWidget(facts);

@@ -9,7 +9,8 @@ namespace loupe::app {
 
 class Actions;
 
-/// The help text of that name (resources/help/views/NAME.md, else resources/help/NAME.md); empty if there is none.
+/// The help text of that name (resources/help/views/NAME.md, else resources/help/NAME.md); empty if
+/// there is none.
 [[nodiscard]] QString helpText(const QString& name);
 
 /// Shows a help text; without one for `name`, the page about starting.

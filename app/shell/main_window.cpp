@@ -1,22 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "app/shell/main_window.hpp"
 
-#include <QApplication>
-#include <QCloseEvent>
-#include <QDropEvent>
-#include <QFileInfo>
-#include <QMenu>
-#include <QMenuBar>
-#include <QMimeData>
-#include <QScrollArea>
-#include <QSettings>
-#include <QStackedWidget>
-#include <QTabBar>
-#include <QTimer>
-#include <QVBoxLayout>
-
-#include <algorithm>
-
 #include "app/document/analyses.hpp"
 #include "app/document/cursor.hpp"
 #include "app/document/history.hpp"
@@ -34,6 +18,22 @@
 #include "app/shell/view_dock.hpp"
 #include "app/widgets/theme.hpp"
 #include "core/scheme/scheme.hpp"
+
+#include <QApplication>
+#include <QCloseEvent>
+#include <QDropEvent>
+#include <QFileInfo>
+#include <QMenu>
+#include <QMenuBar>
+#include <QMimeData>
+#include <QScrollArea>
+#include <QSettings>
+#include <QStackedWidget>
+#include <QTabBar>
+#include <QTimer>
+#include <QVBoxLayout>
+
+#include <algorithm>
 
 namespace loupe::app {
 
@@ -72,9 +72,12 @@ MainWindow::MainWindow(Appearance& appearance, const QString& sessionFolder)
     bindEditActions();
     bindViewActions();
     connect(m_document.get(), &Document::changed, this, &MainWindow::onChanged);
-    connect(&m_document->jobs(), &JobManager::jobFailed, this, [this](const QString&, const QString& title, const QString& what) {
-        m_notices->show(NoticeBar::Kind::Error, tr("%1 failed.").arg(title), what);
-    });
+    connect(&m_document->jobs(),
+            &JobManager::jobFailed,
+            this,
+            [this](const QString&, const QString& title, const QString& what) {
+                m_notices->show(NoticeBar::Kind::Error, tr("%1 failed.").arg(title), what);
+            });
     connect(&appearance, &Appearance::changed, m_document.get(), &Document::announceDisplay);
     onChanged(Change::All);
 }
@@ -156,25 +159,29 @@ View* MainWindow::view(const QString& id) {
             if (view == nullptr) {
                 view = definition->create(*m_document, m_work);
                 view->setObjectName(id);
-                view->setAccessibleName(view->accessibleName().isEmpty() ? tr(definition->title) : view->accessibleName());
+                view->setAccessibleName(view->accessibleName().isEmpty() ? tr(definition->title)
+                                                                         : view->accessibleName());
                 m_work->layout()->addWidget(view);
             }
             return view;
         }
     }
-    const auto found = std::find_if(m_docks.begin(), m_docks.end(),
-                                    [&](const ViewDock* dock) { return id == QLatin1String(dock->definition().id); });
+    const auto found = std::find_if(m_docks.begin(), m_docks.end(), [&](const ViewDock* dock) {
+        return id == QLatin1String(dock->definition().id);
+    });
     return found == m_docks.end() ? nullptr : &(*found)->view();
 }
 
 void MainWindow::start(const Options& options) {
     m_keepsSettings = options.screenshot.isEmpty() && !options.quitAfterPaint;
-    // First the window with the list of tensors, then the work; the timer is for windows that are never painted.
+    // First the window with the list of tensors, then the work; the timer is for windows that are
+    // never painted.
     m_document->jobs().hold(QStringLiteral("open"));
     QTimer::singleShot(kHoldMs, this, [this] { m_document->jobs().release(); });
     m_files->setRemembering(m_keepsSettings);
     const QSettings settings;
-    if (!m_keepsSettings || !restoreGeometry(settings.value(QStringLiteral("geometry")).toByteArray())) {
+    if (!m_keepsSettings ||
+        !restoreGeometry(settings.value(QStringLiteral("geometry")).toByteArray())) {
         resize(1440, 900);
     }
     if (options.size.isValid()) {
@@ -190,10 +197,15 @@ void MainWindow::start(const Options& options) {
     spec.schemeB = (chosen ? options.schemeB : canonical(kFirstSchemeB)).toStdString();
     if (!options.paths.isEmpty() && !isSession(options.paths.front())) {
         const QString path = options.paths.front();
-        spec.source = (path.startsWith(QLatin1String("synthetic:")) ? path : QFileInfo(path).absoluteFilePath()).toStdString();
+        spec.source =
+            (path.startsWith(QLatin1String("synthetic:")) ? path
+                                                          : QFileInfo(path).absoluteFilePath())
+                .toStdString();
         spec.tensor = options.tensor.toStdString();
     }
-    const QString session = !options.session.isEmpty() ? options.session : isSession(options.paths.value(0)) ? options.paths.front() : QString();
+    const QString session = !options.session.isEmpty()          ? options.session
+                            : isSession(options.paths.value(0)) ? options.paths.front()
+                                                                : QString();
     if (session.isEmpty() || !m_sessions->open(session)) {
         m_document->reset(spec);
     }
@@ -228,11 +240,14 @@ void MainWindow::onChanged(Changes what) {
             m_notices->showError(*error, tr("Locate…"), [this, path] { m_files->locate(path); });
         }
     }
-    if (what & (Changes(Change::Source) | Change::Tensor | Change::Inputs | Change::SchemeA | Change::SchemeB)) {
+    if (what & (Changes(Change::Source) | Change::Tensor | Change::Inputs | Change::SchemeA |
+                Change::SchemeB)) {
         updateActions();
     }
     if ((what & Change::Results) && m_document->analyses().activationsError()) {
-        m_notices->showError(*m_document->analyses().activationsError(), tr("Remove activations"), [this] { m_files->setActivations({}); });
+        m_notices->showError(*m_document->analyses().activationsError(),
+                             tr("Remove activations"),
+                             [this] { m_files->setActivations({}); });
     }
 }
 
@@ -266,9 +281,19 @@ void MainWindow::updateActions() {
     const auto enable = [this](ActionId id, bool on) { (*m_actions)[id]->setEnabled(on); };
     const ExperimentSpec& spec = m_document->spec();
     const bool open = m_document->source() != nullptr;
-    for (const ActionId id : {ActionId::closeCheckpoint, ActionId::reload, ActionId::addActivations, ActionId::exportPicture,
-                              ActionId::goToCell, ActionId::filterTensors, ActionId::scan, ActionId::saveSession,
-                              ActionId::saveSessionAs, ActionId::copyNumbers, ActionId::copyPicture, ActionId::resetLayout, ActionId::layoutCompare}) {
+    for (const ActionId id : {ActionId::closeCheckpoint,
+                              ActionId::reload,
+                              ActionId::addActivations,
+                              ActionId::exportPicture,
+                              ActionId::goToCell,
+                              ActionId::filterTensors,
+                              ActionId::scan,
+                              ActionId::saveSession,
+                              ActionId::saveSessionAs,
+                              ActionId::copyNumbers,
+                              ActionId::copyPicture,
+                              ActionId::resetLayout,
+                              ActionId::layoutCompare}) {
         enable(id, open);
     }
     enable(ActionId::removeActivations, !spec.activations.empty());
@@ -294,7 +319,8 @@ QJsonObject MainWindow::saveViews() const {
 
 void MainWindow::restoreViews(const QJsonObject& state) {
     for (const auto& [definition, made] : m_centre) {
-        view(QLatin1String(definition->id))->restore(state[QLatin1String(definition->id)].toObject());
+        view(QLatin1String(definition->id))
+            ->restore(state[QLatin1String(definition->id)].toObject());
     }
     for (ViewDock* dock : m_docks) {
         dock->restoreView(state[QLatin1String(dock->definition().id)].toObject());
@@ -302,7 +328,8 @@ void MainWindow::restoreViews(const QJsonObject& state) {
 }
 
 QString MainWindow::layoutKey() const {
-    return QStringLiteral("layout/inspect/%1").arg(QLatin1Char("SML"[static_cast<int>(m_layout->windowClass())]));
+    return QStringLiteral("layout/inspect/%1")
+        .arg(QLatin1Char("SML"[static_cast<int>(m_layout->windowClass())]));
 }
 
 void MainWindow::saveSettings() {
@@ -338,7 +365,8 @@ void MainWindow::resizeEvent(QResizeEvent* event) {
 
 bool MainWindow::event(QEvent* event) {
     const bool handled = QMainWindow::event(event);
-    if (event->type() == QEvent::UpdateRequest && (m_document->source() || !m_document->opening())) {
+    if (event->type() == QEvent::UpdateRequest &&
+        (m_document->source() || !m_document->opening())) {
         if (m_quitAfterPaint) {
             QTimer::singleShot(0, qApp, &QCoreApplication::quit);
         } else {

@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #pragma once
 
+#include "app/document/document.hpp"
+#include "app/shell/options.hpp"
+#include "app/views/view.hpp"
+
 #include <QJsonObject>
 #include <QMainWindow>
 
 #include <memory>
 #include <vector>
-
-#include "app/document/document.hpp"
-#include "app/shell/options.hpp"
-#include "app/views/view.hpp"
 
 class QStackedWidget;
 class QVBoxLayout;
@@ -27,16 +27,19 @@ class StatusBar;
 class TopBar;
 class ViewDock;
 
-/// The one window: composes top bar, context bar, docks, centre and status bar, and connects the actions.
+/// The one window: composes top bar, context bar, docks, centre and status bar, and connects the
+/// actions.
 class MainWindow : public QMainWindow {
     Q_OBJECT
 
 public:
-    /// `sessionFolder`: where the running session is written aside; empty: the application's data folder.
+    /// `sessionFolder`: where the running session is written aside; empty: the application's data
+    /// folder.
     explicit MainWindow(Appearance& appearance, const QString& sessionFolder = {});
     ~MainWindow() override;
 
-    /// Opens what the command line asks for. Only a window without --screenshot and --size uses and keeps saved layouts.
+    /// Opens what the command line asks for. Only a window without --screenshot and --size uses and
+    /// keeps saved layouts.
     void start(const Options& options);
 
     [[nodiscard]] Document& document() { return *m_document; }
@@ -48,7 +51,8 @@ public:
     [[nodiscard]] const std::vector<ViewDock*>& docks() const { return m_docks; }
     /// The view of that id, made if necessary; null if there is none.
     [[nodiscard]] View* view(const QString& id);
-    /// A message under the context bar: problem, sentence, and an optional button. A repeated one counts.
+    /// A message under the context bar: problem, sentence, and an optional button. A repeated one
+    /// counts.
     NoticeBar& notices() { return *m_notices; }
 
     /// Zoom, colour maps and so on of all views, for sessions.

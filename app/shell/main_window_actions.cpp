@@ -1,14 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // What the actions do; the window itself is in main_window.cpp.
-#include <QApplication>
-#include <QClipboard>
-#include <QInputDialog>
-#include <QLineEdit>
-#include <QMenu>
-#include <QRegularExpression>
-
-#include <algorithm>
-
 #include "app/document/analyses.hpp"
 #include "app/document/cursor.hpp"
 #include "app/document/history.hpp"
@@ -23,6 +14,15 @@
 #include "app/shell/notice_bar.hpp"
 #include "app/shell/session_keeper.hpp"
 #include "app/shell/view_dock.hpp"
+
+#include <QApplication>
+#include <QClipboard>
+#include <QInputDialog>
+#include <QLineEdit>
+#include <QMenu>
+#include <QRegularExpression>
+
+#include <algorithm>
 
 namespace loupe::app {
 
@@ -63,7 +63,9 @@ void MainWindow::bindEditActions() {
         action->setEnabled(false);
         connect(&stack, can, action, &QAction::setEnabled);
         connect(&stack, changed, action, [action, verb](const QString& what) {
-            action->setText(what.isEmpty() ? verb : tr("%1: %2").arg(verb, what.left(1).toLower() + what.mid(1)));
+            action->setText(what.isEmpty()
+                                ? verb
+                                : tr("%1: %2").arg(verb, what.left(1).toLower() + what.mid(1)));
         });
     };
     follow(ActionId::undo, tr("Undo"), &QUndoStack::undoTextChanged, &QUndoStack::canUndoChanged);
@@ -76,19 +78,28 @@ void MainWindow::bindEditActions() {
             loupe::app::copyPicture(*view);
         }
     });
-    a.bind(ActionId::copySchemeA, this, [this] { QApplication::clipboard()->setText(m_document->scheme(Side::A)); });
-    a.bind(ActionId::copySchemeB, this, [this] { QApplication::clipboard()->setText(m_document->scheme(Side::B)); });
+    a.bind(ActionId::copySchemeA, this, [this] {
+        QApplication::clipboard()->setText(m_document->scheme(Side::A));
+    });
+    a.bind(ActionId::copySchemeB, this, [this] {
+        QApplication::clipboard()->setText(m_document->scheme(Side::B));
+    });
     a.bind(ActionId::swapSchemes, this, [this] {
-        m_document->edit(tr("Swap schemes"), [](ExperimentSpec& spec) { std::swap(spec.schemeA, spec.schemeB); });
+        m_document->edit(tr("Swap schemes"),
+                         [](ExperimentSpec& spec) { std::swap(spec.schemeA, spec.schemeB); });
     });
     a.bind(ActionId::unflip, this, [this] {
-        m_document->edit(tr("Put back all flipped bits"), [](ExperimentSpec& spec) { spec.edits.clear(); });
+        m_document->edit(tr("Put back all flipped bits"),
+                         [](ExperimentSpec& spec) { spec.edits.clear(); });
     });
     a.bind(ActionId::clearPins, this, [this] {
         const std::vector<Pin> pins = m_document->cursor().pins();
         m_document->cursor().setPins({});
         if (!pins.empty()) {
-            m_notices->show(NoticeBar::Kind::Info, tr("%1 pins removed.").arg(pins.size()), {}, tr("Undo"),
+            m_notices->show(NoticeBar::Kind::Info,
+                            tr("%1 pins removed.").arg(pins.size()),
+                            {},
+                            tr("Undo"),
                             [this, pins] { m_document->cursor().setPins(pins); });
         }
     });
@@ -109,14 +120,17 @@ void MainWindow::bindViewActions() {
     a.bind(ActionId::fontLarger, &m_appearance, &Appearance::larger);
     a.bind(ActionId::fontSmaller, &m_appearance, &Appearance::smaller);
     a.bind(ActionId::fontReset, &m_appearance, &Appearance::resetFont);
-    a.bind(ActionId::fullScreen, this, [this] { setWindowState(windowState() ^ Qt::WindowFullScreen); });
+    a.bind(ActionId::fullScreen, this, [this] {
+        setWindowState(windowState() ^ Qt::WindowFullScreen);
+    });
     a.bind(ActionId::resetLayout, m_layout, &DockLayout::reset);
     a.bind(ActionId::layoutCompare, m_layout, &DockLayout::compare);
     m_appearance.fillMenu(a.addSubmenu(MenuId::View, ActionId::fontLarger, tr("Theme")));
 }
 
 View* MainWindow::focusView() {
-    for (QWidget* widget = QApplication::focusWidget(); widget != nullptr; widget = widget->parentWidget()) {
+    for (QWidget* widget = QApplication::focusWidget(); widget != nullptr;
+         widget = widget->parentWidget()) {
         if (auto* view = qobject_cast<View*>(widget)) {
             return view;
         }
@@ -127,7 +141,8 @@ View* MainWindow::focusView() {
 void MainWindow::copyNumbers(View* view) {
     const QString text = view != nullptr ? view->copyText() : QString();
     if (text.isEmpty()) {
-        m_notices->show(NoticeBar::Kind::Info, tr("Nothing to copy."), tr("Click a panel with numbers first."));
+        m_notices->show(
+            NoticeBar::Kind::Info, tr("Nothing to copy."), tr("Click a panel with numbers first."));
         return;
     }
     QApplication::clipboard()->setText(text);
@@ -135,7 +150,9 @@ void MainWindow::copyNumbers(View* view) {
 
 void MainWindow::exportView(View* view) {
     if (view == nullptr || !view->canExport()) {
-        m_notices->show(NoticeBar::Kind::Info, tr("This panel is not a picture."), tr("Click the panel to export first."));
+        m_notices->show(NoticeBar::Kind::Info,
+                        tr("This panel is not a picture."),
+                        tr("Click the panel to export first."));
         return;
     }
     ExportDialog(*view, this).exec();
@@ -151,26 +168,33 @@ void MainWindow::openPalette() {
     for (const ActionInfo& info : allActions()) {
         QAction* action = (*m_actions)[info.id];
         if (action->isEnabled() && info.id != ActionId::palette) {
-            items.push_back({action->text(), action->shortcut().toString(QKeySequence::NativeText), [action] { action->trigger(); }});
+            items.push_back({action->text(),
+                             action->shortcut().toString(QKeySequence::NativeText),
+                             [action] { action->trigger(); }});
         }
     }
     for (ViewDock* dock : m_docks) {
         if (m_layout->isActive()) {
-            items.push_back({tr("Panel: %1").arg(dock->windowTitle()), dock->toggleViewAction()->shortcut().toString(QKeySequence::NativeText),
-                             [this, dock] { m_layout->reveal(dock); }});
+            items.push_back(
+                {tr("Panel: %1").arg(dock->windowTitle()),
+                 dock->toggleViewAction()->shortcut().toString(QKeySequence::NativeText),
+                 [this, dock] { m_layout->reveal(dock); }});
         }
     }
     if (const std::shared_ptr<const TensorSource> source = m_document->source()) {
         for (const TensorInfo& tensor : source->tensors()) {
-            items.push_back({QString::fromStdString(tensor.name), tr("tensor"), [this, name = tensor.name] {
-                                 m_document->edit(tr("Select %1").arg(QString::fromStdString(name)),
-                                                  [&](ExperimentSpec& spec) { spec.tensor = name; });
-                             }});
+            items.push_back(
+                {QString::fromStdString(tensor.name), tr("tensor"), [this, name = tensor.name] {
+                     m_document->edit(tr("Select %1").arg(QString::fromStdString(name)),
+                                      [&](ExperimentSpec& spec) { spec.tensor = name; });
+                 }});
         }
     }
     for (const RecentFile& file : FileCommands::recent()) {
         if (file.exists()) {
-            items.push_back({file.title(), tr("recent"), [this, path = file.path] { m_files->openPath(path); }});
+            items.push_back({file.title(), tr("recent"), [this, path = file.path] {
+                                 m_files->openPath(path);
+                             }});
         }
     }
     auto* palette = new CommandPalette(std::move(items), this);
@@ -184,17 +208,23 @@ void MainWindow::goToCell() {
         return;
     }
     bool accepted = false;
-    const QString text = QInputDialog::getText(this, tr("Go to"), tr("Row, column (from 0):"), QLineEdit::Normal, {}, &accepted);
-    const QStringList parts = text.split(QRegularExpression(QStringLiteral("[,;\\s]+")), Qt::SkipEmptyParts);
+    const QString text = QInputDialog::getText(
+        this, tr("Go to"), tr("Row, column (from 0):"), QLineEdit::Normal, {}, &accepted);
+    const QStringList parts =
+        text.split(QRegularExpression(QStringLiteral("[,;\\s]+")), Qt::SkipEmptyParts);
     if (!accepted) {
         return;
     }
     bool rowOk = false;
     bool colOk = false;
     const Cell cell{parts.value(0).toLongLong(&rowOk), parts.value(1).toLongLong(&colOk)};
-    if (!rowOk || !colOk || cell.row < 0 || cell.col < 0 || cell.row >= weights->rows() || cell.col >= weights->cols()) {
-        m_notices->show(NoticeBar::Kind::Warning, tr("There is no cell \"%1\".").arg(text),
-                        tr("Rows are 0 to %1, columns 0 to %2.").arg(weights->rows() - 1).arg(weights->cols() - 1));
+    if (!rowOk || !colOk || cell.row < 0 || cell.col < 0 || cell.row >= weights->rows() ||
+        cell.col >= weights->cols()) {
+        m_notices->show(NoticeBar::Kind::Warning,
+                        tr("There is no cell \"%1\".").arg(text),
+                        tr("Rows are 0 to %1, columns 0 to %2.")
+                            .arg(weights->rows() - 1)
+                            .arg(weights->cols() - 1));
         return;
     }
     m_document->cursor().select(cell);
@@ -202,8 +232,9 @@ void MainWindow::goToCell() {
 }
 
 void MainWindow::findTensor() {
-    const auto tree = std::find_if(m_docks.begin(), m_docks.end(),
-                                   [](const ViewDock* dock) { return qstrcmp(dock->definition().id, "tensor_tree") == 0; });
+    const auto tree = std::find_if(m_docks.begin(), m_docks.end(), [](const ViewDock* dock) {
+        return qstrcmp(dock->definition().id, "tensor_tree") == 0;
+    });
     if (tree != m_docks.end()) {
         m_layout->reveal(*tree);
         if (auto* filter = (*tree)->view().findChild<QLineEdit*>()) {

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "app/shell/notice_bar.hpp"
 
+#include "app/widgets/theme.hpp"
+
 #include <QHBoxLayout>
 #include <QLabel>
 #include <QPainter>
 #include <QPushButton>
 #include <QToolButton>
-
-#include "app/widgets/theme.hpp"
 
 namespace loupe::app {
 
@@ -38,7 +38,11 @@ NoticeBar::NoticeBar(QWidget* parent) : QWidget(parent) {
     hide();
 }
 
-void NoticeBar::show(Kind kind, const QString& bold, const QString& rest, const QString& button, const std::function<void()>& act) {
+void NoticeBar::show(Kind kind,
+                     const QString& bold,
+                     const QString& rest,
+                     const QString& button,
+                     const std::function<void()>& act) {
     const QString plain = bold + QLatin1Char(' ') + rest;
     m_count = isVisible() && plain == m_plain ? m_count + 1 : 1;
     m_plain = plain;
@@ -49,7 +53,8 @@ void NoticeBar::show(Kind kind, const QString& bold, const QString& rest, const 
                                                  : QStringLiteral("info");
     m_icon->setPixmap(themedIcon(icon).pixmap(Theme::px(16), Theme::px(16)));
     const QString count = m_count > 1 ? QStringLiteral(" (×%1)").arg(m_count) : QString();
-    m_text->setText(QStringLiteral("<span style=\"font-weight:600\">%1</span> %2%3").arg(bold.toHtmlEscaped(), rest.toHtmlEscaped(), count));
+    m_text->setText(QStringLiteral("<span style=\"font-weight:600\">%1</span> %2%3")
+                        .arg(bold.toHtmlEscaped(), rest.toHtmlEscaped(), count));
     m_button->setText(button);
     m_button->setVisible(!button.isEmpty());
     setAccessibleName(plain);
@@ -57,7 +62,9 @@ void NoticeBar::show(Kind kind, const QString& bold, const QString& rest, const 
     update();
 }
 
-void NoticeBar::showError(const Error& error, const QString& button, const std::function<void()>& act) {
+void NoticeBar::showError(const Error& error,
+                          const QString& button,
+                          const std::function<void()>& act) {
     QString what = QString::fromStdString(error.message());
     if (!what.isEmpty()) {
         what[0] = what[0].toUpper();
@@ -86,8 +93,13 @@ void NoticeBar::paintEvent(QPaintEvent*) {
     const Theme& theme = Theme::current();
     QPainter painter(this);
     painter.fillRect(rect(), theme.raised);
-    painter.fillRect(0, 0, Theme::px(3), height(),
-                     m_kind == Kind::Error ? theme.error : m_kind == Kind::Warning ? theme.warning : theme.text2);
+    painter.fillRect(0,
+                     0,
+                     Theme::px(3),
+                     height(),
+                     m_kind == Kind::Error     ? theme.error
+                     : m_kind == Kind::Warning ? theme.warning
+                                               : theme.text2);
 }
 
 }  // namespace loupe::app

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #pragma once
 
+#include "core/base/error.hpp"
+
 #include <QWidget>
 
 #include <functional>
-
-#include "core/base/error.hpp"
 
 class QLabel;
 class QPushButton;
@@ -13,8 +13,8 @@ class QToolButton;
 
 namespace loupe::app {
 
-/// One message inside the window's layout: what happened, why, and what to do about it. The next message replaces it; the
-/// same again counts (×7).
+/// One message inside the window's layout: what happened, why, and what to do about it. The next
+/// message replaces it; the same again counts (×7).
 class NoticeBar : public QWidget {
     Q_OBJECT
 
@@ -22,9 +22,16 @@ public:
     enum class Kind { Info, Warning, Error };
     explicit NoticeBar(QWidget* parent = nullptr);
 
-    /// `bold` is the short fact, `rest` why and what to do. The button, if any, hides the message and calls `act`.
-    void show(Kind kind, const QString& bold, const QString& rest, const QString& button = {}, const std::function<void()>& act = {});
-    void showError(const Error& error, const QString& button = {}, const std::function<void()>& act = {});
+    /// `bold` is the short fact, `rest` why and what to do. The button, if any, hides the message
+    /// and calls `act`.
+    void show(Kind kind,
+              const QString& bold,
+              const QString& rest,
+              const QString& button = {},
+              const std::function<void()>& act = {});
+    void showError(const Error& error,
+                   const QString& button = {},
+                   const std::function<void()>& act = {});
     void dismiss();
     [[nodiscard]] QString text() const;
     /// Presses the button, if there is one.

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "app/shell/options.hpp"
 
+#include "core/base/version.hpp"
+#include "core/scheme/scheme.hpp"
+
 #include <CLI/CLI.hpp>
 
 #include <sstream>
-
-#include "core/base/version.hpp"
-#include "core/scheme/scheme.hpp"
 
 namespace loupe::app {
 
@@ -34,24 +34,37 @@ QString canonical(const std::string& text) {
 }  // namespace
 
 ParsedOptions parseOptions(int argc, const char* const* argv) {
-    CLI::App cli{"Look into the weights of a checkpoint: bits, distribution, outliers, and what number formats and quantization "
-                 "would do to them.",
-                 "tensorloupe"};
+    CLI::App cli{
+        "Look into the weights of a checkpoint: bits, distribution, outliers, and what number "
+        "formats and quantization "
+        "would do to them.",
+        "tensorloupe"};
     cli.set_version_flag("--version", kVersion);
     std::vector<std::string> paths;
     std::string tensor, schemeA, schemeB, workspace, theme, size, screenshot, session;
     ParsedOptions parsed;
-    cli.add_option("PATH", paths, "A checkpoint, a sharded index, a model folder, a session, or synthetic:KIND?key=value");
+    cli.add_option(
+        "PATH",
+        paths,
+        "A checkpoint, a sharded index, a model folder, a session, or synthetic:KIND?key=value");
     cli.add_option("--tensor", tensor, "Select this tensor");
-    cli.add_option("--scheme", schemeA, "Scheme A, such as absmax:bits=4,group=128")->check(checkScheme);
+    cli.add_option("--scheme", schemeA, "Scheme A, such as absmax:bits=4,group=128")
+        ->check(checkScheme);
     cli.add_option("--scheme-b", schemeB, "Scheme B")->check(checkScheme);
-    cli.add_option("--workspace", workspace, "Workspace to begin with")->check(CLI::IsMember({"inspect"}, CLI::ignore_case));
-    cli.add_option("--theme", theme, "Colours")->check(CLI::IsMember({"light", "dark", "system", "projector"}));
-    cli.add_option("--font-scale", parsed.options.fontScale, "Size of text, 1 is normal")->check(CLI::Range(0.7, 3.0));
+    cli.add_option("--workspace", workspace, "Workspace to begin with")
+        ->check(CLI::IsMember({"inspect"}, CLI::ignore_case));
+    cli.add_option("--theme", theme, "Colours")
+        ->check(CLI::IsMember({"light", "dark", "system", "projector"}));
+    cli.add_option("--font-scale", parsed.options.fontScale, "Size of text, 1 is normal")
+        ->check(CLI::Range(0.7, 3.0));
     cli.add_option("--size", size, "Size of the window, WIDTHxHEIGHT")->check(checkSize);
-    cli.add_option("--screenshot", screenshot, "Write the window as a PNG when all visible results are there, and quit");
+    cli.add_option("--screenshot",
+                   screenshot,
+                   "Write the window as a PNG when all visible results are there, and quit");
     cli.add_option("--session", session, "Open a session")->check(CLI::ExistingFile);
-    cli.add_flag("--quit-after-paint", parsed.options.quitAfterPaint, "Quit when the window has been painted once");
+    cli.add_flag("--quit-after-paint",
+                 parsed.options.quitAfterPaint,
+                 "Quit when the window has been painted once");
     try {
         cli.parse(argc, argv);
     } catch (const CLI::Success& success) {
@@ -61,7 +74,8 @@ ParsedOptions parseOptions(int argc, const char* const* argv) {
         return parsed;
     } catch (const CLI::ParseError& error) {
         parsed.exitCode = 2;
-        parsed.output = std::string("tensorloupe: error: ") + error.what() + "\ntensorloupe: hint: try 'tensorloupe --help'\n";
+        parsed.output = std::string("tensorloupe: error: ") + error.what() +
+                        "\ntensorloupe: hint: try 'tensorloupe --help'\n";
         return parsed;
     }
     Options& options = parsed.options;

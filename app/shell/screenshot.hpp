@@ -10,8 +10,9 @@ namespace loupe::app {
 
 class MainWindow;
 
-/// `--screenshot`: waits until every visible result is there and painted, writes the window as PNG and quits with 0; with 1
-/// and a message on stderr where that takes too long or the file cannot be written.
+/// `--screenshot`: waits until every visible result is there and painted, writes the window as PNG
+/// and quits with 0; with 1 and a message on stderr where that takes too long or the file cannot be
+/// written.
 class Screenshot : public QObject {
     Q_OBJECT
 

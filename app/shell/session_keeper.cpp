@@ -1,19 +1,19 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "app/shell/session_keeper.hpp"
 
-#include <QDir>
-#include <QFileDialog>
-#include <QFileInfo>
-#include <QSaveFile>
-#include <QStandardPaths>
-#include <QUuid>
-
 #include "app/document/analyses.hpp"
 #include "app/document/cursor.hpp"
 #include "app/shell/dock_layout.hpp"
 #include "app/shell/file_commands.hpp"
 #include "app/shell/main_window.hpp"
 #include "app/shell/notice_bar.hpp"
+
+#include <QDir>
+#include <QFileDialog>
+#include <QFileInfo>
+#include <QSaveFile>
+#include <QStandardPaths>
+#include <QUuid>
 
 namespace loupe::app {
 
@@ -30,7 +30,10 @@ QString fileFilter() {
 SessionKeeper::SessionKeeper(MainWindow& window, const QString& folder)
     : QObject(&window),
       m_window(window),
-      m_folder(folder.isEmpty() ? QStandardPaths::writableLocation(QStandardPaths::AppDataLocation) + QStringLiteral("/running") : folder) {
+      m_folder(folder.isEmpty()
+                   ? QStandardPaths::writableLocation(QStandardPaths::AppDataLocation) +
+                         QStringLiteral("/running")
+                   : folder) {
     m_timer.setInterval(kAutosaveMs);
     connect(&m_timer, &QTimer::timeout, this, &SessionKeeper::autosave);
 }
@@ -58,7 +61,9 @@ void SessionKeeper::apply(const Session& session) {
     }
     m_window.layouts().restore(session.layout);
     if (const QString change = sourceChange(session); !change.isEmpty()) {
-        m_window.notices().show(NoticeBar::Kind::Warning, tr("The checkpoint has changed since this session was saved."), change);
+        m_window.notices().show(NoticeBar::Kind::Warning,
+                                tr("The checkpoint has changed since this session was saved."),
+                                change);
     }
 }
 
@@ -71,7 +76,8 @@ void SessionKeeper::save() {
 }
 
 void SessionKeeper::saveAs() {
-    QString path = QFileDialog::getSaveFileName(&m_window, tr("Save session"), m_path, fileFilter());
+    QString path =
+        QFileDialog::getSaveFileName(&m_window, tr("Save session"), m_path, fileFilter());
     if (path.isEmpty()) {
         return;
     }
@@ -88,7 +94,8 @@ bool SessionKeeper::saveTo(const QString& path) {
     }
     m_path = path;
     m_window.files().remember(path, QString::fromStdString(m_window.document().spec().tensor));
-    m_window.notices().show(NoticeBar::Kind::Info, tr("Session saved."), QFileInfo(path).fileName());
+    m_window.notices().show(
+        NoticeBar::Kind::Info, tr("Session saved."), QFileInfo(path).fileName());
     return true;
 }
 
@@ -109,7 +116,8 @@ void SessionKeeper::startAutosave(bool offerRestore) {
         return;  // a read-only home: nothing to be done, and nothing lost that could be kept
     }
     const QStringList left = offerRestore ? crashed() : QStringList();
-    m_asideFile = m_folder + QLatin1Char('/') + QUuid::createUuid().toString(QUuid::WithoutBraces) + QStringLiteral(".loupe");
+    m_asideFile = m_folder + QLatin1Char('/') + QUuid::createUuid().toString(QUuid::WithoutBraces) +
+                  QStringLiteral(".loupe");
     m_lock = std::make_unique<QLockFile>(m_asideFile + QStringLiteral(".lock"));
     m_lock->setStaleLockTime(0);
     m_lock->tryLock(0);
@@ -117,13 +125,18 @@ void SessionKeeper::startAutosave(bool offerRestore) {
     if (!left.isEmpty()) {
         const QString file = left.front();
         const Result<Session> session = loadSession(file);
-        const QString name = session ? QFileInfo(QString::fromStdString(session->spec.source)).fileName() : QString();
+        const QString name =
+            session ? QFileInfo(QString::fromStdString(session->spec.source)).fileName()
+                    : QString();
         if (!session || session->spec.source.empty()) {
             QFile::remove(file);
             return;
         }
-        m_window.notices().show(NoticeBar::Kind::Info, tr("Tensorloupe did not end by itself last time."),
-                                tr("Restore the session of %1?").arg(name), tr("Restore"), [this, file] { restoreCrashed(file); });
+        m_window.notices().show(NoticeBar::Kind::Info,
+                                tr("Tensorloupe did not end by itself last time."),
+                                tr("Restore the session of %1?").arg(name),
+                                tr("Restore"),
+                                [this, file] { restoreCrashed(file); });
     }
 }
 
@@ -141,7 +154,8 @@ void SessionKeeper::restoreCrashed(const QString& file) {
 QStringList SessionKeeper::crashed() const {
     QStringList files;
     const QDir folder(m_folder);
-    for (const QFileInfo& info : folder.entryInfoList({QStringLiteral("*.loupe")}, QDir::Files, QDir::Time)) {
+    for (const QFileInfo& info :
+         folder.entryInfoList({QStringLiteral("*.loupe")}, QDir::Files, QDir::Time)) {
         QLockFile lock(info.absoluteFilePath() + QStringLiteral(".lock"));
         lock.setStaleLockTime(0);
         if (info.absoluteFilePath() != m_asideFile && lock.tryLock(0)) {

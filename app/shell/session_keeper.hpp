@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #pragma once
 
+#include "app/document/session.hpp"
+
 #include <QLockFile>
 #include <QObject>
 #include <QString>
@@ -8,13 +10,12 @@
 
 #include <memory>
 
-#include "app/document/session.hpp"
-
 namespace loupe::app {
 
 class MainWindow;
 
-/// Saves and opens sessions, and writes the running one aside every few seconds, so that a crash loses nothing.
+/// Saves and opens sessions, and writes the running one aside every few seconds, so that a crash
+/// loses nothing.
 class SessionKeeper : public QObject {
     Q_OBJECT
 
@@ -31,7 +32,8 @@ public:
     [[nodiscard]] const QString& path() const { return m_path; }
     void forgetPath() { m_path.clear(); }
 
-    /// Begins to write aside, and offers the session of a run that did not end by itself. False for runs that make pictures.
+    /// Begins to write aside, and offers the session of a run that did not end by itself. False for
+    /// runs that make pictures.
     void startAutosave(bool offerRestore);
     /// Writes aside now, if something changed.
     void autosave();

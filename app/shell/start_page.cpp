@@ -1,6 +1,11 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "app/shell/start_page.hpp"
 
+#include "app/shell/actions.hpp"
+#include "app/shell/file_commands.hpp"
+#include "app/widgets/loupe_style.hpp"
+#include "app/widgets/theme.hpp"
+
 #include <QAbstractButton>
 #include <QFileInfo>
 #include <QHBoxLayout>
@@ -10,11 +15,6 @@
 #include <QVBoxLayout>
 
 #include <algorithm>
-
-#include "app/shell/actions.hpp"
-#include "app/shell/file_commands.hpp"
-#include "app/widgets/loupe_style.hpp"
-#include "app/widgets/theme.hpp"
 
 namespace loupe::app {
 
@@ -42,8 +42,19 @@ void drawKey(QPainter& painter, const QRect& area, const QString& keys) {
 /// A large button: icon, title, one sentence, and at its end a shortcut or a date.
 class Card : public QAbstractButton {
 public:
-    Card(const QString& icon, const QString& title, const QString& detail, const QString& end, bool keys, int height, QWidget* parent)
-        : QAbstractButton(parent), m_icon(icon), m_detail(detail), m_end(end), m_keys(keys), m_height(height) {
+    Card(const QString& icon,
+         const QString& title,
+         const QString& detail,
+         const QString& end,
+         bool keys,
+         int height,
+         QWidget* parent)
+        : QAbstractButton(parent),
+          m_icon(icon),
+          m_detail(detail),
+          m_end(end),
+          m_keys(keys),
+          m_height(height) {
         setText(title);
         setAccessibleName(title);
         setAccessibleDescription(detail);
@@ -67,9 +78,14 @@ protected:
         QPainter painter(this);
         painter.setRenderHint(QPainter::Antialiasing);
         if (m_boxed) {
-            drawBox(painter, rect(), Theme::px(8), underMouse() ? theme.raised : theme.canvas, theme.line);
+            drawBox(painter,
+                    rect(),
+                    Theme::px(8),
+                    underMouse() ? theme.raised : theme.canvas,
+                    theme.line);
         } else {
-            painter.fillRect(rect().adjusted(1, 0, -1, 0), underMouse() ? theme.raised : theme.canvas);
+            painter.fillRect(rect().adjusted(1, 0, -1, 0),
+                             underMouse() ? theme.raised : theme.canvas);
             painter.setPen(theme.line);
             painter.drawLine(1, 0, width() - 2, 0);
         }
@@ -78,7 +94,10 @@ protected:
         if (m_boxed) {
             const QRectF tile(left, (height() - Theme::px(36)) / 2, Theme::px(36), Theme::px(36));
             drawBox(painter, tile, Theme::px(6), theme.raised, theme.raised);
-            themedIcon(m_icon).paint(&painter, QRect(left + Theme::px(8), (height() - icon) / 2, icon, icon), Qt::AlignCenter, QIcon::Active);
+            themedIcon(m_icon).paint(&painter,
+                                     QRect(left + Theme::px(8), (height() - icon) / 2, icon, icon),
+                                     Qt::AlignCenter,
+                                     QIcon::Active);
             left += Theme::px(52);
         } else {
             themedIcon(m_icon).paint(&painter, QRect(left, (height() - icon) / 2, icon, icon));
@@ -89,12 +108,15 @@ protected:
         painter.setFont(Theme::font(m_boxed ? TextRole::Title : TextRole::Body));
         const int middle = height() / 2;
         const int gap = Theme::px(2);
-        painter.drawText(QRect(words.left(), 0, words.width(), middle - gap / 2), Qt::AlignLeft | Qt::AlignBottom,
+        painter.drawText(QRect(words.left(), 0, words.width(), middle - gap / 2),
+                         Qt::AlignLeft | Qt::AlignBottom,
                          painter.fontMetrics().elidedText(text(), Qt::ElideMiddle, words.width()));
         painter.setPen(theme.text2);
         painter.setFont(Theme::font(TextRole::Small));
-        painter.drawText(QRect(words.left(), middle + gap, words.width(), middle), Qt::AlignLeft | Qt::AlignTop,
-                         painter.fontMetrics().elidedText(m_detail, Qt::ElideMiddle, words.width()));
+        painter.drawText(
+            QRect(words.left(), middle + gap, words.width(), middle),
+            Qt::AlignLeft | Qt::AlignTop,
+            painter.fontMetrics().elidedText(m_detail, Qt::ElideMiddle, words.width()));
         const QRect end = rect().adjusted(0, 0, -Theme::px(16), 0);
         if (m_keys) {
             drawKey(painter, end, m_end);
@@ -119,7 +141,8 @@ private:
 /// A box with a dashed border: drop a file here (or anywhere).
 class DropZone : public QLabel {
 public:
-    explicit DropZone(QWidget* parent) : QLabel(StartPage::tr("or drop a file or a folder anywhere on this window"), parent) {
+    explicit DropZone(QWidget* parent)
+        : QLabel(StartPage::tr("or drop a file or a folder anywhere on this window"), parent) {
         setAlignment(Qt::AlignCenter);
         setFixedHeight(Theme::px(60));
         setTone(this, Tone::Secondary);
@@ -130,7 +153,8 @@ protected:
         QPainter painter(this);
         painter.setRenderHint(QPainter::Antialiasing);
         painter.setPen(QPen(Theme::current().border, 1, Qt::DashLine));
-        painter.drawRoundedRect(QRectF(rect()).adjusted(0.5, 0.5, -0.5, -0.5), Theme::px(8), Theme::px(8));
+        painter.drawRoundedRect(
+            QRectF(rect()).adjusted(0.5, 0.5, -0.5, -0.5), Theme::px(8), Theme::px(8));
         painter.end();
         QLabel::paintEvent(event);
     }
@@ -160,12 +184,14 @@ QString ago(const QDateTime& when) {
     if (days == 1) {
         return StartPage::tr("yesterday");
     }
-    return days < 7 ? QLocale().dayName(when.date().dayOfWeek()) : QLocale().toString(when.date(), QLocale::ShortFormat);
+    return days < 7 ? QLocale().dayName(when.date().dayOfWeek())
+                    : QLocale().toString(when.date(), QLocale::ShortFormat);
 }
 
 }  // namespace
 
-StartPage::StartPage(Actions& actions, FileCommands& files, QWidget* parent) : QWidget(parent), m_actions(actions), m_files(files) {
+StartPage::StartPage(Actions& actions, FileCommands& files, QWidget* parent)
+    : QWidget(parent), m_actions(actions), m_files(files) {
     setAccessibleName(tr("Start"));
     auto* outer = new QHBoxLayout(this);
     outer->setContentsMargins(Theme::px(24), 0, Theme::px(24), 0);
@@ -192,13 +218,17 @@ QWidget* StartPage::buildHead() {
     layout->setContentsMargins(0, 0, 0, 0);
     layout->setSpacing(Theme::px(18));
     auto* logo = new QLabel(head);
-    logo->setPixmap(themedIcon(QStringLiteral("logo")).pixmap(Theme::px(52), Theme::px(52), QIcon::Active));
+    logo->setPixmap(
+        themedIcon(QStringLiteral("logo")).pixmap(Theme::px(52), Theme::px(52), QIcon::Active));
     layout->addWidget(logo);
     auto* words = new QVBoxLayout;
     words->setSpacing(Theme::px(2));
     words->addWidget(label(tr("Tensorloupe"), TextRole::Display, Tone::Normal, head));
-    QLabel* line = label(tr("Point at one weight. See its bits, its error, and what another scheme would have done."), TextRole::Body,
-                         Tone::Secondary, head);
+    QLabel* line = label(tr("Point at one weight. See its bits, its error, and what another scheme "
+                            "would have done."),
+                         TextRole::Body,
+                         Tone::Secondary,
+                         head);
     line->setWordWrap(true);
     words->addWidget(line);
     layout->addLayout(words, 1);
@@ -210,15 +240,31 @@ QWidget* StartPage::buildWays() {
     auto* layout = new QVBoxLayout(ways);
     layout->setContentsMargins(0, 0, 0, 0);
     layout->setSpacing(Theme::px(12));
-    const auto add = [&](ActionId id, const char* icon, const QString& title, const QString& detail) {
-        QAction* action = m_actions[id];
-        auto* card = new Card(QLatin1String(icon), title, detail, action->shortcut().toString(QKeySequence::NativeText), true, 76, ways);
-        connect(card, &QAbstractButton::clicked, action, &QAction::trigger);
-        layout->addWidget(card);
-    };
-    add(ActionId::open, "open", tr("Open a checkpoint"), tr("safetensors, NumPy, CSV; one file, shards or a folder"));
-    add(ActionId::makeUp, "matrix", tr("Make up a matrix"), tr("Gaussian, heavy-tailed, outlier channels; a seed makes it repeatable"));
-    add(ActionId::openSample, "module", tr("Open the bundled sample"), tr("A small transformer's shapes, made up, with outlier channels and activations"));
+    const auto add =
+        [&](ActionId id, const char* icon, const QString& title, const QString& detail) {
+            QAction* action = m_actions[id];
+            auto* card = new Card(QLatin1String(icon),
+                                  title,
+                                  detail,
+                                  action->shortcut().toString(QKeySequence::NativeText),
+                                  true,
+                                  76,
+                                  ways);
+            connect(card, &QAbstractButton::clicked, action, &QAction::trigger);
+            layout->addWidget(card);
+        };
+    add(ActionId::open,
+        "open",
+        tr("Open a checkpoint"),
+        tr("safetensors, NumPy, CSV; one file, shards or a folder"));
+    add(ActionId::makeUp,
+        "matrix",
+        tr("Make up a matrix"),
+        tr("Gaussian, heavy-tailed, outlier channels; a seed makes it repeatable"));
+    add(ActionId::openSample,
+        "module",
+        tr("Open the bundled sample"),
+        tr("A small transformer's shapes, made up, with outlier channels and activations"));
     layout->addWidget(new DropZone(ways));
     return ways;
 }
@@ -246,7 +292,8 @@ QWidget* StartPage::buildFoot() {
     auto* lock = new QLabel(foot);
     lock->setPixmap(themedIcon(QStringLiteral("lock")).pixmap(Theme::px(16), Theme::px(16)));
     layout->addWidget(lock);
-    layout->addWidget(label(tr("Your files never leave this machine."), TextRole::Small, Tone::Secondary, foot));
+    layout->addWidget(
+        label(tr("Your files never leave this machine."), TextRole::Small, Tone::Secondary, foot));
     layout->addStretch(1);
     layout->addWidget(label(tr("?  all shortcuts"), TextRole::Small, Tone::Secondary, foot));
     return foot;
@@ -264,8 +311,15 @@ void StartPage::fillRecent() {
         }
         const QString path = file.path;
         if (file.exists()) {
-            const QString icon = file.isSession() ? QStringLiteral("file") : QStringLiteral("matrix");
-            auto* row = new Card(icon, file.title(), file.detail.isEmpty() ? file.path : file.detail, ago(file.when), false, 52, m_recent);
+            const QString icon =
+                file.isSession() ? QStringLiteral("file") : QStringLiteral("matrix");
+            auto* row = new Card(icon,
+                                 file.title(),
+                                 file.detail.isEmpty() ? file.path : file.detail,
+                                 ago(file.when),
+                                 false,
+                                 52,
+                                 m_recent);
             row->setBoxed(false);
             row->setToolTip(path);
             connect(row, &QAbstractButton::clicked, this, [this, path] { m_files.openPath(path); });
@@ -277,7 +331,11 @@ void StartPage::fillRecent() {
         layout->setContentsMargins(Theme::px(16), Theme::px(10), Theme::px(16), Theme::px(10));
         auto* icon = new QLabel(row);
         icon->setPixmap(themedIcon(QStringLiteral("warning")).pixmap(Theme::px(16), Theme::px(16)));
-        auto* words = label(tr("<b>Not found:</b> %1 was moved or renamed").arg(file.title().toHtmlEscaped()), TextRole::Small, Tone::Normal, row);
+        auto* words =
+            label(tr("<b>Not found:</b> %1 was moved or renamed").arg(file.title().toHtmlEscaped()),
+                  TextRole::Small,
+                  Tone::Normal,
+                  row);
         words->setToolTip(path);
         auto* locate = new QPushButton(tr("Locate…"), row);
         locate->setProperty("loupeSmall", true);
@@ -291,7 +349,8 @@ void StartPage::fillRecent() {
         auto* none = new QWidget(m_recent);
         auto* margins = new QHBoxLayout(none);
         margins->setContentsMargins(Theme::px(16), 0, Theme::px(16), Theme::px(16));
-        margins->addWidget(label(tr("What you open will be listed here."), TextRole::Small, Tone::Tertiary, none));
+        margins->addWidget(
+            label(tr("What you open will be listed here."), TextRole::Small, Tone::Tertiary, none));
         m_recentRows->addWidget(none);
     }
 }
@@ -302,8 +361,10 @@ void StartPage::showEvent(QShowEvent* event) {
 }
 
 void StartPage::resizeEvent(QResizeEvent* event) {
-    m_column->setFixedWidth(std::min(Theme::px(kColumnWidth), std::max(Theme::px(320), width() - 2 * Theme::px(24))));
-    m_halves->setDirection(width() < Theme::px(kSideBySide) ? QBoxLayout::TopToBottom : QBoxLayout::LeftToRight);
+    m_column->setFixedWidth(
+        std::min(Theme::px(kColumnWidth), std::max(Theme::px(320), width() - 2 * Theme::px(24))));
+    m_halves->setDirection(width() < Theme::px(kSideBySide) ? QBoxLayout::TopToBottom
+                                                            : QBoxLayout::LeftToRight);
     QWidget::resizeEvent(event);
 }
 

@@ -11,7 +11,8 @@ namespace loupe::app {
 class Actions;
 class FileCommands;
 
-/// What a window without a checkpoint shows: three ways to begin, recent files, a place to drop one.
+/// What a window without a checkpoint shows: three ways to begin, recent files, a place to drop
+/// one.
 class StartPage : public QWidget {
     Q_OBJECT
 

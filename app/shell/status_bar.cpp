@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "app/shell/status_bar.hpp"
 
-#include <QLabel>
-#include <QTextDocumentFragment>
-
 #include "app/document/analyses.hpp"
 #include "app/document/cursor.hpp"
 #include "app/document/document.hpp"
 #include "app/jobs/job_bar.hpp"
 #include "app/widgets/theme.hpp"
+
+#include <QLabel>
+#include <QTextDocumentFragment>
 
 namespace loupe::app {
 
@@ -27,7 +27,8 @@ std::optional<double> element(const RowSource& source, Cell cell) {
         return source.read(cell.row, 1, row.data()) ? std::optional(row[col]) : std::nullopt;
     }
     std::vector<float> row(static_cast<std::size_t>(source.cols()));
-    return source.read(cell.row, 1, row.data()) ? std::optional(static_cast<double>(row[col])) : std::nullopt;
+    return source.read(cell.row, 1, row.data()) ? std::optional(static_cast<double>(row[col]))
+                                                : std::nullopt;
 }
 
 QString mono(const QString& text) {
@@ -45,7 +46,8 @@ QString schemeText(const SchemeResult& result, Cell cell, const QString& letter)
     if (result.quantized->hasCodes()) {
         std::vector<std::int32_t> codes(static_cast<std::size_t>(result.quantized->cols()));
         if (result.quantized->codes(cell.row, 1, codes.data())) {
-            text += mono(formatCount(codes[static_cast<std::size_t>(cell.col)])) + QStringLiteral(" → ");
+            text += mono(formatCount(codes[static_cast<std::size_t>(cell.col)])) +
+                    QStringLiteral(" → ");
         }
     }
     return text + mono(formatNumber(*value));
@@ -53,7 +55,8 @@ QString schemeText(const SchemeResult& result, Cell cell, const QString& letter)
 
 }  // namespace
 
-StatusBar::StatusBar(Document& document, QWidget* parent) : QStatusBar(parent), m_document(document) {
+StatusBar::StatusBar(Document& document, QWidget* parent)
+    : QStatusBar(parent), m_document(document) {
     setSizeGripEnabled(false);
     m_readout = new QLabel(this);
     m_readout->setTextFormat(Qt::RichText);
@@ -90,11 +93,15 @@ void StatusBar::updateReadout() {
         return;
     }
     QStringList parts;
-    parts << tr("row %1 column %2").arg(mono(QString::number(cell->row)), mono(QString::number(cell->col)));
+    parts << tr("row %1 column %2")
+                 .arg(mono(QString::number(cell->row)), mono(QString::number(cell->col)));
     parts << mono(formatExact(*value, !weights->isDouble()));
     if (const auto code = m_document.code(cell->row, cell->col)) {
         const int digits = (m_document.tensor()->type->bits + 3) / 4;
-        parts << mono(QStringLiteral("0x%1").arg(*code, digits, 16, QLatin1Char('0')).toUpper().replace(0, 2, QStringLiteral("0x")));
+        parts << mono(QStringLiteral("0x%1")
+                          .arg(*code, digits, 16, QLatin1Char('0'))
+                          .toUpper()
+                          .replace(0, 2, QStringLiteral("0x")));
     }
     if (m_document.isEdited(cell->row, cell->col)) {
         parts << tr("edited");
@@ -109,9 +116,12 @@ void StatusBar::updateReadout() {
         }
         const auto [first, last] = applied.value->quantized->groupColumns(cell->row, cell->col);
         if (side == Side::A && last - first > 0 && last - first < weights->cols()) {
-            parts << tr("group %1 of row").arg(mono(QString::number(cell->col / std::max<std::int64_t>(1, last - first))));
+            parts << tr("group %1 of row")
+                         .arg(mono(
+                             QString::number(cell->col / std::max<std::int64_t>(1, last - first))));
         }
-        parts << schemeText(*applied.value, *cell, side == Side::A ? QStringLiteral("A") : QStringLiteral("B"));
+        parts << schemeText(
+            *applied.value, *cell, side == Side::A ? QStringLiteral("A") : QStringLiteral("B"));
     }
     m_readout->setText(parts.join(QStringLiteral("&nbsp;&nbsp;&nbsp;&nbsp;")));
 }

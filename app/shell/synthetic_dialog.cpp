@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "app/shell/synthetic_dialog.hpp"
 
+#include "app/widgets/theme.hpp"
+#include "core/base/text.hpp"
+#include "core/io/synthetic.hpp"
+
 #include <QComboBox>
 #include <QDialogButtonBox>
 #include <QDoubleSpinBox>
@@ -11,10 +15,6 @@
 
 #include <algorithm>
 #include <limits>
-
-#include "app/widgets/theme.hpp"
-#include "core/base/text.hpp"
-#include "core/io/synthetic.hpp"
 
 namespace loupe::app {
 
@@ -141,7 +141,8 @@ void SyntheticDialog::changed() {
 }
 
 QString SyntheticDialog::path() const {
-    return QString::fromStdString(syntheticPath(m_kind->currentData().toString().toStdString(), m_values));
+    return QString::fromStdString(
+        syntheticPath(m_kind->currentData().toString().toStdString(), m_values));
 }
 
 }  // namespace loupe::app

@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "app/shell/top_bar.hpp"
 
+#include "app/shell/actions.hpp"
+#include "app/widgets/theme.hpp"
+
 #include <QHBoxLayout>
 #include <QLabel>
 #include <QMenuBar>
 #include <QPainter>
 #include <QTabBar>
 #include <QToolButton>
-
-#include "app/shell/actions.hpp"
-#include "app/widgets/theme.hpp"
 
 namespace loupe::app {
 
@@ -18,12 +18,16 @@ namespace {
 /// Looks like a field, is a button: opens the command palette.
 class CommandField : public QToolButton {
 public:
-    explicit CommandField(QWidget* parent) : QToolButton(parent) { setSizePolicy(QSizePolicy::Fixed, QSizePolicy::Fixed); }
+    explicit CommandField(QWidget* parent) : QToolButton(parent) {
+        setSizePolicy(QSizePolicy::Fixed, QSizePolicy::Fixed);
+    }
     void setNarrow(bool narrow) {
         m_narrow = narrow;
         updateGeometry();
     }
-    [[nodiscard]] QSize sizeHint() const override { return {Theme::px(m_narrow ? 32 : 212), Theme::px(28)}; }
+    [[nodiscard]] QSize sizeHint() const override {
+        return {Theme::px(m_narrow ? 32 : 212), Theme::px(28)};
+    }
 
 protected:
     void paintEvent(QPaintEvent*) override {
@@ -35,17 +39,23 @@ protected:
         painter.setBrush(theme.canvas);
         painter.drawRoundedRect(box, Theme::px(6), Theme::px(6));
         const int icon = Theme::px(14);
-        themedIcon(QStringLiteral("search")).paint(&painter, QRect(Theme::px(9), (height() - icon) / 2, icon, icon));
+        themedIcon(QStringLiteral("search"))
+            .paint(&painter, QRect(Theme::px(9), (height() - icon) / 2, icon, icon));
         if (m_narrow) {
             return;
         }
         painter.setFont(Theme::font(TextRole::Small));
         painter.setPen(theme.text3);
-        painter.drawText(rect().adjusted(Theme::px(30), 0, 0, 0), Qt::AlignLeft | Qt::AlignVCenter, tr("Go to or run…"));
+        painter.drawText(rect().adjusted(Theme::px(30), 0, 0, 0),
+                         Qt::AlignLeft | Qt::AlignVCenter,
+                         tr("Go to or run…"));
         const QString keys = defaultAction()->shortcut().toString(QKeySequence::NativeText);
         painter.setFont(Theme::font(TextRole::NumberAxis));
         const int width = painter.fontMetrics().horizontalAdvance(keys) + Theme::px(10);
-        const QRectF key(box.right() - width - Theme::px(5), box.top() + Theme::px(5), width, box.height() - Theme::px(10));
+        const QRectF key(box.right() - width - Theme::px(5),
+                         box.top() + Theme::px(5),
+                         width,
+                         box.height() - Theme::px(10));
         painter.setPen(QPen(theme.border, 1));
         painter.setBrush(theme.raised);
         painter.drawRoundedRect(key, 3, 3);

@@ -11,7 +11,8 @@ namespace loupe::app {
 
 class Actions;
 
-/// Logo, menus, workspace tabs and the command field; goes through QMainWindow::setMenuWidget together with the context bar.
+/// Logo, menus, workspace tabs and the command field; goes through QMainWindow::setMenuWidget
+/// together with the context bar.
 class TopBar : public QWidget {
     Q_OBJECT
 

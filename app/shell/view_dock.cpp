@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "app/shell/view_dock.hpp"
 
+#include "app/widgets/theme.hpp"
+
 #include <QAction>
 #include <QHBoxLayout>
 #include <QLabel>
@@ -10,8 +12,6 @@
 #include <QToolButton>
 
 #include <algorithm>
-
-#include "app/widgets/theme.hpp"
 
 namespace loupe::app {
 
@@ -67,7 +67,8 @@ void DockHeader::setLead(QWidget* lead) {
 }
 
 QSize DockHeader::sizeHint() const {
-    return {Theme::px(120), std::max(Theme::px(32), m_lead != nullptr ? m_lead->sizeHint().height() : 0)};
+    return {Theme::px(120),
+            std::max(Theme::px(32), m_lead != nullptr ? m_lead->sizeHint().height() : 0)};
 }
 
 void DockHeader::paintEvent(QPaintEvent*) {
@@ -85,11 +86,14 @@ void DockHeader::openMenu() {
     if (!own.empty()) {
         menu.addSeparator();
     }
-    menu.addAction(tr("Copy numbers"), this, [&] { emit m_dock.copyRequested(&view); })->setEnabled(!view.copyText().isEmpty());
-    menu.addAction(tr("Export…"), this, [&] { emit m_dock.exportRequested(&view); })->setEnabled(view.canExport());
+    menu.addAction(tr("Copy numbers"), this, [&] { emit m_dock.copyRequested(&view); })
+        ->setEnabled(!view.copyText().isEmpty());
+    menu.addAction(tr("Export…"), this, [&] { emit m_dock.exportRequested(&view); })
+        ->setEnabled(view.canExport());
     menu.addAction(tr("What is this?"), this, [&] { emit m_dock.helpRequested(&view); });
     menu.addSeparator();
-    menu.addAction(m_dock.isFloating() ? tr("Put back into the window") : tr("Float"), this,
+    menu.addAction(m_dock.isFloating() ? tr("Put back into the window") : tr("Float"),
+                   this,
                    [this] { m_dock.setFloating(!m_dock.isFloating()); });
     menu.addAction(tr("Close"), &m_dock, &QDockWidget::close);
     menu.exec(m_menu->mapToGlobal(QPoint(0, m_menu->height())));

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #pragma once
 
-#include <QDockWidget>
-
 #include "app/views/view.hpp"
+
+#include <QDockWidget>
 
 class QLabel;
 class QToolButton;
@@ -12,7 +12,8 @@ namespace loupe::app {
 
 class ViewDock;
 
-/// The header of a dock: title, subtitle, at most two icons of the view and a menu. Draggable like any dock title.
+/// The header of a dock: title, subtitle, at most two icons of the view and a menu. Draggable like
+/// any dock title.
 class DockHeader : public QWidget {
     Q_OBJECT
 

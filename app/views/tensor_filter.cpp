@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "app/views/tensor_filter.hpp"
 
+#include "core/base/text.hpp"
+
 #include <QCoreApplication>
 
 #include <algorithm>
-
-#include "core/base/text.hpp"
 
 namespace loupe::app {
 
@@ -57,7 +57,9 @@ void TensorFilter::addWord(const QString& word) {
             m_problem = tr("The regular expression is broken: %1").arg(regex.errorString());
             return;
         }
-        m_tests.push_back([regex](const TensorInfo& tensor) { return regex.match(QString::fromStdString(tensor.name)).hasMatch(); });
+        m_tests.push_back([regex](const TensorInfo& tensor) {
+            return regex.match(QString::fromStdString(tensor.name)).hasMatch();
+        });
         return;
     }
     const std::string text = word.toStdString();
@@ -70,12 +72,16 @@ void TensorFilter::addWord(const QString& word) {
             const std::string shape = shapeText(tensor);
             return want.empty() || shape == want || matchesGlob(want, shape);
         });
-    } else if (word.startsWith(QLatin1String("size")) && word.size() > 4 && (word[4] == QLatin1Char('>') || word[4] == QLatin1Char('<'))) {
+    } else if (word.startsWith(QLatin1String("size")) && word.size() > 4 &&
+               (word[4] == QLatin1Char('>') || word[4] == QLatin1Char('<'))) {
         addSize(word);
     } else if (text.find_first_of("*?") != std::string::npos) {
-        m_tests.push_back([text](const TensorInfo& tensor) { return matchesGlob(text, tensor.name); });
+        m_tests.push_back(
+            [text](const TensorInfo& tensor) { return matchesGlob(text, tensor.name); });
     } else {
-        m_tests.push_back([want = toLower(text)](const TensorInfo& tensor) { return toLower(tensor.name).find(want) != std::string::npos; });
+        m_tests.push_back([want = toLower(text)](const TensorInfo& tensor) {
+            return toLower(tensor.name).find(want) != std::string::npos;
+        });
     }
 }
 
@@ -86,7 +92,11 @@ void TensorFilter::addSize(const QString& word) {
     double unit = 1;
     while (!number.empty() && !(number.back() >= '0' && number.back() <= '9')) {
         const char letter = number.back();
-        unit *= letter == 'k' ? 1e3 : letter == 'm' ? 1e6 : letter == 'g' ? 1e9 : letter == 't' ? 1e12 : 1;
+        unit *= letter == 'k'   ? 1e3
+                : letter == 'm' ? 1e6
+                : letter == 'g' ? 1e9
+                : letter == 't' ? 1e12
+                                : 1;
         if (std::string_view("kmgtb").find(letter) == std::string_view::npos) {
             break;
         }
@@ -104,7 +114,8 @@ void TensorFilter::addSize(const QString& word) {
 }
 
 bool TensorFilter::accepts(const TensorInfo& tensor) const {
-    return std::all_of(m_tests.begin(), m_tests.end(), [&](const auto& test) { return test(tensor); });
+    return std::all_of(
+        m_tests.begin(), m_tests.end(), [&](const auto& test) { return test(tensor); });
 }
 
 }  // namespace loupe::app

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #pragma once
 
+#include "core/io/tensor_source.hpp"
+
 #include <QRegularExpression>
 #include <QString>
 
 #include <functional>
 #include <vector>
-
-#include "core/io/tensor_source.hpp"
 
 namespace loupe::app {
 
@@ -24,7 +24,8 @@ public:
     explicit TensorFilter(const QString& text);
 
     [[nodiscard]] bool empty() const { return m_tests.empty(); }
-    /// Why the text is not understood (a broken regular expression, a size without number); empty: fine.
+    /// Why the text is not understood (a broken regular expression, a size without number); empty:
+    /// fine.
     [[nodiscard]] const QString& problem() const { return m_problem; }
     [[nodiscard]] bool accepts(const TensorInfo& tensor) const;
 

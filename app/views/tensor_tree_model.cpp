@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "app/views/tensor_tree_model.hpp"
 
-#include <algorithm>
-#include <cmath>
-#include <map>
-
 #include "app/widgets/theme.hpp"
 #include "core/base/text.hpp"
 #include "core/base/units.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <map>
 
 namespace loupe::app {
 
@@ -17,13 +17,16 @@ constexpr int kSparkBins = 36;
 constexpr std::size_t kLeastAlike = 3;
 
 bool isNumber(const std::string& word) {
-    return !word.empty() && std::all_of(word.begin(), word.end(), [](char c) { return c >= '0' && c <= '9'; });
+    return !word.empty() &&
+           std::all_of(word.begin(), word.end(), [](char c) { return c >= '0' && c <= '9'; });
 }
 
 /// The name as people say it: "q_proj" for "q_proj.weight".
 std::string withoutWeight(const std::string& label) {
     constexpr std::string_view kSuffix = ".weight";
-    return label.size() > kSuffix.size() && label.ends_with(kSuffix) ? label.substr(0, label.size() - kSuffix.size()) : label;
+    return label.size() > kSuffix.size() && label.ends_with(kSuffix)
+               ? label.substr(0, label.size() - kSuffix.size())
+               : label;
 }
 
 std::string joined(const std::string& prefix, const std::string& word) {
@@ -63,12 +66,15 @@ struct TensorTreeModel::Trie {
         return *found;
     }
     [[nodiscard]] bool hasBlocks() const {
-        return std::any_of(children.begin(), children.end(), [](const auto& c) { return isNumber(c->word) && c->tensor < 0; });
+        return std::any_of(children.begin(), children.end(), [](const auto& c) {
+            return isNumber(c->word) && c->tensor < 0;
+        });
     }
     void finish(std::span<const TensorInfo> tensors) {
         std::stable_sort(children.begin(), children.end(), [](const auto& a, const auto& b) {
             const bool numbers = isNumber(a->word) && isNumber(b->word);
-            return numbers && (a->word.size() != b->word.size() ? a->word.size() < b->word.size() : a->word < b->word);
+            return numbers && (a->word.size() != b->word.size() ? a->word.size() < b->word.size()
+                                                                : a->word < b->word);
         });
         if (tensor >= 0) {
             const TensorInfo& info = tensors[static_cast<std::size_t>(tensor)];
@@ -83,10 +89,12 @@ struct TensorTreeModel::Trie {
     }
 };
 
-TensorTreeModel::TensorTreeModel(QObject* parent) : QAbstractItemModel(parent), m_root(std::make_unique<Node>()) {}
+TensorTreeModel::TensorTreeModel(QObject* parent)
+    : QAbstractItemModel(parent), m_root(std::make_unique<Node>()) {}
 TensorTreeModel::~TensorTreeModel() = default;
 
-void TensorTreeModel::setSource(std::shared_ptr<const TensorSource> source, const TensorFilter& filter) {
+void TensorTreeModel::setSource(std::shared_ptr<const TensorSource> source,
+                                const TensorFilter& filter) {
     beginResetModel();
     const bool same = source == m_source;
     m_source = std::move(source);
@@ -114,7 +122,9 @@ void TensorTreeModel::setSource(std::shared_ptr<const TensorSource> source, cons
     for (std::size_t i = 0; i < m_summaries.size(); ++i) {
         const TensorSummary& summary = m_summaries[i];
         const auto leaf = m_leaves.find(i);
-        for (Node* at = leaf == m_leaves.end() ? nullptr : leaf->second->parent; at != nullptr && summary.stats; at = at->parent) {
+        for (Node* at = leaf == m_leaves.end() ? nullptr : leaf->second->parent;
+             at != nullptr && summary.stats;
+             at = at->parent) {
             at->withOutliers += summary.outliers > 0 ? 1 : 0;
             at->withNan += summary.nan + summary.inf > 0 ? 1 : 0;
         }
@@ -142,13 +152,17 @@ void TensorTreeModel::addLeaf(Node& parent, std::string label, std::size_t tenso
     }
 }
 
-/// Adds what is below `trie`. Inside a block everything is one level; a module with a single tensor is that tensor.
-void TensorTreeModel::append(Node& parent, const Trie& trie, const std::string& prefix, bool inBlock, bool folding) {
+/// Adds what is below `trie`. Inside a block everything is one level; a module with a single tensor
+/// is that tensor.
+void TensorTreeModel::append(
+    Node& parent, const Trie& trie, const std::string& prefix, bool inBlock, bool folding) {
     std::vector<const Trie*> blocks;
     for (const auto& child : trie.children) {
         const std::string name = joined(prefix, child->word);
         if (child->tensor >= 0) {
-            addLeaf(parent, inBlock ? withoutWeight(name) : name, static_cast<std::size_t>(child->tensor));
+            addLeaf(parent,
+                    inBlock ? withoutWeight(name) : name,
+                    static_cast<std::size_t>(child->tensor));
         }
         if (child->children.empty()) {
             continue;
@@ -168,8 +182,11 @@ void TensorTreeModel::append(Node& parent, const Trie& trie, const std::string& 
     appendBlocks(parent, blocks, folding);
 }
 
-/// Runs of blocks with equal contents: the first stands alone, the others are folded under "1 – 31".
-void TensorTreeModel::appendBlocks(Node& parent, const std::vector<const Trie*>& blocks, bool folding) {
+/// Runs of blocks with equal contents: the first stands alone, the others are folded under "1 –
+/// 31".
+void TensorTreeModel::appendBlocks(Node& parent,
+                                   const std::vector<const Trie*>& blocks,
+                                   bool folding) {
     for (std::size_t first = 0; first < blocks.size();) {
         std::size_t last = first + 1;
         while (last < blocks.size() && blocks[last]->signature == blocks[first]->signature) {
@@ -191,7 +208,8 @@ void TensorTreeModel::appendBlocks(Node& parent, const std::vector<const Trie*>&
     }
 }
 
-// --- statistics -------------------------------------------------------------------------------------------------------
+// --- statistics
+// -------------------------------------------------------------------------------------------------------
 
 void TensorTreeModel::summarize(TensorSummary& summary, double threshold) const {
     const TensorStats& stats = *summary.stats;
@@ -199,9 +217,12 @@ void TensorTreeModel::summarize(TensorSummary& summary, double threshold) const 
     summary.nan = stats.nan;
     summary.inf = stats.inf;
     const std::vector<OutlierChannel> channels =
-        stats.rows > 1 ? stats.outliers(true, static_cast<std::size_t>(stats.cols)) : std::vector<OutlierChannel>{};
-    summary.outliers = std::count_if(channels.begin(), channels.end(),
-                                     [threshold](const OutlierChannel& channel) { return channel.ratio > threshold; });
+        stats.rows > 1 ? stats.outliers(true, static_cast<std::size_t>(stats.cols))
+                       : std::vector<OutlierChannel>{};
+    summary.outliers =
+        std::count_if(channels.begin(), channels.end(), [threshold](const OutlierChannel& channel) {
+            return channel.ratio > threshold;
+        });
     summary.spark.clear();
     const double low = std::max(stats.min, stats.mean - 4 * stats.std);
     const double high = std::min(stats.max, stats.mean + 4 * stats.std);
@@ -209,12 +230,16 @@ void TensorTreeModel::summarize(TensorSummary& summary, double threshold) const 
         const Histogram histogram = stats.values.rebin(low, high, kSparkBins);
         const auto most = *std::max_element(histogram.counts.begin(), histogram.counts.end());
         for (const std::uint64_t count : histogram.counts) {
-            summary.spark.push_back(most == 0 ? 0.0F : static_cast<float>(static_cast<double>(count) / static_cast<double>(most)));
+            summary.spark.push_back(most == 0 ? 0.0F
+                                              : static_cast<float>(static_cast<double>(count) /
+                                                                   static_cast<double>(most)));
         }
     }
 }
 
-void TensorTreeModel::setStats(std::size_t tensor, std::shared_ptr<const TensorStats> stats, double threshold) {
+void TensorTreeModel::setStats(std::size_t tensor,
+                               std::shared_ptr<const TensorStats> stats,
+                               double threshold) {
     if (tensor >= m_summaries.size() || m_summaries[tensor].stats == stats || !stats) {
         return;
     }
@@ -230,7 +255,9 @@ void TensorTreeModel::setStats(std::size_t tensor, std::shared_ptr<const TensorS
     emit dataChanged(indexOf(found->second, 0), indexOf(found->second, ColumnCount - 1));
     const int outliers = (summary.outliers > 0 ? 1 : 0) - (hadOutliers ? 1 : 0);
     const int nan = (summary.nan + summary.inf > 0 ? 1 : 0) - (hadNan ? 1 : 0);
-    for (Node* at = found->second->parent; at != nullptr && at != m_root.get() && (outliers != 0 || nan != 0); at = at->parent) {
+    for (Node* at = found->second->parent;
+         at != nullptr && at != m_root.get() && (outliers != 0 || nan != 0);
+         at = at->parent) {
         at->withOutliers += outliers;
         at->withNan += nan;
         emit dataChanged(indexOf(at, 0), indexOf(at, ColumnCount - 1));
@@ -253,7 +280,8 @@ void TensorTreeModel::setThreshold(double threshold) {
 }
 
 const TensorSummary* TensorTreeModel::summary(std::size_t tensor) const {
-    return tensor < m_summaries.size() && m_summaries[tensor].stats ? &m_summaries[tensor] : nullptr;
+    return tensor < m_summaries.size() && m_summaries[tensor].stats ? &m_summaries[tensor]
+                                                                    : nullptr;
 }
 
 std::vector<std::size_t> TensorTreeModel::tensors() const {
@@ -270,14 +298,17 @@ std::vector<std::size_t> TensorTreeModel::tensors() const {
     return all;
 }
 
-// --- item model -------------------------------------------------------------------------------------------------------
+// --- item model
+// -------------------------------------------------------------------------------------------------------
 
 TensorTreeModel::Node* TensorTreeModel::node(const QModelIndex& index) const {
     return index.isValid() ? static_cast<Node*>(index.internalPointer()) : m_root.get();
 }
 
 QModelIndex TensorTreeModel::indexOf(const Node* at, int column) const {
-    return at == m_root.get() ? QModelIndex() : createIndex(at->row, column, const_cast<Node*>(at));  // NOLINT: Qt's interface
+    return at == m_root.get()
+               ? QModelIndex()
+               : createIndex(at->row, column, const_cast<Node*>(at));  // NOLINT: Qt's interface
 }
 
 QModelIndex TensorTreeModel::indexOf(std::size_t tensor) const {
@@ -329,7 +360,8 @@ QVariant TensorTreeModel::data(const QModelIndex& index, int role) const {
     if (role == ProblemRole) {
         return at.problem;
     }
-    return at.tensor < 0 ? moduleData(at, index.column(), role) : tensorData(at, index.column(), role);
+    return at.tensor < 0 ? moduleData(at, index.column(), role)
+                         : tensorData(at, index.column(), role);
 }
 
 QVariant TensorTreeModel::moduleData(const Node& at, int column, int role) const {
@@ -346,7 +378,9 @@ QVariant TensorTreeModel::moduleData(const Node& at, int column, int role) const
         return at.note;
     }
     if (role == Qt::ToolTipRole && (at.withOutliers > 0 || at.withNan > 0)) {
-        return tr("%1 tensors with outlier channels, %2 with NaN or infinities").arg(at.withOutliers).arg(at.withNan);
+        return tr("%1 tensors with outlier channels, %2 with NaN or infinities")
+            .arg(at.withOutliers)
+            .arg(at.withNan);
     }
     return {};
 }
@@ -356,7 +390,9 @@ QVariant TensorTreeModel::tensorData(const Node& at, int column, int role) const
     const TensorInfo& info = m_source->tensors()[tensor];
     const TensorSummary& summary = m_summaries[tensor];
     if (role == Qt::DecorationRole && column == Name) {
-        return themedIcon(info.problem ? QStringLiteral("error") : info.rows > 1 ? QStringLiteral("matrix") : QStringLiteral("vector"));
+        return themedIcon(info.problem    ? QStringLiteral("error")
+                          : info.rows > 1 ? QStringLiteral("matrix")
+                                          : QStringLiteral("vector"));
     }
     if (role == Qt::ToolTipRole) {
         return tooltip(tensor);
@@ -368,7 +404,9 @@ QVariant TensorTreeModel::tensorData(const Node& at, int column, int role) const
         return Theme::font(TextRole::Number);
     }
     if (!summary.stats) {
-        return role == NanRole ? QVariant(QString()) : role == OutlierRole ? QVariant(0) : QVariant();
+        return role == NanRole       ? QVariant(QString())
+               : role == OutlierRole ? QVariant(0)
+                                     : QVariant();
     }
     if (role == SparkRole) {
         return QVariant::fromValue(QVector<float>(summary.spark.begin(), summary.spark.end()));
@@ -394,15 +432,22 @@ QString TensorTreeModel::tooltip(std::size_t tensor) const {
     const TensorInfo& info = m_source->tensors()[tensor];
     QStringList lines;
     lines << QString::fromStdString(info.name);
-    lines << tr("%1 %2, %3").arg(QString::fromStdString(info.dtypeName), QString::fromStdString(shapeText(info, " × ")),
-                                 QString::fromStdString(decimalBytes(static_cast<double>(info.bytes))));
+    lines << tr("%1 %2, %3")
+                 .arg(QString::fromStdString(info.dtypeName),
+                      QString::fromStdString(shapeText(info, " × ")),
+                      QString::fromStdString(decimalBytes(static_cast<double>(info.bytes))));
     if (info.problem) {
         lines << QString::fromStdString(info.problem->message());
     }
     if (const TensorSummary* known = summary(tensor)) {
         const TensorStats& stats = *known->stats;
-        lines << tr("min %1, max %2, mean %3, std %4").arg(formatNumber(stats.min), formatNumber(stats.max), formatNumber(stats.mean), formatNumber(stats.std));
-        lines << tr("crest factor %1 (largest weight over RMS), excess kurtosis %2").arg(formatNumber(known->crest), formatNumber(stats.kurtosis));
+        lines << tr("min %1, max %2, mean %3, std %4")
+                     .arg(formatNumber(stats.min),
+                          formatNumber(stats.max),
+                          formatNumber(stats.mean),
+                          formatNumber(stats.std));
+        lines << tr("crest factor %1 (largest weight over RMS), excess kurtosis %2")
+                     .arg(formatNumber(known->crest), formatNumber(stats.kurtosis));
         if (known->outliers > 0) {
             lines << tr("%1 outlier input channels").arg(known->outliers);
         }

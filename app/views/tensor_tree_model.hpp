@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #pragma once
 
+#include "app/views/tensor_filter.hpp"
+#include "core/io/tensor_source.hpp"
+#include "core/stats/tensor_stats.hpp"
+
 #include <QAbstractItemModel>
 
 #include <memory>
 #include <string>
 #include <unordered_map>
 #include <vector>
-
-#include "app/views/tensor_filter.hpp"
-#include "core/io/tensor_source.hpp"
-#include "core/stats/tensor_stats.hpp"
 
 namespace loupe::app {
 
@@ -24,7 +24,8 @@ struct TensorSummary {
     std::vector<float> spark;  ///< heights 0 to 1
 };
 
-/// The tensors of a checkpoint as modules: blocks that are alike are folded ("2 – 10"), what is inside a block is one level.
+/// The tensors of a checkpoint as modules: blocks that are alike are folded ("2 – 10"), what is
+/// inside a block is one level.
 class TensorTreeModel : public QAbstractItemModel {
     Q_OBJECT
 
@@ -33,10 +34,10 @@ public:
     enum Role {
         TensorRole = Qt::UserRole,  ///< index of the tensor, -1 for modules
         SparkRole,                  ///< QVector<float>
-        OutlierRole,                ///< number of outlier channels; of a module: 1 if any tensor below has some
-        NanRole,                    ///< "3 NaN", "2 Inf" or empty
-        NoteRole,                   ///< "9 alike"
-        ProblemRole,                ///< true: cannot be read
+        OutlierRole,  ///< number of outlier channels; of a module: 1 if any tensor below has some
+        NanRole,      ///< "3 NaN", "2 Inf" or empty
+        NoteRole,     ///< "9 alike"
+        ProblemRole,  ///< true: cannot be read
     };
 
     explicit TensorTreeModel(QObject* parent = nullptr);
@@ -53,19 +54,24 @@ public:
     /// Tensors in the tree, in its order.
     [[nodiscard]] std::vector<std::size_t> tensors() const;
 
-    [[nodiscard]] QModelIndex index(int row, int column, const QModelIndex& parent = {}) const override;
+    [[nodiscard]] QModelIndex index(int row,
+                                    int column,
+                                    const QModelIndex& parent = {}) const override;
     [[nodiscard]] QModelIndex parent(const QModelIndex& child) const override;
     [[nodiscard]] int rowCount(const QModelIndex& parent = {}) const override;
     [[nodiscard]] int columnCount(const QModelIndex& parent = {}) const override;
     [[nodiscard]] QVariant data(const QModelIndex& index, int role) const override;
-    [[nodiscard]] QVariant headerData(int section, Qt::Orientation orientation, int role) const override;
+    [[nodiscard]] QVariant headerData(int section,
+                                      Qt::Orientation orientation,
+                                      int role) const override;
 
 private:
     struct Node;
     struct Trie;
     [[nodiscard]] Node* node(const QModelIndex& index) const;
     [[nodiscard]] QModelIndex indexOf(const Node* node, int column = 0) const;
-    void append(Node& parent, const Trie& trie, const std::string& prefix, bool inBlock, bool folding);
+    void append(
+        Node& parent, const Trie& trie, const std::string& prefix, bool inBlock, bool folding);
     void appendBlocks(Node& parent, const std::vector<const Trie*>& blocks, bool folding);
     void addLeaf(Node& parent, std::string label, std::size_t tensor);
     Node& addModule(Node& parent, std::string label);

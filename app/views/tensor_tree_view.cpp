@@ -1,5 +1,13 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // The checkpoint as a tree: find a tensor, see at a glance which ones are unusual.
+#include "app/document/analyses.hpp"
+#include "app/document/document.hpp"
+#include "app/views/tensor_tree_model.hpp"
+#include "app/views/view.hpp"
+#include "app/widgets/theme.hpp"
+#include "core/base/text.hpp"
+#include "core/base/units.hpp"
+
 #include <QApplication>
 #include <QClipboard>
 #include <QContextMenuEvent>
@@ -16,14 +24,6 @@
 
 #include <cmath>
 
-#include "app/document/analyses.hpp"
-#include "app/document/document.hpp"
-#include "app/views/tensor_tree_model.hpp"
-#include "app/views/view.hpp"
-#include "app/widgets/theme.hpp"
-#include "core/base/text.hpp"
-#include "core/base/units.hpp"
-
 namespace loupe::app {
 
 namespace {
@@ -39,43 +39,60 @@ class TreeDelegate : public QStyledItemDelegate {
 public:
     using QStyledItemDelegate::QStyledItemDelegate;
 
-    void paint(QPainter* painter, const QStyleOptionViewItem& option, const QModelIndex& index) const override {
-        QStyledItemDelegate::paint(painter, option, index.column() == TensorTreeModel::Badge ? index.siblingAtColumn(TensorTreeModel::Shape) : index);
+    void paint(QPainter* painter,
+               const QStyleOptionViewItem& option,
+               const QModelIndex& index) const override {
+        QStyledItemDelegate::paint(painter,
+                                   option,
+                                   index.column() == TensorTreeModel::Badge
+                                       ? index.siblingAtColumn(TensorTreeModel::Shape)
+                                       : index);
         painter->save();
         painter->setRenderHint(QPainter::Antialiasing);
         if (index.column() == TensorTreeModel::Shape) {
-            paintSpark(*painter, option, index.data(TensorTreeModel::SparkRole).value<QVector<float>>());
+            paintSpark(
+                *painter, option, index.data(TensorTreeModel::SparkRole).value<QVector<float>>());
         } else if (index.column() == TensorTreeModel::Badge) {
             paintMarks(*painter, option, index);
         }
         painter->restore();
     }
 
-    [[nodiscard]] QSize sizeHint(const QStyleOptionViewItem& option, const QModelIndex& index) const override {
+    [[nodiscard]] QSize sizeHint(const QStyleOptionViewItem& option,
+                                 const QModelIndex& index) const override {
         QSize size = QStyledItemDelegate::sizeHint(option, index);
         size.setHeight(Theme::px(24));
         return size;
     }
 
 private:
-    static void paintSpark(QPainter& painter, const QStyleOptionViewItem& option, const QVector<float>& heights) {
+    static void paintSpark(QPainter& painter,
+                           const QStyleOptionViewItem& option,
+                           const QVector<float>& heights) {
         if (heights.isEmpty()) {
             return;
         }
-        const QRectF box(option.rect.right() - Theme::px(38), option.rect.center().y() - Theme::px(6), Theme::px(36), Theme::px(13));
+        const QRectF box(option.rect.right() - Theme::px(38),
+                         option.rect.center().y() - Theme::px(6),
+                         Theme::px(36),
+                         Theme::px(13));
         QPolygonF shape;
         shape << box.bottomLeft();
         for (qsizetype i = 0; i < heights.size(); ++i) {
-            const double x = box.left() + (static_cast<double>(i) + 0.5) / static_cast<double>(heights.size()) * box.width();
+            const double x = box.left() + (static_cast<double>(i) + 0.5) /
+                                              static_cast<double>(heights.size()) * box.width();
             shape << QPointF(x, box.bottom() - static_cast<double>(heights[i]) * box.height());
         }
         shape << box.bottomRight();
         painter.setPen(Qt::NoPen);
-        painter.setBrush((option.state & QStyle::State_Selected) != 0 ? Theme::current().text : Theme::current().text3);
+        painter.setBrush((option.state & QStyle::State_Selected) != 0 ? Theme::current().text
+                                                                      : Theme::current().text3);
         painter.drawPolygon(shape);
     }
 
-    static void paintMarks(QPainter& painter, const QStyleOptionViewItem& option, const QModelIndex& index) {
+    static void paintMarks(QPainter& painter,
+                           const QStyleOptionViewItem& option,
+                           const QModelIndex& index) {
         const Theme& theme = Theme::current();
         const QString nan = index.data(TensorTreeModel::NanRole).toString();
         QRect area = option.rect.adjusted(0, 0, -Theme::px(8), 0);
@@ -84,14 +101,18 @@ private:
             const int size = Theme::px(14);
             painter.setPen(QPen(theme.error, 1.5));
             painter.setBrush(Qt::NoBrush);
-            const QRectF box(area.right() - size, area.center().y() - size / 2.0 + 1, size - 1, size - 1);
+            const QRectF box(
+                area.right() - size, area.center().y() - size / 2.0 + 1, size - 1, size - 1);
             painter.drawEllipse(box);
             painter.drawText(box, Qt::AlignCenter, QStringLiteral("!"));
             area.setRight(area.right() - size - Theme::px(4));
         }
         if (!nan.isEmpty()) {
             const int width = painter.fontMetrics().horizontalAdvance(nan) + Theme::px(10);
-            const QRectF box(area.right() - width + 0.5, area.center().y() - Theme::px(8) + 0.5, width - 1, Theme::px(17));
+            const QRectF box(area.right() - width + 0.5,
+                             area.center().y() - Theme::px(8) + 0.5,
+                             width - 1,
+                             Theme::px(17));
             painter.setPen(QPen(theme.error, 1));
             painter.setBrush(Qt::NoBrush);
             painter.drawRoundedRect(box, 3, 3);
@@ -103,14 +124,20 @@ private:
         if (outliers != 0 && nan.isEmpty()) {
             if (outliers > 0) {
                 painter.setPen(theme.outlier);
-                painter.drawText(area, Qt::AlignRight | Qt::AlignVCenter, QString::number(outliers));
-                area.setRight(area.right() - painter.fontMetrics().horizontalAdvance(QString::number(outliers)) - Theme::px(6));
+                painter.drawText(
+                    area, Qt::AlignRight | Qt::AlignVCenter, QString::number(outliers));
+                area.setRight(area.right() -
+                              painter.fontMetrics().horizontalAdvance(QString::number(outliers)) -
+                              Theme::px(6));
             }
             const double r = Theme::px(4);
             const QPointF centre(area.right() - r, area.center().y() + 0.5);
             painter.setPen(Qt::NoPen);
             painter.setBrush(theme.outlier);
-            painter.drawPolygon(QPolygonF({centre - QPointF(r, 0), centre - QPointF(0, r), centre + QPointF(r, 0), centre + QPointF(0, r)}));
+            painter.drawPolygon(QPolygonF({centre - QPointF(r, 0),
+                                           centre - QPointF(0, r),
+                                           centre + QPointF(r, 0),
+                                           centre + QPointF(0, r)}));
             area.setRight(area.right() - Theme::px(14));
         }
         if (!note.isEmpty()) {
@@ -210,9 +237,13 @@ TensorTreeView::TensorTreeView(Document& document, QWidget* parent) : View(docum
     m_scanTimer.setInterval(kScanDelayMs);
     m_filter->installEventFilter(this);
     connect(&m_filterTimer, &QTimer::timeout, this, &TensorTreeView::rebuild);
-    connect(&m_scanTimer, &QTimer::timeout, this, [this] { this->document().analyses().scanAll(); });
+    connect(
+        &m_scanTimer, &QTimer::timeout, this, [this] { this->document().analyses().scanAll(); });
     connect(m_filter, &QLineEdit::textChanged, this, [this] { m_filterTimer.start(); });
-    connect(m_tree->selectionModel(), &QItemSelectionModel::currentChanged, this, &TensorTreeView::selectTensor);
+    connect(m_tree->selectionModel(),
+            &QItemSelectionModel::currentChanged,
+            this,
+            &TensorTreeView::selectTensor);
     connect(m_tree, &QTreeView::customContextMenuRequested, this, &TensorTreeView::contextMenu);
 }
 
@@ -295,7 +326,11 @@ void TensorTreeView::rebuild() {
     } else if (filter.empty()) {
         m_message->setText(tr("shape of distribution · crest factor · outlier channels"));
     } else {
-        m_message->setText(found == 0 ? tr("No tensor matches") : tr("%1 of %2 tensors").arg(formatCount(static_cast<qint64>(found)), formatCount(static_cast<qint64>(source->tensors().size()))));
+        m_message->setText(
+            found == 0 ? tr("No tensor matches")
+                       : tr("%1 of %2 tensors")
+                             .arg(formatCount(static_cast<qint64>(found)),
+                                  formatCount(static_cast<qint64>(source->tensors().size()))));
     }
     if (source) {
         const auto count = static_cast<qint64>(source->tensors().size());
@@ -315,7 +350,9 @@ void TensorTreeView::updateFooter() {
         return;
     }
     const SourceInfo& info = source->info();
-    QString text = tr("%1 · %2 parameters").arg(QString::fromStdString(decimalBytes(static_cast<double>(info.bytes))), formatCount(static_cast<qint64>(info.parameters)));
+    QString text = tr("%1 · %2 parameters")
+                       .arg(QString::fromStdString(decimalBytes(static_cast<double>(info.bytes))),
+                            formatCount(static_cast<qint64>(info.parameters)));
     for (const std::string& warning : info.warnings) {
         text += QLatin1Char('\n') + QString::fromStdString(warning);
     }
@@ -351,29 +388,39 @@ void TensorTreeView::showSelection() {
 
 void TensorTreeView::selectTensor(const QModelIndex& index) {
     const std::shared_ptr<const TensorSource> source = document().source();
-    const qlonglong tensor = index.isValid() ? index.data(TensorTreeModel::TensorRole).toLongLong() : -1;
+    const qlonglong tensor =
+        index.isValid() ? index.data(TensorTreeModel::TensorRole).toLongLong() : -1;
     if (m_showing || !source || tensor < 0) {
         return;
     }
     const std::string& name = source->tensors()[static_cast<std::size_t>(tensor)].name;
     document().edit(
-        tr("Select %1").arg(QString::fromStdString(name)), [&](ExperimentSpec& spec) { spec.tensor = name; }, kSelectMerge);
+        tr("Select %1").arg(QString::fromStdString(name)),
+        [&](ExperimentSpec& spec) { spec.tensor = name; },
+        kSelectMerge);
 }
 
 QString TensorTreeView::headerRow() {
-    return QStringLiteral("tensor\tdtype\tshape\tparameters\tbytes\tmin\tmax\tabsmax\tmean\tstd\tcrest\tkurtosis\tzeros\tnan\tinf\toutlier_channels\n");
+    return QStringLiteral(
+        "tensor\tdtype\tshape\tparameters\tbytes\tmin\tmax\tabsmax\tmean\tstd\tcrest\tkurtosis\tzer"
+        "os\tnan\tinf\toutlier_channels\n");
 }
 
 QString TensorTreeView::row(std::size_t tensor) const {
     const TensorInfo& info = document().source()->tensors()[tensor];
-    QStringList cells{QString::fromStdString(info.name), QString::fromStdString(info.dtypeName), QString::fromStdString(shapeText(info)),
-                      QString::number(info.parameters), QString::number(info.bytes)};
+    QStringList cells{QString::fromStdString(info.name),
+                      QString::fromStdString(info.dtypeName),
+                      QString::fromStdString(shapeText(info)),
+                      QString::number(info.parameters),
+                      QString::number(info.bytes)};
     if (const TensorSummary* known = m_model->summary(tensor)) {
         const TensorStats& s = *known->stats;
-        for (const double value : {s.min, s.max, s.absmax, s.mean, s.std, known->crest, s.kurtosis}) {
+        for (const double value :
+             {s.min, s.max, s.absmax, s.mean, s.std, known->crest, s.kurtosis}) {
             cells << QString::fromStdString(shortest(value));
         }
-        cells << QString::number(s.zeros) << QString::number(s.nan) << QString::number(s.inf) << QString::number(known->outliers);
+        cells << QString::number(s.zeros) << QString::number(s.nan) << QString::number(s.inf)
+              << QString::number(known->outliers);
     }
     return cells.join(QLatin1Char('\t')) + QLatin1Char('\n');
 }
@@ -391,16 +438,23 @@ QString TensorTreeView::copyText() const {
 
 void TensorTreeView::contextMenu(const QPoint& at) {
     const QModelIndex index = m_tree->indexAt(at);
-    const qlonglong tensor = index.isValid() ? index.data(TensorTreeModel::TensorRole).toLongLong() : -1;
+    const qlonglong tensor =
+        index.isValid() ? index.data(TensorTreeModel::TensorRole).toLongLong() : -1;
     QMenu menu(this);
     if (tensor >= 0) {
-        const QString name = QString::fromStdString(document().source()->tensors()[static_cast<std::size_t>(tensor)].name);
+        const QString name = QString::fromStdString(
+            document().source()->tensors()[static_cast<std::size_t>(tensor)].name);
         menu.addAction(tr("Copy name"), this, [name] { QApplication::clipboard()->setText(name); });
-        menu.addAction(tr("Copy statistics"), this, [this, tensor] { QApplication::clipboard()->setText(headerRow() + row(static_cast<std::size_t>(tensor))); });
+        menu.addAction(tr("Copy statistics"), this, [this, tensor] {
+            QApplication::clipboard()->setText(headerRow() + row(static_cast<std::size_t>(tensor)));
+        });
     }
-    menu.addAction(tr("Copy the table of all tensors"), this, [this] { QApplication::clipboard()->setText(copyText()); });
+    menu.addAction(tr("Copy the table of all tensors"), this, [this] {
+        QApplication::clipboard()->setText(copyText());
+    });
     menu.addSeparator();
-    menu.addAction(tr("Compute statistics of all tensors"), this, [this] { document().analyses().scanAll(); });
+    menu.addAction(
+        tr("Compute statistics of all tensors"), this, [this] { document().analyses().scanAll(); });
     menu.addAction(tr("Expand all"), m_tree, &QTreeView::expandAll);
     menu.addAction(tr("Collapse all"), m_tree, &QTreeView::collapseAll);
     menu.exec(m_tree->viewport()->mapToGlobal(at));

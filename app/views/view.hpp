@@ -1,21 +1,22 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #pragma once
 
+#include "app/document/document.hpp"
+
 #include <QJsonObject>
 #include <QString>
 #include <QWidget>
 
 #include <vector>
 
-#include "app/document/document.hpp"
-
 class QAction;
 class QPainter;
 
 namespace loupe::app {
 
-/// One panel. Created by the registry; owns its widgets; never owns data. refresh() is called only while the view is visible:
-/// changes that were missed while hidden are OR-ed and delivered when it is shown (late joiners get Change::All).
+/// One panel. Created by the registry; owns its widgets; never owns data. refresh() is called only
+/// while the view is visible: changes that were missed while hidden are OR-ed and delivered when it
+/// is shown (late joiners get Change::All).
 class View : public QWidget {
     Q_OBJECT
 
@@ -30,14 +31,15 @@ public:
     [[nodiscard]] virtual QString copyText() const { return {}; }
     /// True if the panel is a picture that can be exported.
     [[nodiscard]] virtual bool canExport() const { return false; }
-    /// Draws the picture for export into `target` (logical pixels), with the colours of the theme in force; vector output
-    /// keeps text as text. Default: render().
+    /// Draws the picture for export into `target` (logical pixels), with the colours of the theme
+    /// in force; vector output keeps text as text. Default: render().
     virtual void paintExport(QPainter& painter, const QRectF& target);
     [[nodiscard]] virtual QSizeF exportSize() const { return size(); }
-    /// What the dock's header shows beside the title, in text3 ("log count"; "row 1926 · column 2547").
+    /// What the dock's header shows beside the title, in text3 ("log count"; "row 1926 · column
+    /// 2547").
     [[nodiscard]] QString subtitle() const { return m_subtitle; }
-    /// What takes the place of title and subtitle in the dock's header (letter badge, a mark of truth); null: nothing. Asked
-    /// for once; the header owns it from then on.
+    /// What takes the place of title and subtitle in the dock's header (letter badge, a mark of
+    /// truth); null: nothing. Asked for once; the header owns it from then on.
     [[nodiscard]] virtual QWidget* headerLead() { return nullptr; }
     /// Actions for the dock header's menu; the first two become icons if they have one.
     [[nodiscard]] virtual std::vector<QAction*> headerActions() const { return {}; }

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-#include <QSignalSpy>
-
-#include <bit>
-
 #include "app/document/cursor.hpp"
 #include "app/document/edited_rows.hpp"
 #include "app/document/history.hpp"
 #include "app/jobs/job_manager.hpp"
 #include "core/formats/codec.hpp"
 #include "tests/gui/gui_document.hpp"
+
+#include <QSignalSpy>
+
+#include <bit>
 
 using namespace loupe;
 using namespace loupe::app;
@@ -56,7 +56,8 @@ TEST_CASE("document: a slider's edits are one undo step until it is released") {
     Document document;
     openAndWait(document, kSmall);
     const int before = document.undoStack().count();
-    for (const char* scheme : {"absmax:bits=7", "absmax:bits=6", "absmax:bits=5", "absmax:bits=4"}) {
+    for (const char* scheme :
+         {"absmax:bits=7", "absmax:bits=6", "absmax:bits=5", "absmax:bits=4"}) {
         document.setScheme(Side::A, scheme, "Bits", 7);
     }
     CHECK(document.undoStack().count() == before + 1);
@@ -74,7 +75,8 @@ TEST_CASE("document: undoing an open brings the checkpoint before back") {
     openAndWait(document, kSmall);
     const auto first = document.source();
     openAndWait(document, "synthetic:student?rows=8&cols=8");
-    REQUIRE(QTest::qWaitFor([&] { return document.source() && document.source() != first; }, test::kPatience));
+    REQUIRE(QTest::qWaitFor([&] { return document.source() && document.source() != first; },
+                            test::kPatience));
     document.undoStack().undo();
     CHECK(document.source() == first);
     REQUIRE(document.weights());
@@ -119,7 +121,10 @@ TEST_CASE("document: edits of a transposed tensor are kept where it is stored") 
     info.transposed = true;
     CHECK(storedIndex(info, 1, 2) == 5);
     const auto base = makeRowSource(2, 3, std::vector<float>{0, 1, 2, 10, 11, 12});
-    const std::vector<Edit> edits{{"w", storedIndex(info, 1, 0), std::bit_cast<std::uint32_t>(7.0F)}, {"other", 0, 0}, {"w", 99, 0}};
+    const std::vector<Edit> edits{
+        {"w", storedIndex(info, 1, 0), std::bit_cast<std::uint32_t>(7.0F)},
+        {"other", 0, 0},
+        {"w", 99, 0}};
     const auto edited = withEdits(base, info, edits);
     CHECK(at(*edited, 1, 0) == 7.0F);
     CHECK(at(*edited, 0, 1) == 1.0F);
@@ -139,7 +144,8 @@ TEST_CASE("document: what cannot be opened says why, and the rest goes on") {
     CHECK_FALSE(document.openError());
 }
 
-TEST_CASE("analyses: results arrive, are cached by their whole input, and failures are remembered") {
+TEST_CASE(
+    "analyses: results arrive, are cached by their whole input, and failures are remembered") {
     Document document;
     openAndWait(document, kSmall);
     QSignalSpy changed(&document, &Document::changed);
@@ -167,12 +173,15 @@ TEST_CASE("analyses: results arrive, are cached by their whole input, and failur
     CHECK((!none.value && !none.pending && !none.error));
 }
 
-TEST_CASE("analyses: the error plane is scheme minus original and A against B is signed by who is closer") {
+TEST_CASE(
+    "analyses: the error plane is scheme minus original and A against B is signed by who is "
+    "closer") {
     Document document;
     openAndWait(document, kSmall);
     document.setScheme(Side::A, "absmax:bits=4", "A");
     document.setScheme(Side::B, "absmax:bits=8", "B");
-    for (const Quantity quantity : {Quantity::Error, Quantity::Difference, Quantity::SchemesDiffer, Quantity::Codes}) {
+    for (const Quantity quantity :
+         {Quantity::Error, Quantity::Difference, Quantity::SchemesDiffer, Quantity::Codes}) {
         static_cast<void>(document.analyses().plane(quantity, Side::A));
     }
     REQUIRE(settled(document));
@@ -244,7 +253,8 @@ TEST_CASE("analyses: the document can go in the middle of work") {
         document->analyses().scanAll();
         QTest::qWait(i * 7);
         if (i % 2 == 0) {
-            document->edit("Another", [](ExperimentSpec& spec) { spec.source = "synthetic:gaussian"; });
+            document->edit("Another",
+                           [](ExperimentSpec& spec) { spec.source = "synthetic:gaussian"; });
             QTest::qWait(3);
         }
         document.reset();

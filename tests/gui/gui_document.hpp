@@ -2,12 +2,12 @@
 // What GUI tests do again and again: opening something and waiting for results.
 #pragma once
 
-#include <QString>
-#include <QTest>
-
 #include "app/document/analyses.hpp"
 #include "app/document/document.hpp"
 #include "tests/support/catch.hpp"
+
+#include <QString>
+#include <QTest>
 
 namespace loupe::test {
 
@@ -20,7 +20,9 @@ inline bool settled(app::Document& document) {
 /// Opens a path and waits until it is there; `schemes` as in a fresh window.
 inline void openAndWait(app::Document& document, const QString& path) {
     document.open(path);
-    REQUIRE(QTest::qWaitFor([&] { return document.source() != nullptr || document.openError().has_value(); }, kPatience));
+    REQUIRE(QTest::qWaitFor(
+        [&] { return document.source() != nullptr || document.openError().has_value(); },
+        kPatience));
 }
 
 }  // namespace loupe::test

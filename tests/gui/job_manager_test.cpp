@@ -1,4 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
+#include "app/jobs/job_manager.hpp"
+
+#include "tests/support/catch.hpp"
+
 #include <QSignalSpy>
 #include <QTest>
 
@@ -7,9 +11,6 @@
 #include <memory>
 #include <stdexcept>
 #include <thread>
-
-#include "app/jobs/job_manager.hpp"
-#include "tests/support/catch.hpp"
 
 using loupe::JobContext;
 using loupe::app::JobManager;
@@ -34,7 +35,10 @@ TEST_CASE("jobs: of a hundred starts in one slot only the last is delivered") {
     int last = -1;
     for (int i = 0; i < 100; ++i) {
         jobs.start(
-            "slot", "work", [i](const JobContext&) { return i; }, &receiver,
+            "slot",
+            "work",
+            [i](const JobContext&) { return i; },
+            &receiver,
             [&](int value) {
                 ++deliveries;
                 last = value;
@@ -52,7 +56,10 @@ TEST_CASE("jobs: an exception ends in jobFailed") {
     QSignalSpy failed(&jobs, &JobManager::jobFailed);
     bool delivered = false;
     jobs.start(
-        "slot", "Trouble", [](const JobContext&) -> int { throw std::runtime_error("the disk is gone"); }, &receiver,
+        "slot",
+        "Trouble",
+        [](const JobContext&) -> int { throw std::runtime_error("the disk is gone"); },
+        &receiver,
         [&](int) { delivered = true; });
     REQUIRE(QTest::qWaitFor([&] { return !failed.isEmpty(); }, kPatience));
     CHECK(failed.front().at(0).toString() == "slot");
@@ -68,14 +75,16 @@ TEST_CASE("jobs: nothing is delivered to a receiver that is gone") {
     std::atomic<bool> go{false};
     bool delivered = false;
     jobs.start(
-        "slot", "work",
+        "slot",
+        "work",
         [&](const JobContext& ctx) {
             while (!go) {
                 ctx.checkpoint();
             }
             return 1;
         },
-        receiver.get(), [&](int) { delivered = true; });
+        receiver.get(),
+        [&](int) { delivered = true; });
     receiver.reset();
     go = true;
     REQUIRE(QTest::qWaitFor([&] { return !jobs.isRunning("slot"); }, kPatience));
@@ -104,7 +113,8 @@ TEST_CASE("jobs: progress, time left and a ticker that rests when nothing runs")
     QObject receiver;
     std::atomic<bool> go{false};
     jobs.start(
-        "slot", "Counting",
+        "slot",
+        "Counting",
         [&](const JobContext& ctx) {
             ctx.setTotal(4);
             ctx.advance(1);
@@ -114,7 +124,8 @@ TEST_CASE("jobs: progress, time left and a ticker that rests when nothing runs")
             }
             return 1;
         },
-        &receiver, [](int) {});
+        &receiver,
+        [](int) {});
     QSignalSpy progressed(&jobs, &JobManager::progressed);
     REQUIRE(QTest::qWaitFor([&] { return progressed.size() >= 2; }, kPatience));
     const auto running = jobs.running();

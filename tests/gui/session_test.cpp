@@ -1,12 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-#include <QDir>
-#include <QFile>
-#include <QFileInfo>
-#include <QJsonDocument>
-#include <QLineEdit>
+#include "app/document/session.hpp"
 
 #include "app/document/cursor.hpp"
-#include "app/document/session.hpp"
 #include "app/shell/appearance.hpp"
 #include "app/shell/file_commands.hpp"
 #include "app/shell/main_window.hpp"
@@ -14,6 +9,12 @@
 #include "app/shell/session_keeper.hpp"
 #include "tests/gui/gui_document.hpp"
 #include "tests/support/paths.hpp"
+
+#include <QDir>
+#include <QFile>
+#include <QFileInfo>
+#include <QJsonDocument>
+#include <QLineEdit>
 
 using namespace loupe;
 using namespace loupe::app;
@@ -34,12 +35,17 @@ Session example() {
     session.pins = {{4, {1, 2}, QStringLiteral("see “here”")}};
     session.selected = Cell{3, 60};
     session.layout = QByteArray("\0\1\xff", 3);
-    session.viewState = {{QStringLiteral("tensor_tree"), QJsonObject{{QStringLiteral("filter"), QStringLiteral("w*")}}}};
+    session.viewState = {{QStringLiteral("tensor_tree"),
+                          QJsonObject{{QStringLiteral("filter"), QStringLiteral("w*")}}}};
     return session;
 }
 
 void waitFor(MainWindow& window) {
-    REQUIRE(QTest::qWaitFor([&] { return window.document().source() != nullptr && window.document().analyses().idle(); }, test::kPatience));
+    REQUIRE(QTest::qWaitFor(
+        [&] {
+            return window.document().source() != nullptr && window.document().analyses().idle();
+        },
+        test::kPatience));
 }
 
 }  // namespace
@@ -59,7 +65,12 @@ TEST_CASE("session: what is not a session is refused with a reason") {
     for (qsizetype size = 0; size < good.size() - 2; size += 7) {
         CHECK_FALSE(sessionFromJson(good.left(size)).has_value());
     }
-    for (const char* text : {"", "[]", "{}", R"({"version":0,"spec":"{}"})", R"({"version":1})", R"({"version":1,"spec":7})",
+    for (const char* text : {"",
+                             "[]",
+                             "{}",
+                             R"({"version":0,"spec":"{}"})",
+                             R"({"version":1})",
+                             R"({"version":1,"spec":7})",
                              R"({"version":1,"spec":"not json"})"}) {
         CAPTURE(text);
         const Result<Session> read = sessionFromJson(text);
@@ -91,7 +102,8 @@ TEST_CASE("session: a window saved, closed and opened again shows the same") {
         window.document().setCode(2, 3, 0x40490FDB);
         window.document().cursor().select(Cell{2, 3});
         window.document().cursor().addPin({5, 6}, "pin");
-        REQUIRE(QTest::qWaitFor([&] { return window.document().analyses().idle(); }, test::kPatience));
+        REQUIRE(
+            QTest::qWaitFor([&] { return window.document().analyses().idle(); }, test::kPatience));
         REQUIRE(window.sessions().saveTo(file));
         spec = window.document().spec();
         views = window.saveViews();
@@ -124,7 +136,8 @@ TEST_CASE("session: a run that did not end by itself is offered, one that did is
         window.sessions().startAutosave(false);
         window.sessions().autosave();
         CHECK(QDir(folder).entryList({"*.loupe"}).size() == 1);
-        // Destroyed without finish(): as after a crash, but for the lock, which a dead process no longer holds.
+        // Destroyed without finish(): as after a crash, but for the lock, which a dead process no
+        // longer holds.
     }
     {
         MainWindow window(appearance, folder);
@@ -142,7 +155,8 @@ TEST_CASE("session: a run that did not end by itself is offered, one that did is
     CHECK(QDir(folder).entryList({"*.loupe"}).isEmpty());
 }
 
-TEST_CASE("session: a checkpoint that moved beside the session is found, one that is gone is asked for") {
+TEST_CASE(
+    "session: a checkpoint that moved beside the session is found, one that is gone is asked for") {
     const QString folder = scratch("moved");
     QDir().mkpath(folder);
     QFile csv(folder + "/m.csv");
@@ -163,7 +177,8 @@ TEST_CASE("session: a checkpoint that moved beside the session is found, one tha
     MainWindow window(appearance, scratch("running3"));
     window.show();
     REQUIRE(window.sessions().open(folder + "/gone.loupe"));
-    REQUIRE(QTest::qWaitFor([&] { return window.document().openError().has_value(); }, test::kPatience));
+    REQUIRE(QTest::qWaitFor([&] { return window.document().openError().has_value(); },
+                            test::kPatience));
     CHECK(window.notices().text().contains("gone.safetensors"));
     CHECK(window.document().spec().source == "/nowhere/gone.safetensors");
 }

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
+#include "app/views/tensor_filter.hpp"
+#include "app/views/tensor_tree_model.hpp"
+#include "app/views/view.hpp"
+#include "tests/gui/gui_document.hpp"
+
 #include <QAbstractItemModelTester>
 #include <QLineEdit>
 #include <QTreeView>
 
 #include <functional>
-
-#include "app/views/tensor_filter.hpp"
-#include "app/views/tensor_tree_model.hpp"
-#include "app/views/view.hpp"
-#include "tests/gui/gui_document.hpp"
 
 using namespace loupe;
 using namespace loupe::app;
@@ -28,7 +28,8 @@ public:
             add(prefix + "mlp.up_proj.weight", {block == 7 ? 32 : 16, 8});
         }
         add("model.norm.weight", {8});
-        tensors_.back().problem = Error{ErrorCode::Unsupported, "dtype \"F12\" is not known", {}, {}};
+        tensors_.back().problem =
+            Error{ErrorCode::Unsupported, "dtype \"F12\" is not known", {}, {}};
     }
     [[nodiscard]] Result<std::shared_ptr<const RowSource>> matrix(std::size_t) const override {
         return makeRowSource(1, 1, std::vector<float>{0});
@@ -55,13 +56,16 @@ QString outline(const QAbstractItemModel& model, const QModelIndex& parent = {},
     for (int row = 0; row < model.rowCount(parent); ++row) {
         const QModelIndex index = model.index(row, 0, parent);
         const QString note = index.data(TensorTreeModel::NoteRole).toString();
-        text += QString(depth * 2, ' ') + index.data().toString() + (note.isEmpty() ? "" : " [" + note + "]") + "\n";
+        text += QString(depth * 2, ' ') + index.data().toString() +
+                (note.isEmpty() ? "" : " [" + note + "]") + "\n";
         text += outline(model, index, depth + 1);
     }
     return text;
 }
 
-QModelIndex findRow(const QAbstractItemModel& model, const QString& label, const QModelIndex& parent = {}) {
+QModelIndex findRow(const QAbstractItemModel& model,
+                    const QString& label,
+                    const QModelIndex& parent = {}) {
     for (int row = 0; row < model.rowCount(parent); ++row) {
         const QModelIndex index = model.index(row, 0, parent);
         if (index.data().toString() == label) {
@@ -90,20 +94,23 @@ std::vector<std::string> matching(const char* filter) {
 
 TEST_CASE("tensor tree: equal blocks are folded, others stand alone") {
     TensorTreeModel model;
-    const QAbstractItemModelTester tester(&model, QAbstractItemModelTester::FailureReportingMode::Fatal);
+    const QAbstractItemModelTester tester(&model,
+                                          QAbstractItemModelTester::FailureReportingMode::Fatal);
     const auto source = std::make_shared<NamesSource>();
     model.setSource(source);
     const QString text = outline(model);
     CAPTURE(text.toStdString());
     CHECK(text.startsWith("lm_head.weight\nmodel\n"));
-    CHECK(text.contains("    0\n      self_attn.q_proj\n      self_attn.q_proj.bias\n      mlp.up_proj\n"));
+    CHECK(text.contains(
+        "    0\n      self_attn.q_proj\n      self_attn.q_proj.bias\n      mlp.up_proj\n"));
     CHECK(text.contains("1 – 6 [6 alike]"));
     CHECK(text.contains("    7\n"));
     CHECK(text.contains("9 – 11 [3 alike]"));
     CHECK(text.contains("embed_tokens"));
     CHECK(model.tensors().size() == source->tensors().size());
     for (std::size_t i = 0; i < source->tensors().size(); ++i) {
-        CHECK(model.indexOf(i).data(TensorTreeModel::TensorRole).toLongLong() == static_cast<qlonglong>(i));
+        CHECK(model.indexOf(i).data(TensorTreeModel::TensorRole).toLongLong() ==
+              static_cast<qlonglong>(i));
     }
     const QModelIndex norm = model.indexOf(source->tensors().size() - 1);
     CHECK(norm.data(TensorTreeModel::ProblemRole).toBool());
@@ -115,7 +122,8 @@ TEST_CASE("tensor tree: equal blocks are folded, others stand alone") {
 
 TEST_CASE("tensor tree: statistics mark the tensor and the modules above it") {
     TensorTreeModel model;
-    const QAbstractItemModelTester tester(&model, QAbstractItemModelTester::FailureReportingMode::Fatal);
+    const QAbstractItemModelTester tester(&model,
+                                          QAbstractItemModelTester::FailureReportingMode::Fatal);
     model.setSource(std::make_shared<NamesSource>());
     std::vector<float> values(64, 0.5F);
     for (std::size_t i = 0; i < values.size(); i += 2) {
@@ -179,7 +187,9 @@ TEST_CASE("tensor tree: the view selects, filters and copies") {
     CHECK(QTest::qWaitFor([&] { return tree->model()->rowCount() == 1; }, 5000));
     filter->clear();
     CHECK(QTest::qWaitFor([&] { return tree->model()->rowCount() == 2; }, 5000));
-    REQUIRE(QTest::qWaitFor([&] { return document.analyses().knownStats(0) && document.analyses().knownStats(1); }, test::kPatience));
+    REQUIRE(QTest::qWaitFor(
+        [&] { return document.analyses().knownStats(0) && document.analyses().knownStats(1); },
+        test::kPatience));
     QTest::qWait(250);
     const QStringList lines = view->copyText().split('\n', Qt::SkipEmptyParts);
     REQUIRE(lines.size() == 3);
