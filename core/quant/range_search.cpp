@@ -290,6 +290,105 @@ T percentileOfMagnitudes(std::span<T> values, double percent) {
 }
 
 template <class T>
+std::vector<UniformGrid<T>> gridsFor(const UniformSpec& spec,
+                                     const GroupExtent<T>& extent,
+                                     std::span<const T> bounds) {
+    std::vector<UniformGrid<T>> grids;
+    grids.reserve(bounds.size());
+    for (const T bound : bounds) {
+        const auto [low, high] = intervalFor(spec, extent, bound);
+        grids.push_back(gridFor(spec, low, high));
+    }
+    return grids;
+}
+
+namespace {
+
+/// The grids of gridsFor() as the kernels take them; symmetric ones with less work.
+std::vector<KernelGrid> candidateGrids(const UniformSpec& spec,
+                                       const GroupExtent<float>& extent,
+                                       std::span<const float> bounds) {
+    std::vector<KernelGrid> grids;
+    grids.reserve(bounds.size());
+    if (spec.asymmetric) {
+        for (const UniformGrid<float>& grid : gridsFor(spec, extent, bounds)) {
+            grids.push_back(kernelGrid(spec, grid.scale, grid.zeroPoint, 0, 0));
+        }
+        return grids;
+    }
+    const bool power = spec.range == GridRange::Power;
+    const double steps = power ? std::ldexp(1.0, spec.bits - 1)
+                               : static_cast<double>(spec.codeMax() - spec.codeMin());
+    const double ends = power ? 1 : 2;
+    KernelGrid grid = kernelGrid(spec, 1, 0, 0, 0);
+    for (const float bound : bounds) {
+        const double exact = ends * static_cast<double>(bound) / steps;
+        setScale(grid,
+                 bound == 0 ? 1.0F
+                            : std::max(static_cast<float>(exact),
+                                       std::numeric_limits<float>::denorm_min()));
+        grids.push_back(grid);
+    }
+    return grids;
+}
+
+constexpr std::size_t kCoarseStep = 16;
+
+/// Errors of one group on all candidates, as far as the least sum needs them: a candidate stops
+/// where it is certain to exceed the best one before it (squares only add up), or does not begin
+/// where a few large weights alone exceed it. Each sum that could be the least is complete, bit for
+/// bit that of squaredErrors(); the others are infinity.
+void leastSquaredErrors(const UniformSpec& spec,
+                        std::span<const float> values,
+                        const GroupExtent<float>& extent,
+                        std::span<const float> bounds,
+                        std::span<double> sums) {
+    constexpr double kInfinity = std::numeric_limits<double>::infinity();
+    const UniformKernels& kernels = uniformKernels();
+    const std::vector<KernelGrid> grids = candidateGrids(spec, extent, bounds);
+    const auto count = static_cast<std::int64_t>(values.size());
+    std::array<float, static_cast<std::size_t>(kExtremes)> large{};
+    const bool looksAhead = count >= 4 * kExtremes;
+    if (looksAhead) {
+        kernels.extremes(values.data(), count, large.data());
+    }
+    double least = kInfinity;
+    std::size_t best = bounds.size() - 1;
+    const auto visit = [&](std::size_t k) {
+        if (bounds[k] <= 0) {
+            return;
+        }
+        // The same errors in another order: sums agree but for rounding.
+        constexpr double kRounding = 1 - 0x1p-30;
+        if (looksAhead && least < kInfinity &&
+            kernels.squaredError(large.data(), kExtremes, grids[k], kInfinity) * kRounding >
+                least) {
+            return;
+        }
+        sums[k] = kernels.squaredError(values.data(), count, grids[k], least);
+        if (sums[k] < least) {
+            least = sums[k];
+            best = k;
+        }
+    };
+    std::fill(sums.begin(), sums.end(), kInfinity);
+    for (std::size_t k = bounds.size(); k > 0; k -= std::min(k, kCoarseStep)) {
+        visit(k - 1);
+    }
+    // Outwards from the best so far.
+    const std::size_t middle = best;
+    for (std::size_t distance = 1; distance < bounds.size(); ++distance) {
+        for (const std::size_t k : {middle + distance, middle - distance}) {
+            if (k < bounds.size() && (bounds.size() - 1 - k) % kCoarseStep != 0) {
+                visit(k);
+            }
+        }
+    }
+}
+
+}  // namespace
+
+template <class T>
 std::pair<T, T> groupInterval(const UniformSpec& spec,
                               std::span<const T> values,
                               const GroupExtent<T>& extent,
@@ -313,13 +412,13 @@ std::pair<T, T> groupInterval(const UniformSpec& spec,
             const Result<T> found = searchMse<T>(
                 absmax, [&](std::span<const T> bounds, std::span<double> sums) -> Result<void> {
                     ctx.checkpoint();
-                    std::vector<UniformGrid<T>> grids;
-                    grids.reserve(bounds.size());
-                    for (const T candidate : bounds) {
-                        const auto [low, high] = intervalFor(spec, extent, candidate);
-                        grids.push_back(gridFor(spec, low, high));
+                    if constexpr (std::is_same_v<T, float>) {
+                        if (bounds.size() > 1) {
+                            leastSquaredErrors(spec, values, extent, bounds, sums);
+                            return {};
+                        }
                     }
-                    squaredErrors<T>(spec, values, grids, sums);
+                    squaredErrors<T>(spec, values, gridsFor<T>(spec, extent, bounds), sums);
                     return {};
                 });
             bound = *found;
@@ -347,7 +446,10 @@ void squaredErrors(const UniformSpec& spec,
         for (std::size_t g = 0; g < grids.size(); ++g) {
             const KernelGrid grid = kernelGrid(spec, grids[g].scale, grids[g].zeroPoint, 0, 0);
             sums[g] +=
-                kernels.squaredError(values.data(), static_cast<std::int64_t>(values.size()), grid);
+                kernels.squaredError(values.data(),
+                                     static_cast<std::int64_t>(values.size()),
+                                     grid,
+                                     std::numeric_limits<double>::infinity());
         }
         return;
     }
@@ -384,6 +486,8 @@ void squaredErrors(const UniformSpec& spec,
 #define LOUPE_INSTANTIATE(T)                                                            \
     template UniformGrid<T> gridFor(const UniformSpec&, T, T);                          \
     template GroupExtent<T> extentOf(std::span<const T>, std::int64_t&);                \
+    template std::vector<UniformGrid<T>> gridsFor(                                      \
+        const UniformSpec&, const GroupExtent<T>&, std::span<const T>);                 \
     template std::pair<T, T> fixedInterval(const UniformSpec&);                         \
     template std::pair<T, T> intervalFor(const UniformSpec&, const GroupExtent<T>&, T); \
     template Result<T> searchMse(                                                       \

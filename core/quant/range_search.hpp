@@ -38,7 +38,8 @@ template <class T>
 }
 
 /// Sum of squared errors of the group on the grid of each bound, added to sums[]. Called with up to
-/// 256 bounds.
+/// 256 bounds; where there is more than one, and only the least sum is wanted, larger ones may come
+/// out as infinity.
 template <class T>
 using ErrorEvaluator =
     std::function<Result<void>(std::span<const T> bounds, std::span<double> sums)>;
@@ -57,6 +58,12 @@ void squaredErrors(const UniformSpec& spec,
                    std::span<const T> values,
                    std::span<const UniformGrid<T>> grids,
                    std::span<double> sums);
+
+/// The grid that gridFor() lays for each bound.
+template <class T>
+[[nodiscard]] std::vector<UniformGrid<T>> gridsFor(const UniformSpec& spec,
+                                                   const GroupExtent<T>& extent,
+                                                   std::span<const T> bounds);
 
 inline constexpr std::int64_t kEntropyBins = 2048;
 /// Adds |values| to a histogram over [0, absmax], numpy.histogram's rule.

@@ -120,10 +120,14 @@ void quantizeColumns(const UniformSpec& spec,
 
 }  // namespace
 
-UniformMatrix::UniformMatrix(std::shared_ptr<const RowSource> source, const UniformSpec& spec)
-    : source_(std::move(source)),
-      spec_(spec),
-      scales_(emptyGrid(spec, source_->rows(), source_->cols())) {
+UniformMatrix::UniformMatrix(std::shared_ptr<const RowSource> source,
+                             const UniformSpec& spec,
+                             bool keepGrids)
+    : source_(std::move(source)), spec_(spec) {
+    if (!keepGrids) {
+        return;
+    }
+    scales_ = emptyGrid(spec, source_->rows(), source_->cols());
     if (spec_.asymmetric) {
         zeroPoints_ = scales_;
         std::fill(zeroPoints_.values.begin(), zeroPoints_.values.end(), 0.0);

@@ -97,11 +97,24 @@ template <class T>
 [[nodiscard]] KernelGrid kernelGrid(
     const UniformSpec& spec, float scale, std::int64_t zeroPoint, float clipLow, float clipHigh);
 
+/// Sets what depends on the scale in a grid whose low and high are set.
+inline void setScale(KernelGrid& grid, float scale) {
+    const float most = std::max(std::fabs(grid.low), std::fabs(grid.high)) + 1;
+    const bool ordinary = scale > 0x1p-100F && scale < 0x1p100F && most <= 4096;
+    grid.scale = scale;
+    grid.inverse = ordinary ? 1 / scale : 1;
+    grid.levelLimit = ordinary ? 0.5F - most * 0x1p-21F : -1;
+    grid.limit = ordinary ? scale * grid.levelLimit : -1;
+}
+
 /// A matrix on integer grids: keeps its source and one grid per scale group, and recomputes rows on
 /// demand.
 class UniformMatrix final : public QuantizedMatrix, public SelfMeasured {
 public:
-    UniformMatrix(std::shared_ptr<const RowSource> source, const UniformSpec& spec);
+    /// @param keepGrids false: no room for scales; only errorSumsOnly() may be called
+    UniformMatrix(std::shared_ptr<const RowSource> source,
+                  const UniformSpec& spec,
+                  bool keepGrids = true);
 
     /// Finds every group's bound and scale. Must have succeeded before the matrix is used.
     /// @errors Invalid: NaN or infinity (row and column), too few values for entropy

@@ -24,18 +24,25 @@ Error notFinite(double value, std::int64_t row, std::int64_t col) {
                  {}};
 }
 
-/// Calls body(firstRow, rowCount, values, chunk) on decoded chunks of rows, in parallel.
+/// Calls body(firstRow, rowCount, values, chunk) on decoded chunks of rows [first, last), in
+/// parallel. `first` is a multiple of the rows per chunk: chunks lie as in a pass over all rows.
 template <class T, class Body>
-Result<void> forRows(const RowSource& source,
-                     const JobContext& ctx,
-                     const Body& body,
-                     std::int64_t weights = 65536) {
+Result<void> forRowsBetween(std::int64_t first,
+                            std::int64_t last,
+                            const RowSource& source,
+                            const JobContext& ctx,
+                            const Body& body,
+                            std::int64_t weights = 65536) {
     FirstError errors;
     const std::int64_t cols = source.cols();
-    parallelFor(source.rows(),
-                rowsPerChunk(cols, weights),
+    const std::int64_t step = rowsPerChunk(cols, weights);
+    parallelFor(last - first,
+                step,
                 ctx,
-                [&](std::int64_t begin, std::int64_t end, std::int64_t chunk) {
+                [&](std::int64_t from, std::int64_t to, std::int64_t index) {
+                    const std::int64_t begin = first + from;
+                    const std::int64_t end = first + to;
+                    const std::int64_t chunk = first / step + index;
                     std::vector<T> values(static_cast<std::size_t>((end - begin) * cols));
                     Result<void> done = source.read(begin, end - begin, values.data());
                     if (done) {
@@ -47,6 +54,14 @@ Result<void> forRows(const RowSource& source,
                     ctx.advance(static_cast<std::uint64_t>((end - begin) * cols));
                 });
     return errors.result();
+}
+
+template <class T, class Body>
+Result<void> forRows(const RowSource& source,
+                     const JobContext& ctx,
+                     const Body& body,
+                     std::int64_t weights = 65536) {
+    return forRowsBetween<T>(0, source.rows(), source, ctx, body, weights);
 }
 
 std::int64_t chunkCount(const RowSource& source) {
@@ -127,6 +142,98 @@ Result<T> tensorPercentile(const RowSource& source, double percent, const JobCon
     return static_cast<T>(interpolate(*low, *high, fraction));
 }
 
+/// Squared errors of a matrix on several grids, some rows at a time.
+template <class T>
+class TensorErrors {
+public:
+    TensorErrors(const UniformSpec& spec,
+                 const RowSource& source,
+                 const std::vector<UniformGrid<T>>& grids,
+                 std::span<double> sums,
+                 const JobContext& ctx)
+        : spec_(spec), source_(source), grids_(grids), sums_(sums), ctx_(ctx) {}
+
+    /// Adds the errors of chunks [first, last) on the grids `which` to their sums, chunk by chunk in
+    /// order.
+    Result<void> add(const std::vector<std::size_t>& which, std::int64_t first, std::int64_t last) {
+        if (which.empty() || first >= last) {
+            return {};
+        }
+        std::vector<UniformGrid<T>> grids;
+        for (const std::size_t k : which) {
+            grids.push_back(grids_[k]);
+        }
+        std::vector<std::vector<double>> partials(static_cast<std::size_t>(last - first));
+        const std::int64_t step = rowsPerChunk(source_.cols());
+        const Result<void> done = forRowsBetween<T>(
+            first * step,
+            std::min(last * step, source_.rows()),
+            source_,
+            ctx_,
+            [&](std::int64_t, std::int64_t, std::span<const T> values, std::int64_t chunk)
+                -> Result<void> {
+                std::vector<double>& partial = partials[static_cast<std::size_t>(chunk - first)];
+                partial.assign(grids.size(), 0.0);
+                squaredErrors<T>(spec_, values, grids, partial);
+                return {};
+            });
+        for (const std::vector<double>& partial : partials) {
+            for (std::size_t i = 0; i < partial.size(); ++i) {
+                sums_[which[i]] += partial[i];
+            }
+        }
+        return done;
+    }
+
+private:
+    const UniformSpec& spec_;
+    const RowSource& source_;
+    const std::vector<UniformGrid<T>>& grids_;
+    std::span<double> sums_;
+    const JobContext& ctx_;
+};
+
+/// Sums of all candidates as far as the least one needs them. The sum so far never exceeds the whole
+/// one, also in rounded arithmetic, since it is added up in the same order: a candidate whose sum so
+/// far exceeds another's whole sum is out (infinity).
+template <class T>
+Result<void> leastTensorErrors(TensorErrors<T>& errors,
+                               std::int64_t chunks,
+                               std::span<const T> bounds,
+                               std::span<double> sums) {
+    constexpr double kInfinity = std::numeric_limits<double>::infinity();
+    std::vector<std::size_t> left;
+    for (std::size_t k = 0; k < bounds.size(); ++k) {
+        if (bounds[k] > 0) {
+            left.push_back(k);
+        } else {
+            sums[k] = kInfinity;
+        }
+    }
+    std::int64_t done = (chunks + 31) / 32;
+    Result<void> result = errors.add(left, 0, done);
+    const std::size_t guess = *std::min_element(
+        left.begin(), left.end(), [&](std::size_t a, std::size_t b) { return sums[a] < sums[b]; });
+    if (result) {
+        result = errors.add({guess}, done, chunks);
+    }
+    left.erase(std::find(left.begin(), left.end(), guess));
+    while (result && done < chunks) {
+        left.erase(std::remove_if(left.begin(),
+                                  left.end(),
+                                  [&](std::size_t k) {
+                                      const bool out = sums[k] > sums[guess];
+                                      sums[k] = out ? kInfinity : sums[k];
+                                      return out;
+                                  }),
+                   left.end());
+        const std::int64_t next = std::min(done + std::max<std::int64_t>(done / 2, 1), chunks);
+        result = errors.add(left, done, next);
+        done = next;
+    }
+    return result;
+}
+
 template <class T>
 Result<T> tensorMse(const UniformSpec& spec,
                     const RowSource& source,
@@ -134,28 +241,11 @@ Result<T> tensorMse(const UniformSpec& spec,
                     const JobContext& ctx) {
     return searchMse<T>(
         extent.absmax(), [&](std::span<const T> bounds, std::span<double> sums) -> Result<void> {
-            std::vector<UniformGrid<T>> grids;
-            for (const T bound : bounds) {
-                const auto [low, high] = intervalFor(spec, extent, bound);
-                grids.push_back(gridFor(spec, low, high));
-            }
-            std::vector<std::vector<double>> partials(static_cast<std::size_t>(chunkCount(source)));
-            const Result<void> done = forRows<T>(
-                source,
-                ctx,
-                [&](std::int64_t, std::int64_t, std::span<const T> values, std::int64_t chunk)
-                    -> Result<void> {
-                    std::vector<double>& partial = partials[static_cast<std::size_t>(chunk)];
-                    partial.assign(grids.size(), 0.0);
-                    squaredErrors<T>(spec, values, grids, partial);
-                    return {};
-                });
-            for (const std::vector<double>& partial : partials) {
-                for (std::size_t i = 0; i < partial.size(); ++i) {
-                    sums[i] += partial[i];
-                }
-            }
-            return done;
+            const std::vector<UniformGrid<T>> grids = gridsFor(spec, extent, bounds);
+            const std::int64_t chunks = chunkCount(source);
+            TensorErrors<T> errors(spec, source, grids, sums, ctx);
+            return bounds.size() == 1 ? errors.add({0}, 0, chunks)
+                                      : leastTensorErrors<T>(errors, chunks, bounds, sums);
         });
 }
 

@@ -9,8 +9,9 @@ namespace loupe {
 struct KernelGrid {
     float scale;
     float inverse;  ///< 1/scale
-    float
-        limit;  ///< an error above this: divide, the product may round otherwise than the quotient
+    float limit;  ///< an unclipped error above this: divide, the product may round otherwise than
+                  ///< the quotient
+    float levelLimit;         ///< the same limit in units of the scale, for clamped products
     float low, high;          ///< smallest and largest level
     float codeOffset;         ///< level to code - codeMin, which is never negative
     float clipLow, clipHigh;  ///< weights outside are counted as clipped
@@ -27,13 +28,18 @@ struct KernelRow {
                   ///< is clipped
 };
 
-/// What a pass adds to. Where colSquared is given: zeros, clipped and codes (one per weight) too.
+/// What a pass adds to. Where colSquared is given: zeros, clipped and codes (one per weight) too, as
+/// bytes if `smallCodes` is given, which needs a grid of at most 256 codes.
 struct KernelTotals {
     double squaredError, absError, maxAbsError, squaredReference, squaredApproximation;
     std::uint64_t zeros, clipped;
     float* colSquared;
     std::uint16_t* codes;  ///< minus the smallest code
+    std::uint8_t* smallCodes;
 };
+
+inline constexpr std::int64_t kCodeTables = 8;  ///< increments of one code do not wait for each other
+inline constexpr std::int64_t kExtremes = 16;
 
 /// Hot loops of absmax and zeropoint; uniform_kernels.inc, one table per instruction set. Codes and
 /// values are bit for bit those of codeOf(): clamp(round(w / scale)), ties to even, by division.
@@ -64,8 +70,21 @@ struct UniformKernels {
                         std::uint32_t* bits);
     void (*quantizeF32)(const KernelRow& row, KernelTotals* totals);
     void (*quantizeBf16)(const KernelRow& row, KernelTotals* totals);
-    /// Sum of (x - x^)^2 on one grid, squares summed in double: what range searches minimise.
-    double (*squaredError)(const float* data, std::int64_t count, const KernelGrid& grid);
+    /// Adds how often each code occurs; counts[] holds kCodeTables tables of `codeCount`, whose sum
+    /// counts.
+    void (*countCodes)(const std::uint8_t* codes,
+                       std::int64_t count,
+                       std::int64_t codeCount,
+                       std::uint32_t* counts);
+    /// Sum of (x - x^)^2 on one grid, squares summed in double: what range searches minimise. Stops
+    /// early, with infinity, where the sum is certain to exceed `limit`.
+    double (*squaredError)(const float* data,
+                           std::int64_t count,
+                           const KernelGrid& grid,
+                           double limit);
+    /// kExtremes different values, large ones: of every kExtremes-th value the largest in magnitude.
+    /// @param count at least kExtremes
+    void (*extremes)(const float* data, std::int64_t count, float* out);
 };
 
 /// The table for cpuTarget().

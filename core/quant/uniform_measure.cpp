@@ -75,6 +75,7 @@ struct Slot {
     std::vector<std::uint32_t>
         counts;  ///< several tables in turn: increments of one code do not wait for each other
     std::vector<std::uint16_t> codes;
+    std::vector<std::uint8_t> smallCodes;
     std::vector<KernelGrid> grids;
     std::vector<std::uint32_t> bits;
     std::vector<float> lows, highs;
@@ -99,29 +100,27 @@ void flushColumns(Slot& slot) {
 KernelGrid kernelGrid(
     const UniformSpec& spec, float scale, std::int64_t zeroPoint, float clipLow, float clipHigh) {
     KernelGrid grid{};
-    grid.scale = scale;
     grid.low = static_cast<float>(spec.codeMin() - zeroPoint);
     grid.high = static_cast<float>(spec.codeMax() - zeroPoint);
     grid.codeOffset = -grid.low;
     grid.clipLow = clipLow;
     grid.clipHigh = clipHigh;
-    const float most = std::max(std::fabs(grid.low), std::fabs(grid.high)) + 1;
-    const bool ordinary = scale > 0x1p-100F && scale < 0x1p100F && most <= 4096;
-    grid.inverse = ordinary ? 1 / scale : 1;
-    grid.limit = ordinary ? scale * (0.5F - most * 0x1p-21F) : -1;
+    setScale(grid, scale);
     return grid;
 }
 
 /// The pass over one matrix. A class for its state; used by UniformMatrix::measureRows alone.
 class UniformPass {
 public:
-    UniformPass(UniformMatrix& matrix, bool findRanges, bool measure, bool profiles)
+    UniformPass(
+        UniformMatrix& matrix, bool findRanges, bool measure, bool profiles, bool keepGrids)
         : matrix_(matrix),
           spec_(matrix.spec()),
           bytes_(matrix.source()),
           findRanges_(findRanges),
           measure_(measure),
           profiles_(profiles),
+          keepGrids_(keepGrids),
           cols_(matrix.cols()),
           group_(spec_.per == ScalePer::Group ? spec_.group : matrix.cols()) {}
 
@@ -173,7 +172,11 @@ private:
         if (profiles_) {
             slot.colSquared.assign(static_cast<std::size_t>(cols_), 0.0);
             slot.colPartial.assign(static_cast<std::size_t>(cols_), 0.0F);
-            slot.codes.resize(static_cast<std::size_t>(cols_));
+            if (small_) {
+                slot.smallCodes.resize(static_cast<std::size_t>(cols_));
+            } else {
+                slot.codes.resize(static_cast<std::size_t>(cols_));
+            }
             slot.counts.assign(static_cast<std::size_t>(tables_ * codeCount_), 0);
         }
         if (spec_.per == ScalePer::Tensor && !findRanges_) {
@@ -209,6 +212,10 @@ private:
                 return fail(notFinite(matrix_.source(), row));
             }
             const float absmax = std::bit_cast<float>(slot.bits[g]);
+            if (plain_) {
+                plainGrid(absmax, first + g, slot.grids[g]);
+                continue;
+            }
             const GroupExtent<float> extent = spec_.asymmetric
                                                   ? GroupExtent<float>{slot.lows[g], slot.highs[g]}
                                                   : GroupExtent<float>{-absmax, absmax};
@@ -216,12 +223,30 @@ private:
                                          ? fixedInterval<float>(spec_)
                                          : intervalFor(spec_, extent, absmax);
             const UniformGrid<float> grid = gridFor(spec_, low, high);
-            matrix_.store(first + g, grid);
+            if (keepGrids_) {
+                matrix_.store(first + g, grid);
+            }
             if (measure_) {
                 slot.grids[g] = kernelGrid(spec_, grid.scale, grid.zeroPoint, grid.low, grid.high);
             }
         }
         return {};
+    }
+
+    /// What gridFor() and kernelGrid() give for {-absmax, absmax} where nothing clips, with less
+    /// work: there may be a grid every 32 weights.
+    void plainGrid(float absmax, std::size_t index, KernelGrid& grid) const {
+        const double exact = 2 * static_cast<double>(absmax) / steps_;
+        const float scale =
+            absmax == 0
+                ? 1.0F
+                : std::max(static_cast<float>(exact), std::numeric_limits<float>::denorm_min());
+        if (keepGrids_) {
+            matrix_.scales_.values[index] = static_cast<double>(scale);
+            matrix_.bounds_[index] = {-static_cast<double>(absmax), static_cast<double>(absmax)};
+        }
+        grid = unitGrid_;
+        setScale(grid, scale);
     }
 
     Result<void> rows(std::int64_t first,
@@ -246,6 +271,7 @@ private:
             if (profiles_) {
                 totals.colSquared = slot.colPartial.data();
                 totals.codes = slot.codes.data();
+                totals.smallCodes = small_ ? slot.smallCodes.data() : nullptr;
             }
             quantize({bytes, cols_, group_, slot.grids.data(), clamps_}, &totals);
             rowSquared[static_cast<std::size_t>(first + row)] = totals.squaredError;
@@ -277,18 +303,13 @@ private:
     }
 
     void countCodes(Slot& slot) const {
-        std::uint32_t* counts = slot.counts.data();
-        const std::uint16_t* codes = slot.codes.data();
-        std::int64_t i = 0;
-        if (tables_ == kTables) {
-            for (; i + kTables <= cols_; i += kTables) {
-                for (std::int64_t k = 0; k < kTables; ++k) {
-                    ++counts[k * codeCount_ + codes[i + k]];
-                }
-            }
+        if (small_) {
+            uniformKernels().countCodes(
+                slot.smallCodes.data(), cols_, codeCount_, slot.counts.data());
+            return;
         }
-        for (; i < cols_; ++i) {
-            ++counts[codes[i]];
+        for (const std::uint16_t code : slot.codes) {
+            ++slot.counts[code];
         }
     }
 
@@ -313,12 +334,22 @@ private:
     RowBytes bytes_;
     bool findRanges_;
     bool measure_;
-    bool profiles_;  ///< errors of columns, code usage
-    static constexpr std::int64_t kTables = 8;
+    bool profiles_;   ///< errors of columns, code usage
+    bool keepGrids_;  ///< scales and bounds go to the matrix, which has room for them
     std::int64_t codeCount_ = spec_.codeMax() - spec_.codeMin() + 1;
-    std::int64_t tables_ = spec_.bits <= 8 ? kTables : 1;
+    bool small_ = spec_.bits <= 8;
+    std::int64_t tables_ = small_ ? kCodeTables : 1;
     std::int64_t cols_;
     std::int64_t group_;
+    /// Symmetric, on the group's own magnitude: plainGrid().
+    bool plain_ =
+        !spec_.asymmetric && spec_.clip == ClipRule::None && spec_.range != GridRange::Power;
+    double steps_ = static_cast<double>(spec_.codeMax() - spec_.codeMin());
+    KernelGrid unitGrid_ = kernelGrid(spec_,
+                                      1,
+                                      0,
+                                      -std::numeric_limits<float>::infinity(),
+                                      std::numeric_limits<float>::infinity());
     /// The largest weight of a symmetric group lies within an ulp of the last level: nothing to
     /// clamp.
     bool clamps_ =
@@ -337,7 +368,8 @@ Result<void> UniformMatrix::passThroughKernels(bool findRanges,
                                                const JobContext& ctx) {
     const bool everything = measure == Measure::Everything;
     Result<std::unique_ptr<Measurement>> found =
-        UniformPass(*this, findRanges, measure != Measure::Nothing, everything).run(ctx);
+        UniformPass(*this, findRanges, measure != Measure::Nothing, everything, measure != Measure::Sums)
+            .run(ctx);
     if (!found) {
         return fail(found.error());
     }
@@ -363,7 +395,7 @@ Result<ErrorSums> uniformErrorSums(const std::shared_ptr<const RowSource>& sourc
                      (spec.per == ScalePer::Row || spec.per == ScalePer::Group) &&
                      (spec.clip == ClipRule::None || spec.clip == ClipRule::Value),
                  "only what the kernels do in one pass");
-    UniformMatrix matrix(source, spec);
+    UniformMatrix matrix(source, spec, false);
     return matrix.errorSumsOnly(ctx);
 }
 
