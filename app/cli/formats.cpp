@@ -59,7 +59,9 @@ void writeFormat(JsonWriter& json, const NumberFormat& format) {
     json.key("sign_bits").value(layout.sign).key("exponent_bits").value(layout.exponent);
     json.key("mantissa_bits").value(layout.mantissa).key("bias").value(layout.bias);
     json.key("min").value(limit.min).key("max").value(limit.max);
-    json.key("min_normal").value(limit.minNormal).key("min_subnormal").value(limit.minSubnormal);
+    // Where a float has no subnormals (e8m0), its smallest positive value: the convention of NumPy's and ml_dtypes' finfo.
+    json.key("min_normal").value(limit.minNormal);
+    json.key("min_subnormal").value(limit.minSubnormal ? limit.minSubnormal : limit.minNormal);
     json.key("epsilon").value(limit.epsilon).key("decimal_digits").value(limit.decimalDigits);
     json.key("digits10")
         .value(widened(limit.digits10))
@@ -87,7 +89,7 @@ std::string layoutText(const NumberFormat& format) {
 
 std::string table() {
     char line[200];
-    constexpr const char* kRow = "%-16s %4s  %-13s %12s %12s %12s %12s %6s  %-7s %20s\n";
+    constexpr const char* kRow = "%-16s %4s  %-14s %12s %12s %12s %12s %6s  %-7s %20s\n";
     std::snprintf(line,
                   sizeof line,
                   kRow,

@@ -43,6 +43,10 @@ public:
         return value < 0 ? joined({"(", number(value), ")"}) : number(value);
     }
     [[nodiscard]] const std::string& weight() const { return weight_; }
+    /// The weight in full, in brackets where negative.
+    [[nodiscard]] std::string signedWeight() const {
+        return weight_.starts_with('-') ? joined({"(", weight_, ")"}) : weight_;
+    }
     [[nodiscard]] const std::string& scale() const { return scale_; }
 
     /// `value` rounded to some significant digits, in the shortest form: locale-independent.

@@ -401,8 +401,8 @@ std::vector<EquationLine> CastMatrix::explain(std::int64_t row, std::int64_t col
         lines.push_back({"becomes", board.scale() + " · " + nearestText, board.number(result), {}});
     }
     lines.push_back({"error",
-                     shortest(weight) + " - " + board.signedNumber(result),
-                     board.number(weight - result),
+                     board.number(result) + " - " + board.signedWeight(),
+                     board.number(result - weight),
                      {}});
     return lines;
 }

@@ -175,9 +175,10 @@ std::vector<EquationLine> UniformMatrix::explainAs(std::int64_t row, std::int64_
     }
     lines.push_back(
         {"becomes", board.scale() + " · " + factor, board.number(static_cast<double>(value)), {}});
-    const double error = static_cast<double>(weight) - static_cast<double>(value);
+    // As everywhere: what became of the weight minus the weight.
+    const double error = static_cast<double>(value) - static_cast<double>(weight);
     lines.push_back({"error",
-                     board.weight() + " - " + board.signedNumber(static_cast<double>(value)),
+                     board.number(static_cast<double>(value)) + " - " + board.signedWeight(),
                      board.number(error),
                      {}});
     return lines;
