@@ -6,10 +6,12 @@
 #include "core/experiment/output_error.hpp"
 #include "core/quant/first_error.hpp"
 #include "core/quant/measurement.hpp"
+#include "core/quant/uniform_kernels.hpp"
 
 #include <algorithm>
 #include <chrono>
 #include <cmath>
+#include <type_traits>
 
 namespace loupe {
 
@@ -65,6 +67,14 @@ struct Part {
     std::uint64_t clipped = 0;
     std::vector<double> colSquared;
     std::vector<std::uint64_t> codeCounts;
+    std::vector<std::int32_t> codes;  ///< of the rows at hand
+};
+
+/// Some rows before and after.
+template <class T>
+struct Rows {
+    std::vector<T> before;
+    std::vector<T> after;
 };
 
 /// Chunks share the accumulators of columns and codes in slots, so that memory stays O(cols)
@@ -102,6 +112,7 @@ public:
             ctx_,
             [&](std::int64_t slot, std::int64_t, std::int64_t) {
                 Part& part = parts[static_cast<std::size_t>(slot)];
+                Rows<T> rows;
                 part.colSquared.assign(static_cast<std::size_t>(cols_), 0.0);
                 part.codeCounts.assign(static_cast<std::size_t>(codeCount_), 0);
                 // Neighbouring chunks in one slot: each thread reads a stretch of the file.
@@ -114,10 +125,19 @@ public:
                     ctx_.checkpoint();
                     const std::int64_t first = chunk * step;
                     const std::int64_t count = std::min(step, reference_.rows() - first);
-                    if (Result<void> done = measureRows<T>(first, count, part, all.rowSquared);
-                        !done) {
-                        errors.report(chunk, done.error());
-                        return;
+                    // Few rows at a time: what is written stays in the cache.
+                    const std::int64_t few = rowsPerChunk(cols_, 16384);
+                    for (std::int64_t row = first; row < first + count; row += few) {
+                        if (Result<void> done =
+                                measureRows<T>(row,
+                                               std::min(few, first + count - row),
+                                               rows,
+                                               part,
+                                               all.rowSquared);
+                            !done) {
+                            errors.report(chunk, done.error());
+                            return;
+                        }
                     }
                     reference_.release(first, count);
                     ctx_.advance(static_cast<std::uint64_t>(count * cols_));
@@ -148,11 +168,14 @@ private:
     template <class T>
     Result<void> measureRows(std::int64_t first,
                              std::int64_t count,
+                             Rows<T>& rows,
                              Part& part,
                              std::vector<double>& rowSquared) {
         const auto size = static_cast<std::size_t>(count * cols_);
-        std::vector<T> before(size);
-        std::vector<T> after(size);
+        std::vector<T>& before = rows.before;
+        std::vector<T>& after = rows.after;
+        before.resize(size);
+        after.resize(size);
         if (Result<void> done = reference_.read(first, count, before.data()); !done) {
             return done;
         }
@@ -169,11 +192,7 @@ private:
             const ErrorSums sums = errorSums(x, y);
             part.sums.add(sums);
             rowSquared[static_cast<std::size_t>(first + row)] = sums.squaredError;
-            for (std::size_t i = 0; i < x.size(); ++i) {
-                const double error = static_cast<double>(x[i]) - static_cast<double>(y[i]);
-                part.colSquared[i] += error * error;
-                part.zeros += y[i] == 0 ? 1U : 0U;
-            }
+            addColumns<T>(x, y, part);
             if (clips_) {
                 part.clipped += countClipped<T>(first + row, x);
             }
@@ -182,27 +201,52 @@ private:
     }
 
     template <class T>
+    static void addColumns(std::span<const T> x, std::span<const T> y, Part& part) {
+        if constexpr (std::is_same_v<T, float>) {
+            part.zeros += static_cast<std::uint64_t>(
+                uniformKernels().columnErrors(x.data(),
+                                              y.data(),
+                                              static_cast<std::int64_t>(x.size()),
+                                              part.colSquared.data()));
+        } else {
+            for (std::size_t i = 0; i < x.size(); ++i) {
+                const double error = x[i] - y[i];
+                part.colSquared[i] += error * error;
+                part.zeros += y[i] == 0 ? 1U : 0U;
+            }
+        }
+    }
+
+    template <class T>
     std::uint64_t countClipped(std::int64_t row, std::span<const T> x) const {
         std::uint64_t clipped = 0;
         for (std::int64_t col = 0; col < cols_;) {
             const std::int64_t end = quantized_.groupColumns(row, col).second;
             const auto interval = quantized_.clipInterval(row, col);
-            for (; col < end; ++col) {
-                const double value = static_cast<double>(x[static_cast<std::size_t>(col)]);
-                clipped +=
-                    interval && (value < interval->first || value > interval->second) ? 1U : 0U;
+            if (interval) {
+                const auto [low, high] = *interval;
+                const auto part = x.subspan(static_cast<std::size_t>(col),
+                                            static_cast<std::size_t>(end - col));
+                std::uint32_t outside = 0;
+                for (const T value : part) {
+                    outside += static_cast<std::uint32_t>(static_cast<double>(value) < low) |
+                               static_cast<std::uint32_t>(static_cast<double>(value) > high);
+                }
+                clipped += outside;
             }
+            col = end;
         }
         return clipped;
     }
 
     Result<void> countCodes(std::int64_t first, std::int64_t count, Part& part) const {
-        std::vector<std::int32_t> codes(static_cast<std::size_t>(count * cols_));
-        if (Result<void> done = quantized_.codes(first, count, codes.data()); !done) {
+        part.codes.resize(static_cast<std::size_t>(count * cols_));
+        if (Result<void> done = quantized_.codes(first, count, part.codes.data()); !done) {
             return done;
         }
-        for (const std::int32_t code : codes) {
-            ++part.codeCounts[static_cast<std::size_t>(code - firstCode_)];
+        std::uint64_t* const counts = part.codeCounts.data();
+        for (const std::int32_t code : part.codes) {
+            ++counts[code - firstCode_];
         }
         return {};
     }

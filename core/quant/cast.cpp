@@ -8,6 +8,7 @@
 #include "core/quant/board_numbers.hpp"
 #include "core/quant/first_error.hpp"
 #include "core/quant/uniform.hpp"
+#include "core/quant/uniform_kernels.hpp"
 #include "core/scheme/step.hpp"
 
 #include <algorithm>
@@ -105,7 +106,7 @@ public:
     CastMatrix(std::shared_ptr<const RowSource> source,
                const CastSpec& spec,
                std::shared_ptr<const UniformMatrix> ranges)
-        : source_(std::move(source)), spec_(spec) {
+        : source_(std::move(source)), spec_(spec), range_(limits(*spec.format)) {
         if (isInteger() && spec_.format->bits <= kTableBits) {
             for (std::uint64_t code = 0; code < std::uint64_t{1} << spec_.format->bits; ++code) {
                 valueOfCode_.push_back(static_cast<std::int32_t>(decode(*spec_.format, code)));
@@ -113,7 +114,7 @@ public:
         }
         if (ranges != nullptr) {
             scales_ = *ranges->scales();
-            const double most = limits(*spec_.format).max;
+            const double most = range_.max;
             for (std::size_t i = 0; i < scales_.values.size(); ++i) {
                 scales_.values[i] = scaleFor(ranges->bound(i), most);
             }
@@ -216,22 +217,38 @@ private:
         return scales_.values[static_cast<std::size_t>(
             r * scales_.cols + (spec_.per == ScalePer::Group ? col / spec_.group : 0))];
     }
-    /// values[] = the rounded rows; codes[] too if it is given.
+    /// values[] = the rounded rows; or, where codes[] is given, codes[] alone (values[] is overwritten).
     template <class T>
     [[nodiscard]] Result<void> roundRows(std::int64_t first,
                                          std::int64_t count,
                                          T* values,
                                          std::int32_t* codes) const;
     template <class T>
+    void divideByScales(std::int64_t first, std::int64_t count, T* values) const;
+    template <class T>
     [[nodiscard]] Result<void> codesOf(std::span<const T> values,
                                        const EncodeOptions& options,
                                        std::int32_t* codes) const;
+
+    /// Calls body(index from the first row's begin, count, scale) for each stretch of rows that
+    /// shares a scale.
+    template <class Body>
+    void forGroups(std::int64_t first, std::int64_t count, const Body& body) const {
+        const std::int64_t width = cols();
+        const std::int64_t step = spec_.per == ScalePer::Group ? spec_.group : width;
+        for (std::int64_t row = 0; row < count; ++row) {
+            for (std::int64_t col = 0; col < width; col += step) {
+                body(row * width + col, std::min(step, width - col), scaleAt(first + row, col));
+            }
+        }
+    }
 
     [[nodiscard]] std::int32_t shownCode(std::uint64_t code) const;
 
     static constexpr int kTableBits = 16;
     std::shared_ptr<const RowSource> source_;
     CastSpec spec_;
+    FormatLimits range_;
     ScaleGrid scales_;
     std::vector<std::int32_t> valueOfCode_;  ///< of integer formats of at most kTableBits
 };
@@ -257,9 +274,13 @@ Result<void> CastMatrix::codesOf(std::span<const T> values,
             if (Result<void> done = encodeArray(*spec_.format, values, encoded, options); !done) {
                 return done;
             }
-            std::transform(encoded.begin(), encoded.end(), codes, [&](std::uint16_t code) {
-                return shownCode(code);
-            });
+            if (isInteger()) {
+                std::transform(encoded.begin(), encoded.end(), codes, [&](std::uint16_t code) {
+                    return valueOfCode_[code];
+                });
+            } else {
+                std::copy(encoded.begin(), encoded.end(), codes);
+            }
             return {};
         }
     }
@@ -277,6 +298,22 @@ Result<void> CastMatrix::codesOf(std::span<const T> values,
 }
 
 template <class T>
+void CastMatrix::divideByScales(std::int64_t first, std::int64_t count, T* values) const {
+    // The bound maps to the maximum; where the scale was rounded down it must not overflow by an
+    // ulp.
+    const T most = static_cast<T>(range_.max);
+    forGroups(first, count, [&](std::int64_t at, std::int64_t size, double scale) {
+        if constexpr (std::is_same_v<T, float>) {
+            uniformKernels().divideClamped(values + at, size, static_cast<float>(scale), most);
+        } else {
+            for (std::int64_t i = at; i < at + size; ++i) {
+                values[i] = std::clamp(values[i] / scale, -most, most);
+            }
+        }
+    });
+}
+
+template <class T>
 Result<void> CastMatrix::roundRows(std::int64_t first,
                                    std::int64_t count,
                                    T* values,
@@ -284,41 +321,27 @@ Result<void> CastMatrix::roundRows(std::int64_t first,
     if (Result<void> done = source_->read(first, count, values); !done) {
         return done;
     }
-    const std::int64_t width = cols();
-    const std::int64_t step = spec_.scaled && spec_.per == ScalePer::Group ? spec_.group : width;
-    const T most = static_cast<T>(limits(*spec_.format).max);
-    for (std::int64_t row = first; row < first + count; ++row) {
-        for (std::int64_t col = 0; col < width; col += step) {
-            const std::span<T> part(values + (row - first) * width + col,
-                                    static_cast<std::size_t>(std::min(step, width - col)));
-            const T scale = static_cast<T>(scaleAt(row, col));
-            if (spec_.scaled) {
-                for (T& x : part) {
-                    // The bound maps to the maximum; where the scale was rounded down it must not
-                    // overflow by an ulp.
-                    x = std::clamp(x / scale, -most, most);
-                }
+    if (spec_.scaled) {
+        divideByScales(first, count, values);
+    }
+    const std::span<T> all(values, static_cast<std::size_t>(count * cols()));
+    EncodeOptions options = spec_.options;
+    options.index = static_cast<std::uint64_t>(first * cols());
+    if (codes != nullptr) {
+        return codesOf<T>(all, options, codes);
+    }
+    if (Result<void> done = roundTrip(*spec_.format, std::span<const T>(all), all, options);
+        !done) {
+        return done;
+    }
+    if (spec_.scaled) {
+        forGroups(first, count, [&](std::int64_t at, std::int64_t size, double scale) {
+            T* part = values + at;
+            const T factor = static_cast<T>(scale);
+            for (std::int64_t i = 0; i < size; ++i) {
+                part[i] = factor * part[i];
             }
-            EncodeOptions options = spec_.options;
-            options.index = static_cast<std::uint64_t>(row * width + col);
-            if (codes != nullptr) {
-                if (Result<void> done =
-                        codesOf<T>(part, options, codes + (row - first) * width + col);
-                    !done) {
-                    return done;
-                }
-            }
-            if (Result<void> done =
-                    roundTrip(*spec_.format, std::span<const T>(part), part, options);
-                !done) {
-                return done;
-            }
-            if (spec_.scaled) {
-                for (T& x : part) {
-                    x = scale * x;
-                }
-            }
-        }
+        });
     }
     return {};
 }
@@ -350,9 +373,8 @@ std::vector<Level> CastMatrix::levels(std::int64_t row, std::int64_t col) const 
 
 std::optional<std::pair<double, double>> CastMatrix::clipInterval(std::int64_t row,
                                                                   std::int64_t col) const {
-    const FormatLimits range = limits(*spec_.format);
     const double scale = scaleAt(row, col);
-    return std::pair{range.min * scale, range.max * scale};
+    return std::pair{range_.min * scale, range_.max * scale};
 }
 
 std::vector<EquationLine> CastMatrix::explain(std::int64_t row, std::int64_t col) const {

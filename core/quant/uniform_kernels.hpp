@@ -82,6 +82,13 @@ struct UniformKernels {
                            std::int64_t count,
                            const KernelGrid& grid,
                            double limit);
+    /// values[] = values[] / scale, cut to [-most, most].
+    void (*divideClamped)(float* values, std::int64_t count, float scale, float most);
+    /// Adds (x - y)^2 in double to each column's sum. @return how many y are +-0
+    std::int64_t (*columnErrors)(const float* x,
+                                 const float* y,
+                                 std::int64_t count,
+                                 double* colSquared);
     /// kExtremes different values, large ones: of every kExtremes-th value the largest in magnitude.
     /// @param count at least kExtremes
     void (*extremes)(const float* data, std::int64_t count, float* out);
