@@ -2,12 +2,14 @@
 #include "core/experiment/output_error.hpp"
 
 #include "core/base/worker_pool.hpp"
+#include "core/experiment/product_kernels.hpp"
 #include "core/quant/first_error.hpp"
 
 #include <Eigen/Dense>
 
 #include <algorithm>
 #include <cmath>
+#include <type_traits>
 
 namespace loupe {
 
@@ -59,6 +61,19 @@ Result<void> checkFinite(const RowSource& activations, const JobContext& ctx) {
     return errors.result();
 }
 
+/// product = x w', or product += x w'.
+template <class T>
+void multiply(const RowMatrix<T>& x, const RowMatrix<T>& w, bool add, RowMatrix<T>& product) {
+    if constexpr (std::is_same_v<T, float>) {
+        productKernels().timesTransposed(
+            x.data(), x.rows(), w.data(), w.rows(), w.cols(), add, product.data());
+    } else if (add) {
+        product.noalias() += x * w.transpose();
+    } else {
+        product.noalias() = x * w.transpose();
+    }
+}
+
 /// One block of tokens times one of outputs.
 template <class T>
 Squares blockSquares(const RowMatrix<T>& x,
@@ -66,12 +81,13 @@ Squares blockSquares(const RowMatrix<T>& x,
                      const RowMatrix<T>& xAfter,
                      const RowMatrix<T>& w,
                      const RowMatrix<T>& wError) {
-    RowMatrix<T> product = x * w.transpose();
+    RowMatrix<T> product(x.rows(), w.rows());
+    multiply<T>(x, w, false, product);
     Squares squares;
     squares.reference = product.template cast<double>().squaredNorm();
-    product.noalias() = xAfter * wError.transpose();
+    multiply<T>(xAfter, wError, false, product);
     if (xError != nullptr) {
-        product.noalias() += *xError * w.transpose();
+        multiply<T>(*xError, w, true, product);
     }
     squares.difference = product.template cast<double>().squaredNorm();
     return squares;

@@ -67,7 +67,8 @@ struct Part {
     std::uint64_t clipped = 0;
     std::vector<double> colSquared;
     std::vector<std::uint64_t> codeCounts;
-    std::vector<std::int32_t> codes;  ///< of the rows at hand
+    std::vector<std::int32_t> codes;    ///< of the rows at hand
+    std::vector<std::uint32_t> tables;  ///< their counts
 };
 
 /// Some rows before and after.
@@ -244,20 +245,48 @@ private:
         if (Result<void> done = quantized_.codes(first, count, part.codes.data()); !done) {
             return done;
         }
-        std::uint64_t* const counts = part.codeCounts.data();
-        for (const std::int32_t code : part.codes) {
-            ++counts[code - firstCode_];
+        // Several tables in turn: increments of one code do not wait for each other.
+        constexpr std::size_t kTables = 4;
+        constexpr std::int64_t kMostCodes = 1024;
+        const auto codeCount = static_cast<std::size_t>(codeCount_);
+        const auto first0 = static_cast<std::int32_t>(firstCode_);
+        std::size_t i = 0;
+        if (codeCount_ <= kMostCodes) {
+            part.tables.assign(kTables * codeCount, 0);
+            std::uint32_t* const tables = part.tables.data();
+            for (; i + kTables <= part.codes.size(); i += kTables) {
+                for (std::size_t k = 0; k < kTables; ++k) {
+                    ++tables[k * codeCount + static_cast<std::size_t>(part.codes[i + k] - first0)];
+                }
+            }
+            for (std::size_t k = 0; k < kTables; ++k) {
+                for (std::size_t code = 0; code < codeCount; ++code) {
+                    part.codeCounts[code] += tables[k * codeCount + code];
+                }
+            }
+        }
+        for (; i < part.codes.size(); ++i) {
+            ++part.codeCounts[static_cast<std::size_t>(part.codes[i] - first0)];
         }
         return {};
     }
 
+    static bool allFinite(const std::vector<float>& values) {
+        constexpr std::uint32_t kInfinityBits = 0x7f800000U;
+        std::uint32_t most = 0;
+        const auto count = static_cast<std::int64_t>(values.size());
+        uniformKernels().magnitudesF32(
+            reinterpret_cast<const unsigned char*>(values.data()), count, count, &most);
+        return most < kInfinityBits;
+    }
+    static bool allFinite(const std::vector<double>& values) {
+        return std::all_of(
+            values.begin(), values.end(), [](double x) { return std::isfinite(x); });
+    }
+
     template <class T>
     Result<void> checkFinite(const std::vector<T>& values, std::int64_t firstRow) const {
-        T sum = 0;  // x - x is 0, or NaN for NaN and infinity
-        for (const T x : values) {
-            sum += x - x;
-        }
-        if (sum == 0) {
+        if (allFinite(values)) {
             return {};
         }
         const auto bad =
