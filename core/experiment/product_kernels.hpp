@@ -8,7 +8,7 @@ namespace loupe {
 /// X W' of row-major float matrices; product_kernels.inc, one function per instruction set.
 struct ProductKernels {
     /// out[token][output] = sum over inputs of x[token][input]·w[output][input], added to what is
-    /// there if `add`. Sums in float: a lane of a vector each, 512 inputs at a time.
+    /// there if `add`. Sums in float: a lane of a vector each, 1024 inputs at a time.
     void (*timesTransposed)(const float* x,
                             std::int64_t tokens,
                             const float* w,
