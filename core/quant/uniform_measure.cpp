@@ -165,7 +165,7 @@ public:
 private:
     void prepare(Slot& slot) const {
         const auto groups = static_cast<std::size_t>((cols_ + group_ - 1) / group_);
-        slot.grids.resize(groups);
+        slot.grids.assign(groups, plain_ ? unitGrid_ : KernelGrid{});
         slot.bits.resize(groups);
         slot.lows.resize(groups);
         slot.highs.resize(groups);
@@ -245,8 +245,7 @@ private:
             matrix_.scales_.values[index] = static_cast<double>(scale);
             matrix_.bounds_[index] = {-static_cast<double>(absmax), static_cast<double>(absmax)};
         }
-        grid = unitGrid_;
-        setScale(grid, scale);
+        setScale(grid, scale);  // the rest of it stays as prepare() set it
     }
 
     Result<void> rows(std::int64_t first,
