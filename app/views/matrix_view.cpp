@@ -131,6 +131,13 @@ void MatrixView::connectRange() {
     });
 }
 
+MatrixView::~MatrixView() {
+    // A picture that loses the focus while it is taken down still speaks up; by then only a QWidget would be there to listen.
+    for (MatrixPane* pane : {m_main, m_reference}) {
+        pane->heatmap().disconnect(this);
+    }
+}
+
 void MatrixView::connectPane(MatrixPane& pane) {
     Heatmap& picture = pane.heatmap();
     connect(&picture, &Heatmap::hovered, this, &MatrixView::sendHover);

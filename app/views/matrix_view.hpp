@@ -23,6 +23,7 @@ class MatrixView : public View {
 
 public:
     explicit MatrixView(Document& document, QWidget* parent = nullptr);
+    ~MatrixView() override;
 
     void refresh(Changes what) override;
     [[nodiscard]] QJsonObject save() const override;

@@ -170,7 +170,7 @@ struct StepDefinition {
     std::string_view title;    ///< "Absmax, symmetric"
     std::string_view summary;  ///< one sentence for a student
     std::string_view source;   ///< paper and section
-    std::span<const ParamSpec> params;
+    std::span<const ParamSpec> params{};
     /// Checks that go beyond one parameter; may be null.
     Result<void> (*validate)(const Params& params) = nullptr;
     Result<StepOutput> (*apply)(const StepInput& input,

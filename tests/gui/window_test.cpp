@@ -15,6 +15,7 @@
 #include "core/io/synthetic.hpp"
 #include "tests/gui/gui_document.hpp"
 #include "tests/support/paths.hpp"
+#include "tests/support/timing.hpp"
 
 #include <QElapsedTimer>
 #include <QLabel>
@@ -345,9 +346,11 @@ TEST_CASE("window: the event loop goes on under heavy work") {
     WARN("longest gap " << longest << " ms, 99 % " << percentile99(gaps) << " ms; own work "
                         << longestOwn << " ms, 99 % " << percentile99(own) << " ms; " << gaps.size()
                         << " beats, load " << load);
+#if !defined(LOUPE_SANITIZED)
     CHECK(longestOwn <= 100);
     CHECK(percentile99(own) <= 33);
-    if (load < 2) {
+#endif
+    if (test::judgesTiming()) {
         CHECK(longest <= 100);
     }
 }
@@ -400,7 +403,7 @@ TEST_CASE("window: a toggled scheme shows its first picture of 4096 x 4096 weigh
     getloadavg(&load, 1);
     WARN("toggle to picture: median " << times[2] << " ms, longest " << times[4] << " ms, load "
                                       << load);
-    if (load < 2) {
+    if (test::judgesTiming()) {
         CHECK(times[2] <= 100);
     }
 }
