@@ -34,6 +34,15 @@ bool chooseDisplay(const loupe::app::Options& options) {
     return true;
 }
 
+QtMessageHandler defaultHandler = nullptr;
+
+/// The offscreen platform says of every window that it cannot keep size hints: nothing a user could act on.
+void withoutPlatformChatter(QtMsgType type, const QMessageLogContext& context, const QString& text) {
+    if (!text.contains(QLatin1String("propagateSizeHints"))) {
+        defaultHandler(type, context, text);
+    }
+}
+
 }  // namespace
 
 int main(int argc, char* argv[]) {
@@ -49,6 +58,7 @@ int main(int argc, char* argv[]) {
             stderr);
         return 1;
     }
+    defaultHandler = qInstallMessageHandler(withoutPlatformChatter);
     QApplication app(argc, argv);
     QCoreApplication::setOrganizationName(QStringLiteral("Tensorloupe"));
     QCoreApplication::setApplicationName(QStringLiteral("tensorloupe"));
