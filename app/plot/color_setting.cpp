@@ -99,7 +99,12 @@ QString cellText(double value, double high) {
     if (!(high > 0) || high >= 1e5 || high < 1e-4 || std::fabs(value) >= 1e6) {
         return formatNumber(value, 3);
     }
-    const int decimals = static_cast<int>(std::clamp(2 - std::floor(std::log10(high / 2)), 0.0, 7.0));
+    const int common = static_cast<int>(std::clamp(2 - std::floor(std::log10(high / 2)), 0.0, 7.0));
+    // An outlier that stretches the range must not round its neighbours away: two digits of each value stay, three where the
+    // range has room for no more than one decimal.
+    const int magnitude = static_cast<int>(std::floor(std::log10(std::fabs(value))));
+    const int own = common <= 1 ? std::clamp(2 - magnitude, 0, 2) : std::clamp(1 - magnitude, 0, common + 2);
+    const int decimals = std::max(common, own);
     return withoutLeadingZero(QString::number(value, 'f', decimals));
 }
 

@@ -316,6 +316,8 @@ TEST_CASE("cell texts use fixed decimals that suit the range", "[matrix]") {
     CHECK(cellText(0.25, 0.3) == ".250");
     CHECK(cellText(0.25, 0.16) == ".2500");
     CHECK(cellText(1.5, 2) == "1.50");
+    CHECK(cellText(5.47, 256) == "5.47");
+    CHECK(cellText(256, 256) == "256");
     CHECK(cellText(0, 2) == "0");
     CHECK(cellText(std::nan(""), 2) == "NaN");
     CHECK(cellText(-std::numeric_limits<double>::infinity(), 2) == QString(minus) + QChar(0x221E));
