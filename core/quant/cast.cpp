@@ -443,7 +443,9 @@ Result<StepOutput> applyCast(const StepInput& input, const Params& params, const
     spec.group = params.integer("group");
     std::shared_ptr<const UniformMatrix> ranges;
     StepOutput output;
-    output.bitsPerWeight = spec.format->bitsPerWeight;
+    output.cost = input.cost;
+    output.cost.valueBits = spec.format->bitsPerWeight;
+    output.cost.overheadBits = 0;
     if (spec.scaled) {
         spec.per = params.is("scale", "row")
                        ? ScalePer::Row
@@ -460,7 +462,7 @@ Result<StepOutput> applyCast(const StepInput& input, const Params& params, const
         const double weights =
             static_cast<double>(input.weights->rows()) * static_cast<double>(input.weights->cols());
         if (weights > 0) {
-            output.bitsPerWeight +=
+            output.cost.overheadBits =
                 16 * static_cast<double>(ranges->scales()->values.size()) / weights;
         }
     }

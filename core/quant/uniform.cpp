@@ -139,12 +139,10 @@ UniformMatrix::UniformMatrix(std::shared_ptr<const RowSource> source,
     }
 }
 
-double UniformMatrix::bitsPerWeight() const {
+double UniformMatrix::scaleBitsPerWeight() const {
     const double weights = static_cast<double>(rows()) * static_cast<double>(cols());
     const double perScale = 16.0 + (spec_.asymmetric ? spec_.bits : 0);
-    return weights == 0
-               ? spec_.bits
-               : spec_.bits + perScale * static_cast<double>(scales_.values.size()) / weights;
+    return weights == 0 ? 0 : perScale * static_cast<double>(scales_.values.size()) / weights;
 }
 
 std::size_t UniformMatrix::gridIndex(std::int64_t row, std::int64_t col) const {

@@ -172,7 +172,7 @@ public:
         return bounds_[index];
     }
     /// Codes, 16 per scale and `bits` per zero point, over the number of weights.
-    [[nodiscard]] double bitsPerWeight() const;
+    [[nodiscard]] double scaleBitsPerWeight() const;
 
 private:
     friend class UniformPass;

@@ -125,7 +125,9 @@ Result<StepOutput> applyUniform(const StepInput& input,
     if (!weights) {
         return fail(weights.error());
     }
-    output.bitsPerWeight = (*weights)->bitsPerWeight();
+    output.cost = input.cost;
+    output.cost.valueBits = (*weights)->codeBits();
+    output.cost.overheadBits = (*weights)->scaleBitsPerWeight();
     output.weights = *weights;
     if (params.has("act_bits")) {
         const bool dynamic = params.is("act_range", "dynamic");

@@ -4,6 +4,7 @@
 #include "core/base/job.hpp"
 #include "core/base/result.hpp"
 #include "core/io/tensor_source.hpp"
+#include "core/scheme/bit_mask.hpp"
 #include "core/scheme/scheme.hpp"
 
 #include <array>
@@ -145,6 +146,36 @@ public:
     /// The element worked out step by step with its numbers.
     [[nodiscard]] virtual std::vector<EquationLine> explain(std::int64_t row,
                                                             std::int64_t col) const;
+    /// s [in] of smoothquant and awq: the weights were multiplied by it before they were quantized,
+    /// and read() has divided by it again. Empty: none.
+    [[nodiscard]] virtual std::span<const double> channelScale() const { return {}; }
+};
+
+/// What storing the weights costs, in parts, so that steps compose: a mask leaves only kept
+/// weights' codes.
+struct StorageCost {
+    double valueBits = 32;    ///< bits of one kept weight's value or code
+    double overheadBits = 0;  ///< per weight: scales, zero points, codebooks, column order
+    double maskBits = 0;      ///< per weight: 1, or 4 bits per group of four for N:M with M = 4
+    double kept = 1;          ///< share of weights that the mask keeps
+    [[nodiscard]] double bitsPerWeight() const {
+        return valueBits * kept + overheadBits + maskBits;
+    }
+};
+
+/// An orthogonal change of the input basis: what `rotate` does to weights and activations before
+/// the steps after it. Row vectors: forward(v) = vQ, backward(v) = vQ'. Thread-safe.
+class InputRotation {
+public:
+    virtual ~InputRotation() = default;
+    InputRotation(const InputRotation&) = delete;
+    InputRotation& operator=(const InputRotation&) = delete;
+    [[nodiscard]] virtual std::int64_t size() const = 0;
+    virtual void forward(double* row) const = 0;
+    virtual void backward(double* row) const = 0;
+
+protected:
+    InputRotation() = default;
 };
 
 /// What a step may use. `weights` is the previous step's output. Pointers are null where not given.
@@ -154,14 +185,23 @@ struct StepInput {
     std::int64_t calibrationRows = 0;              ///< the first N rows calibrate; 0: all
     std::shared_ptr<const RowSource> gradients;    ///< [out, in]
     int storedBits = 32;                           ///< of the original weights' dtype
+    /// The output of the step before, null for the first: `weights` is this matrix.
+    std::shared_ptr<const QuantizedMatrix> previous{};
+    /// The mask of an earlier step (1 = kept), or null. The pipeline keeps those weights zero
+    /// whatever a step returns; a solver should hold them at zero while it works.
+    std::shared_ptr<const BitMask> mask{};
+    StorageCost cost{};  ///< before this step
 };
 
-/// @var activations  what the layer sees after the step (quantized with act_bits), or null:
-/// unchanged
+/// What a step gives. A mask is given by weights->hasMask() (see MaskedMatrix).
 struct StepOutput {
     std::shared_ptr<const QuantizedMatrix> weights;
-    std::shared_ptr<const RowSource> activations;
-    double bitsPerWeight = 0;
+    /// What the layer sees after the step (quantized with act_bits), or null: unchanged.
+    std::shared_ptr<const RowSource> activations{};
+    StorageCost cost{};
+    /// Not null: weights and activations are in a rotated basis; the pipeline turns the final
+    /// result back.
+    std::shared_ptr<const InputRotation> rotation{};
 };
 
 /// What every quantizer and pruner is: one file, one line in steps.def, one test.
@@ -177,6 +217,7 @@ struct StepDefinition {
                                 const Params& params,
                                 const JobContext& ctx) = nullptr;
     bool needsActivations = false;
+    bool needsGradients = false;
     /// "Absmax int4, group 128"; null: the title and the keys that were given.
     std::string (*shortTitle)(const Params& params) = nullptr;
 };

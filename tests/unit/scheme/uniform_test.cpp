@@ -72,7 +72,7 @@ TEST_CASE("absmax gives the slide's codes") {
     CHECK(applied("absmax:bits=3", kSlide).codes == Codes{2, 1, -2, 0, -1, -1, 3});
     CHECK(applied("absmax:bits=2", kSlide).codes == Codes{1, 0, -1, 0, 0, 0, 1});
     // bits of codes, and one 16-bit scale for seven weights
-    CHECK_THAT(slide.output.bitsPerWeight, WithinRel(8 + 16.0 / 7, 1e-12));
+    CHECK_THAT(slide.output.cost.bitsPerWeight(), WithinRel(8 + 16.0 / 7, 1e-12));
 }
 
 TEST_CASE("3.08 and 3.02 become the same value") {
@@ -96,7 +96,7 @@ TEST_CASE("zeropoint gives the slide's codes") {
     CHECK(four.codes == Codes{2, 1, -8, -2, -4, -6, 7});
     CHECK(four.zero == -2);
     CHECK_THAT(four.scale, WithinAbs(1.226, 5e-7));
-    CHECK_THAT(slide.output.bitsPerWeight, WithinRel(8 + 24.0 / 7, 1e-12));
+    CHECK_THAT(slide.output.cost.bitsPerWeight(), WithinRel(8 + 24.0 / 7, 1e-12));
 }
 
 TEST_CASE("clipping to +-5 sends 10.8 and 256 to 5") {

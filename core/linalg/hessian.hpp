@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "core/base/job.hpp"
+#include "core/base/matrix_view.hpp"
+#include "core/base/result.hpp"
+#include "core/io/tensor_source.hpp"
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+namespace loupe {
+
+/// H = 2 X'X of the first `rows` tokens (0: all), [in, in], symmetric and filled on both sides. T =
+/// double for layers that a person looks at, float for large ones (sums of blocks of tokens in
+/// double). Bit-identical for any number of threads.
+/// @cost   tokens·in² multiply-adds; memory in² and one block of tokens
+/// @errors Invalid: NaN or infinite activations naming row and column
+template <class T>
+[[nodiscard]] Result<Matrix<T>> hessian(const RowSource& activations,
+                                        std::int64_t rows,
+                                        const JobContext& ctx);
+
+/// What GPTQ, OBS and SparseGPT need of a Hessian.
+template <class T>
+struct HessianFactor {
+    /// U, upper triangular, with inv(H) = U'U, H damped and permuted. U_ii² = [inv(H_i:,i:)]_11.
+    Matrix<T> upper;
+    /// diag(H) + damping in the order of `permutation`; 1 + damping where dead.
+    std::vector<T> diagonal;
+    std::vector<std::int64_t> permutation;  ///< original column of each place
+    std::vector<std::uint8_t> dead;         ///< by place: diag(H) was 0; its weights become 0
+    double damping = 0;                     ///< added to the diagonal: damp·mean(diag H)
+};
+
+/// Damps, permutes (empty: natural order) and factors without an explicit inverse: one Cholesky
+/// factorization of the reversed matrix and one triangular inverse (spec/algorithms.md 5.1).
+/// Destroys `hessian`.
+/// @cost   2/3·n³ multiply-adds, blocked, on all threads; checkpoint() at least every 50 ms
+/// @errors Invalid: not positive definite even with the damping, with how to mend it ("more tokens
+///         than inputs, or a larger damp")
+template <class T>
+[[nodiscard]] Result<HessianFactor<T>> factorHessian(Matrix<T> hessian,
+                                                     double damp,
+                                                     std::span<const std::int64_t> permutation,
+                                                     const JobContext& ctx);
+
+/// inv(H) = U'U, in full (for OBS, whose order differs by row).
+template <class T>
+[[nodiscard]] Matrix<T> inverseOf(const HessianFactor<T>& factor, const JobContext& ctx);
+
+/// ½·tr(D·H·D') of an error D [out, in], summed in double.
+template <class T>
+[[nodiscard]] double quadraticLoss(MatrixView<const T> error,
+                                   MatrixView<const T> hessian,
+                                   const JobContext& ctx);
+
+}  // namespace loupe
