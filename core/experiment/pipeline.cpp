@@ -7,6 +7,8 @@
 #include "core/quant/first_error.hpp"
 #include "core/quant/measurement.hpp"
 #include "core/quant/uniform_kernels.hpp"
+#include "core/scheme/masked_matrix.hpp"
+#include "core/scheme/rotated.hpp"
 
 #include <algorithm>
 #include <chrono>
@@ -341,6 +343,135 @@ void fill(SchemeResult& result, Measurement&& measurement, std::int64_t rows, st
     }
 }
 
+/// The mask of a matrix as bits; null where it has none.
+Result<std::shared_ptr<const BitMask>> maskOf(const QuantizedMatrix& matrix) {
+    if (!matrix.hasMask()) {
+        return std::shared_ptr<const BitMask>{};
+    }
+    if (const auto* masked = dynamic_cast<const MaskedMatrix*>(&matrix)) {
+        return masked->bits();
+    }
+    auto bits = std::make_shared<BitMask>(matrix.rows(), matrix.cols(), false);
+    std::vector<std::uint8_t> kept(static_cast<std::size_t>(matrix.cols()));
+    for (std::int64_t row = 0; row < matrix.rows(); ++row) {
+        if (Result<void> done = matrix.mask(row, 1, kept.data()); !done) {
+            return fail(done.error());
+        }
+        for (std::int64_t col = 0; col < matrix.cols(); ++col) {
+            bits->set(row, col, kept[static_cast<std::size_t>(col)] != 0);
+        }
+    }
+    return std::shared_ptr<const BitMask>(std::move(bits));
+}
+
+Result<void> checkGiven(const StepDefinition& definition, const StepInput& input) {
+    const std::string step = "step '" + std::string(definition.id) + "' ";
+    if (definition.needsActivations && input.activations == nullptr) {
+        return fail(ErrorCode::Missing, step + "needs --activations FILE[:TENSOR]");
+    }
+    if (definition.needsGradients && input.gradients == nullptr) {
+        return fail(ErrorCode::Missing, step + "needs --gradients FILE[:TENSOR]");
+    }
+    return {};
+}
+
+/// Applies the steps one after the other: a mask outlives the steps after it, a rotation is undone
+/// at the end.
+class StepRunner {
+public:
+    StepRunner(const SchemeInput& input, const JobContext& ctx)
+        : ctx_(ctx),
+          next_{input.weights,
+                input.activations,
+                input.calibrationRows,
+                input.gradients,
+                input.storedBits} {
+        next_.cost.valueBits = input.storedBits;
+        now_.weights = std::make_shared<Unchanged>(input.weights);
+        now_.activations = input.activations;
+        now_.cost = next_.cost;
+    }
+
+    Result<void> run(const Step& step) {
+        const StepDefinition* definition = findStep(step.name);
+        if (definition == nullptr) {
+            return fail(ErrorCode::NotFound, "no step named '" + step.name + "'");
+        }
+        if (Result<void> given = checkGiven(*definition, next_); !given) {
+            return given;
+        }
+        Result<StepOutput> output =
+            definition->apply(next_, Params(definition->params, step), ctx_);
+        Result<void> taken = output ? take(std::move(*output)) : fail(output.error());
+        if (!taken) {
+            Error error = taken.error();
+            error.what = "step '" + step.name + "': " + error.what;
+            return fail(std::move(error));
+        }
+        return {};
+    }
+
+    /// The result in original coordinates.
+    [[nodiscard]] StepOutput finish() const {
+        StepOutput result = now_;
+        for (auto rotation = rotations_.rbegin(); rotation != rotations_.rend(); ++rotation) {
+            result.weights = std::make_shared<RotatedBack>(result.weights, *rotation);
+            if (result.activations != nullptr) {
+                result.activations = std::make_shared<RotatedBack>(result.activations, *rotation);
+            }
+        }
+        return result;
+    }
+
+private:
+    Result<void> take(StepOutput&& output) {
+        if (output.rotation != nullptr) {
+            if (next_.mask != nullptr) {
+                return fail(ErrorCode::Unsupported,
+                            "a rotation mixes the inputs, so the zeros of an earlier pruning step "
+                            "would be lost: put 'rotate' before it");
+            }
+            rotations_.push_back(output.rotation);
+        }
+        Result<std::shared_ptr<const BitMask>> mask = maskOf(*output.weights);
+        if (!mask) {
+            return fail(mask.error());
+        }
+        if (*mask != nullptr) {
+            next_.mask = *mask;
+        } else if (next_.mask != nullptr) {
+            output.weights = std::make_shared<MaskedMatrix>(output.weights, next_.mask);
+        }
+        now_.weights = output.weights;
+        now_.cost = output.cost;
+        if (output.activations != nullptr) {
+            now_.activations = output.activations;
+            next_.activations = output.activations;
+        }
+        next_.weights = output.weights;
+        next_.previous = output.weights;
+        next_.cost = output.cost;
+        return {};
+    }
+
+    const JobContext& ctx_;
+    StepInput next_;
+    StepOutput now_;
+    std::vector<std::shared_ptr<const InputRotation>> rotations_;
+};
+
+Result<StepOutput> runSteps(const Scheme& scheme,
+                            const SchemeInput& input,
+                            const JobContext& ctx) {
+    StepRunner runner(input, ctx);
+    for (const Step& step : scheme.steps) {
+        if (Result<void> done = runner.run(step); !done) {
+            return fail(done.error());
+        }
+    }
+    return runner.finish();
+}
+
 }  // namespace
 
 Result<std::shared_ptr<const SchemeResult>> applyScheme(const Scheme& scheme,
@@ -354,42 +485,20 @@ Result<std::shared_ptr<const SchemeResult>> applyScheme(const Scheme& scheme,
     ctx.setTotal(weights * (scheme.steps.size() + 1));
     auto result = std::make_shared<SchemeResult>();
     result->scheme = scheme;
-    result->bitsPerWeight = input.storedBits;
-    StepInput stepInput{
-        input.weights, input.activations, input.calibrationRows, input.gradients, input.storedBits};
-    std::shared_ptr<const QuantizedMatrix> quantized = std::make_shared<Unchanged>(input.weights);
-    for (const Step& step : scheme.steps) {
-        const StepDefinition* definition = findStep(step.name);
-        if (definition == nullptr) {
-            return fail(ErrorCode::NotFound, "no step named '" + step.name + "'");
-        }
-        if (definition->needsActivations && input.activations == nullptr) {
-            return fail(ErrorCode::Missing,
-                        "step '" + step.name + "' needs --activations FILE[:TENSOR]");
-        }
-        Result<StepOutput> output =
-            definition->apply(stepInput, Params(definition->params, step), ctx);
-        if (!output) {
-            Error error = output.error();
-            error.what = "step '" + step.name + "': " + error.what;
-            return fail(std::move(error));
-        }
-        quantized = output->weights;
-        stepInput.weights = output->weights;
-        if (output->activations != nullptr) {
-            stepInput.activations = output->activations;
-        }
-        result->bitsPerWeight = output->bitsPerWeight;
+    Result<StepOutput> output = runSteps(scheme, input, ctx);
+    if (!output) {
+        return fail(output.error());
     }
-    Result<Measurement> measurement = measure(*input.weights, *quantized, ctx);
+    result->bitsPerWeight = output->cost.bitsPerWeight();
+    result->quantized = output->weights;
+    Result<Measurement> measurement = measure(*input.weights, *result->quantized, ctx);
     if (!measurement) {
         return fail(measurement.error());
     }
     fill(*result, std::move(*measurement), input.weights->rows(), input.weights->cols());
-    result->quantized = std::move(quantized);
     if (input.activations != nullptr) {
         const Result<double> error = outputRelativeError(
-            {*input.activations, *stepInput.activations, *input.weights, *result->quantized}, ctx);
+            {*input.activations, *output->activations, *input.weights, *result->quantized}, ctx);
         if (!error) {
             return fail(error.error());
         }
