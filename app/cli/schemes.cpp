@@ -121,7 +121,9 @@ std::string humanText(const std::vector<const StepDefinition*>& steps, bool keys
             head.resize(std::max<std::size_t>(head.size() + 2, 24), ' ');
             text += head + acceptedValues(spec) + "\n" + wrapped(spec.help, 6, kWidth);
             if (!spec.onlyWith.empty()) {
-                text += "      Only with " + std::string(spec.onlyWith) +
+                const bool excluded = spec.onlyWith.front() == '!';
+                text += (excluded ? "      Not beside " : "      Only with ") +
+                        std::string(spec.onlyWith.substr(excluded ? 1 : 0)) +
                         (spec.implies.empty() ? ".\n" : ", which it implies.\n");
             }
         }

@@ -69,6 +69,9 @@ std::optional<std::string> patternText(std::string_view text) {
 }
 
 bool holds(const StepDefinition& definition, const Step& step, std::string_view condition) {
+    if (condition.substr(0, 1) == "!") {
+        return !Params(definition.params, step).has(condition.substr(1));
+    }
     const std::size_t equals = condition.find('=');
     const std::string_view key = condition.substr(0, equals);
     const Params params(definition.params, step);
@@ -169,6 +172,13 @@ Result<std::string> canonicalValue(const StepDefinition& definition,
         return fail(invalid(definition, spec, text));
     }
     return *canonical;
+}
+
+std::string unmetCondition(const ParamSpec& spec) {
+    const bool excluded = spec.onlyWith.substr(0, 1) == "!";
+    return "key '" + std::string(spec.name) + "' has no effect " +
+           (excluded ? "beside " : "without ") +
+           std::string(spec.onlyWith.substr(excluded ? 1 : 0));
 }
 
 bool isRelevant(const StepDefinition& definition, const Step& step, std::string_view key) {

@@ -190,8 +190,7 @@ Result<Step> parseStep(std::string_view text) {
     for (const ParamSpec& spec : definition->params) {
         if (given->contains(std::string(spec.name)) && !isRelevant(*definition, step, spec.name)) {
             return fail(ErrorCode::Usage,
-                        inStep(*definition) + "key '" + std::string(spec.name) +
-                            "' has no effect without " + std::string(spec.onlyWith));
+                        inStep(*definition) + unmetCondition(spec));
         }
     }
     if (Result<void> valid = validate(*definition, step); !valid) {
@@ -277,8 +276,7 @@ Result<Step> withValue(const Step& original, std::string_view key, std::string_v
         }
         if (!isRelevant(*definition, step, key)) {
             return fail(ErrorCode::Usage,
-                        inStep(*definition) + "key '" + std::string(key) +
-                            "' has no effect without " + std::string(changed->onlyWith));
+                        inStep(*definition) + unmetCondition(*changed));
         }
     }
     // A key may depend on one that depends on another: until nothing is dropped any more.

@@ -44,7 +44,8 @@ struct ParamSpec {
     std::string_view unit{};   ///< suffix in the form: "%", "weights"
     bool powersOfTwo = false;  ///< the slider steps 2^k
     /// Has effect only beside one of these settings: "per=group", "clip=percentile|mse", or
-    /// "act_bits" (given at all), and only if that key has an effect itself; empty: always.
+    /// "act_bits" (given at all), and only if that key has an effect itself; "!pattern": only where
+    /// that key is absent; empty: always.
     std::string_view onlyWith{};
     /// Giving this key implies that setting (`group=N` implies "per=group"); empty: none.
     std::string_view implies{};
@@ -230,6 +231,9 @@ struct StepDefinition {
 [[nodiscard]] bool isRelevant(const StepDefinition& definition,
                               const Step& step,
                               std::string_view key);
+
+/// "key 'scope' has no effect beside pattern": why isRelevant() said no.
+[[nodiscard]] std::string unmetCondition(const ParamSpec& spec);
 
 /// The step with one key changed (empty text: back to the default), implications applied and keys
 /// that lost their effect dropped. @errors Usage: value out of range, unknown key

@@ -67,7 +67,9 @@ std::optional<Run> tryRun(const std::string& scheme,
     const auto source = makeRowSource(rows, cols, weights);
     const auto activations =
         makeRowSource(8, cols, heavyTailed(static_cast<std::size_t>(8 * cols), 99));
-    auto result = applyScheme(parseScheme(scheme).value(), {source, 32, activations, 0, nullptr});
+    const auto gradients =
+        makeRowSource(rows, cols, heavyTailed(static_cast<std::size_t>(rows * cols), 98));
+    auto result = applyScheme(parseScheme(scheme).value(), {source, 32, activations, 0, gradients});
     if (!result) {
         CHECK(result.error().code == ErrorCode::Invalid);
         return std::nullopt;
@@ -217,9 +219,12 @@ TEST_CASE("every step refuses NaN and infinite weights and names them") {
             CAPTURE(definition->id, bad);
             std::vector<float> weights = heavyTailed(6 * 20, 7);
             weights[3 * 20 + 11] = bad;
-            const auto result =
-                applyScheme(parseScheme(definition->id).value(),
-                            {makeRowSource(6, 20, weights), 32, nullptr, 0, nullptr});
+            const auto result = applyScheme(parseScheme(definition->id).value(),
+                                            {makeRowSource(6, 20, weights),
+                                             32,
+                                             makeRowSource(8, 20, heavyTailed(8 * 20, 99)),
+                                             0,
+                                             makeRowSource(6, 20, heavyTailed(6 * 20, 98))});
             REQUIRE_FALSE(result.has_value());
             CHECK(result.error().code == ErrorCode::Invalid);
             CHECK(result.error().what.find("row 3, column 11") != std::string::npos);

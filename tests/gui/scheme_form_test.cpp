@@ -47,7 +47,7 @@ Step relevantStep(const StepDefinition& definition, const ParamSpec& spec) {
     Step step{std::string(definition.id), {}};
     std::string_view condition = spec.onlyWith;
     std::vector<std::string> chain;
-    while (!condition.empty()) {
+    while (!condition.empty() && condition.front() != '!') {  // "!key" holds at the defaults
         chain.insert(chain.begin(), std::string(condition));
         const std::string_view key = condition.substr(0, condition.find('='));
         condition = {};

@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: Apache-2.0
+// Random pruning: what a score is worth shows against no score at all.
+#include "core/base/rng.hpp"
+#include "core/prune/pruner.hpp"
+
+#include <cstdint>
+
+namespace loupe {
+
+namespace {
+
+using namespace pruner_params;
+
+constexpr ParamSpec kSeed{
+    .name = "seed",
+    .type = ParamType::Integer,
+    .defaultText = "0",
+    .min = 0,
+    .max = 9007199254740991.0,
+    .label = "Seed",
+    .help = "Of the random numbers: each depends on the seed and the weight's index alone."};
+constexpr ParamSpec kParams[] = {kSparsity, kPattern, kScope, kSeed};
+
+Result<StepOutput> apply(const StepInput& input, const Params& params, const JobContext& ctx) {
+    const auto seed = static_cast<std::uint64_t>(params.integer("seed"));
+    const std::int64_t cols = input.weights->cols();
+    return pruneByScore(
+        input,
+        params,
+        false,
+        [&](const RowsToScore& rows) {
+            const auto begin = static_cast<std::uint64_t>(rows.first * cols);
+            for (std::size_t i = 0; i < rows.scores.size(); ++i) {
+                rows.scores[i] = randomUniform(seed, begin + i);
+            }
+        },
+        ctx);
+}
+
+}  // namespace
+
+extern const StepDefinition kStep_random;
+const StepDefinition kStep_random{
+    .id = "random",
+    .title = "Random pruning",
+    .summary = "Prunes weights drawn at random: the yardstick that every score must beat.",
+    .source =
+        "Blalock et al. 2020, What is the State of Neural Network Pruning? (arXiv:2003.03033), "
+        "section 2",
+    .params = kParams,
+    .validate = validateSparsity,
+    .apply = apply,
+    .shortTitle = [](const Params& params) { return prunerTitle("Random", params); }};
+
+}  // namespace loupe
