@@ -13,8 +13,7 @@
 namespace loupe {
 
 /// H = 2 X'X of the first `rows` tokens (0: all), [in, in], symmetric and filled on both sides. T =
-/// double for layers that a person looks at, float for large ones (sums of blocks of tokens in
-/// double). Bit-identical for any number of threads.
+/// double is the one that is implemented. Bit-identical for any number of threads.
 /// @cost   tokens·in² multiply-adds; memory in² and one block of tokens
 /// @errors Invalid: NaN or infinite activations naming row and column
 template <class T>
@@ -37,7 +36,7 @@ struct HessianFactor {
 /// Damps, permutes (empty: natural order) and factors without an explicit inverse: one Cholesky
 /// factorization of the reversed matrix and one triangular inverse (spec/algorithms.md 5.1).
 /// Destroys `hessian`.
-/// @cost   2/3·n³ multiply-adds, blocked, on all threads; checkpoint() at least every 50 ms
+/// @cost   2/3·n³ multiply-adds, blocked, on one thread; checkpoint() between the parts only
 /// @errors Invalid: not positive definite even with the damping, with how to mend it ("more tokens
 ///         than inputs, or a larger damp")
 template <class T>
