@@ -114,6 +114,13 @@ TEST_CASE("every variant: canonical round trip, title, codes in range, bits coun
                     : 0;
             // A ternary weight carries log2 3 bits though its code has two.
             const bool fractional = text.find("ternary") != std::string::npos;
+            // nf4 and fp4 keep FP32 scales: 4 + 32/64, or double-quantized ones (spec 5.6).
+            const bool blockwise = text.rfind("nf4", 0) == 0 || text.rfind("fp4", 0) == 0;
+            if (blockwise && matrix.scales() != nullptr) {
+                bits = text.find("double=true") != std::string::npos
+                           ? 640.0 * (4 + 8.0 / 64 + 32.0 / (64 * 256))
+                           : bits + 16.0 * static_cast<double>(matrix.scales()->values.size());
+            }
             CHECK_THAT(run->result->bitsPerWeight,
                        WithinAbs(bits / 640, fractional ? 0.42 : 1e-12));
         }

@@ -1,0 +1,299 @@
+// SPDX-License-Identifier: Apache-2.0
+// nf4 and fp4: blocks over the flattened matrix, as in bitsandbytes.
+#include "core/quant/blockwise.hpp"
+
+#include "core/formats/codec.hpp"
+#include "core/quant/board_numbers.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <type_traits>
+
+namespace loupe {
+
+namespace {
+
+constexpr ParamSpec kParams[] = {
+    {.name = "block",
+     .type = ParamType::Integer,
+     .defaultText = "64",
+     .min = 1,
+     .max = 1 << 30,
+     .label = "Block size",
+     .help = "Neighbouring weights of the row-major flattened matrix that share a scale.",
+     .unit = "weights",
+     .powersOfTwo = true},
+    {.name = "double",
+     .type = ParamType::Flag,
+     .defaultText = "false",
+     .label = "Double quantization",
+     .help = "Quantize the scales as well: mean subtracted, 8 bits each, blocks of 256 scales."}};
+
+/// The signed 8-bit dynamic map: seven decades, each with twice the levels of the one below; 0, 1.
+std::vector<float> dynamicMap() {
+    std::vector<float> map{0.0F, 1.0F};
+    for (int i = 0; i < 7; ++i) {
+        const int count = 1 << i;
+        for (int k = 0; k < count; ++k) {
+            const double mean = 0.1 + 0.9 * (k + 0.5) / count;
+            const auto value = static_cast<float>(std::pow(10.0, i - 6) * mean);
+            map.push_back(value);
+            map.push_back(-value);
+        }
+    }
+    std::sort(map.begin(), map.end());
+    return map;
+}
+
+float nearestOf(const std::vector<float>& map, float x) {
+    const auto above = std::lower_bound(map.begin(), map.end(), x);
+    if (above == map.begin()) {
+        return map.front();
+    }
+    if (above == map.end()) {
+        return map.back();
+    }
+    return *above - x < x - *(above - 1) ? *above : *(above - 1);
+}
+
+/// What the absmaxes are after their own quantization.
+std::vector<double> nested(const std::vector<double>& absmax) {
+    constexpr std::size_t kBlock = 256;
+    double sum = 0;
+    for (const double a : absmax) {
+        sum += a;
+    }
+    const auto offset = static_cast<float>(sum / static_cast<double>(absmax.size()));
+    const std::vector<float> map = dynamicMap();
+    std::vector<double> result(absmax.size());
+    for (std::size_t first = 0; first < absmax.size(); first += kBlock) {
+        const std::size_t end = std::min(first + kBlock, absmax.size());
+        float most = 0;
+        for (std::size_t i = first; i < end; ++i) {
+            most = std::max(most, std::fabs(static_cast<float>(absmax[i]) - offset));
+        }
+        for (std::size_t i = first; i < end; ++i) {
+            const float x = static_cast<float>(absmax[i]) - offset;
+            const float code = most > 0 ? nearestOf(map, x / most) : 0.0F;
+            result[i] = static_cast<double>(code * most + offset);
+        }
+    }
+    return result;
+}
+
+class BlockwiseMatrix final : public QuantizedMatrix {
+public:
+    BlockwiseMatrix(std::shared_ptr<const RowSource> source,
+                    const NumberFormat& format,
+                    std::int64_t block)
+        : source_(std::move(source)), format_(format), block_(block) {}
+
+    [[nodiscard]] Result<void> calibrate(bool twice, const JobContext& ctx);
+    [[nodiscard]] std::int64_t rows() const override { return source_->rows(); }
+    [[nodiscard]] std::int64_t cols() const override { return source_->cols(); }
+    [[nodiscard]] bool isDouble() const override { return source_->isDouble(); }
+    [[nodiscard]] Result<void> read(std::int64_t first,
+                                    std::int64_t count,
+                                    float* out) const override {
+        return isDouble() ? work<double>(first, count, out, nullptr)
+                          : work<float>(first, count, out, nullptr);
+    }
+    [[nodiscard]] Result<void> read(std::int64_t first,
+                                    std::int64_t count,
+                                    double* out) const override {
+        return isDouble() ? work<double>(first, count, out, nullptr)
+                          : work<float>(first, count, out, nullptr);
+    }
+    void release(std::int64_t first, std::int64_t count) const override {
+        source_->release(first, count);
+    }
+    [[nodiscard]] bool hasCodes() const override { return true; }
+    [[nodiscard]] Result<void> codes(std::int64_t first,
+                                     std::int64_t count,
+                                     std::int32_t* out) const override {
+        float* none = nullptr;
+        return isDouble() ? work<double>(first, count, none, out)
+                          : work<float>(first, count, none, out);
+    }
+    [[nodiscard]] std::pair<std::int64_t, std::int64_t> codeRange() const override {
+        return {0, 15};
+    }
+    [[nodiscard]] int codeBits() const override { return 4; }
+    [[nodiscard]] bool codesUnsigned() const override { return true; }
+    [[nodiscard]] const ScaleGrid* scales() const override { return &scales_; }
+    [[nodiscard]] std::vector<Level> levels(std::int64_t row, std::int64_t col) const override {
+        const double scale = scales_.values[blockOf(row, col)];
+        std::vector<Level> levels;
+        for (std::size_t code = 0; code < format_.codebook.size(); ++code) {
+            const double value = scale * static_cast<double>(format_.codebook[code]);
+            levels.push_back({static_cast<std::int64_t>(code),
+                              isDouble() ? value : static_cast<double>(static_cast<float>(value))});
+        }
+        std::stable_sort(levels.begin(), levels.end(), [](const Level& a, const Level& b) {
+            return a.value < b.value;
+        });
+        return levels;
+    }
+    [[nodiscard]] std::pair<std::int64_t, std::int64_t> groupColumns(
+        std::int64_t row, std::int64_t col) const override {
+        const std::int64_t begin = (row * cols() + col) / block_ * block_ - row * cols();
+        return {std::max<std::int64_t>(begin, 0), std::min(begin + block_, cols())};
+    }
+    [[nodiscard]] std::vector<EquationLine> explain(std::int64_t row,
+                                                    std::int64_t col) const override;
+
+private:
+    [[nodiscard]] std::size_t blockOf(std::int64_t row, std::int64_t col) const {
+        return static_cast<std::size_t>((row * cols() + col) / block_);
+    }
+    /// Values to out, or codes to `codes` where given.
+    template <class T, class Out>
+    [[nodiscard]] Result<void> work(std::int64_t first,
+                                    std::int64_t count,
+                                    Out* out,
+                                    std::int32_t* codes) const;
+
+    std::shared_ptr<const RowSource> source_;
+    const NumberFormat& format_;
+    std::int64_t block_;
+    std::vector<double> absmax_;  ///< what the weights are divided by; 1 for a block of zeros
+    ScaleGrid scales_;            ///< what the levels are multiplied by
+};
+
+Result<void> BlockwiseMatrix::calibrate(bool twice, const JobContext& ctx) {
+    const std::int64_t width = cols();
+    const std::int64_t count = (rows() * width + block_ - 1) / block_;
+    absmax_.assign(static_cast<std::size_t>(count), 0);
+    std::vector<double> values(static_cast<std::size_t>(width));
+    for (std::int64_t row = 0; row < rows(); ++row) {
+        ctx.checkpoint();
+        if (Result<void> done = source_->read(row, 1, values.data()); !done) {
+            return done;
+        }
+        for (std::int64_t col = 0; col < width; ++col) {
+            const double size = std::fabs(values[static_cast<std::size_t>(col)]);
+            if (!std::isfinite(size)) {
+                return fail(ErrorCode::Invalid,
+                            joined({std::isnan(size) ? "NaN" : "infinity",
+                                    " at row ",
+                                    std::to_string(row),
+                                    ", column ",
+                                    std::to_string(col),
+                                    ": a scheme needs finite values"}));
+            }
+            double& most = absmax_[blockOf(row, col)];
+            most = std::max(most, size);
+        }
+        ctx.advance(static_cast<std::uint64_t>(width));
+    }
+    scales_.rows = 1;
+    scales_.cols = count;
+    scales_.rowsPerEntry = scales_.colsPerEntry = 1;
+    scales_.flattenedBlock = block_;
+    if (twice && count > 0) {
+        scales_.values = nested(absmax_);
+    }
+    for (double& a : absmax_) {
+        a = a > 0 ? a : 1;
+    }
+    if (scales_.values.empty()) {
+        scales_.values = absmax_;
+    }
+    return {};
+}
+
+template <class T, class Out>
+Result<void> BlockwiseMatrix::work(std::int64_t first,
+                                   std::int64_t count,
+                                   Out* out,
+                                   std::int32_t* codes) const {
+    std::vector<T> values(static_cast<std::size_t>(count * cols()));
+    if (Result<void> done = source_->read(first, count, values.data()); !done) {
+        return done;
+    }
+    for (std::size_t i = 0; i < values.size(); ++i) {
+        const auto block = static_cast<std::size_t>(
+            (first * cols() + static_cast<std::int64_t>(i)) / block_);
+        const T scaled = values[i] / static_cast<T>(absmax_[block]);
+        const Result<std::uint64_t> code = encode(format_, static_cast<double>(scaled));
+        if (!code) {
+            return fail(code.error());
+        }
+        if (codes != nullptr) {
+            codes[i] = static_cast<std::int32_t>(*code);
+        } else {
+            const T level = static_cast<T>(format_.codebook[static_cast<std::size_t>(*code)]);
+            out[i] = static_cast<Out>(static_cast<T>(scales_.values[block]) * level);
+        }
+    }
+    return {};
+}
+
+std::vector<EquationLine> BlockwiseMatrix::explain(std::int64_t row, std::int64_t col) const {
+    std::vector<double> values(static_cast<std::size_t>(cols()));
+    std::vector<double> after(values.size());
+    std::vector<std::int32_t> rowCodes(values.size());
+    if (!source_->read(row, 1, values.data()) || !read(row, 1, after.data()) ||
+        !codes(row, 1, rowCodes.data())) {
+        return {};
+    }
+    const auto at = static_cast<std::size_t>(col);
+    const std::size_t block = blockOf(row, col);
+    const BoardNumbers board(values[at], absmax_[block], [](double, double) { return true; });
+    const std::string level = board.signedNumber(
+        static_cast<double>(format_.codebook[static_cast<std::size_t>(rowCodes[at])]));
+    const std::string scale = board.number(scales_.values[block]);
+    return {{"absmax", "max|w| of block " + std::to_string(block), board.scale(), {}},
+            {"scaled",
+             joined({board.weight(), " / ", board.scale()}),
+             board.number(values[at] / absmax_[block]),
+             {}},
+            {"code", "nearest level " + level, std::to_string(rowCodes[at]), {}},
+            {"becomes", joined({scale, " · ", level}), board.number(after[at]), {}},
+            {"error",
+             joined({board.number(after[at]), " - ", board.signedWeight()}),
+             board.number(after[at] - values[at]),
+             {}}};
+}
+
+}  // namespace
+
+std::span<const ParamSpec> blockwiseParams() {
+    return kParams;
+}
+
+Result<StepOutput> applyBlockwise(const StepInput& input,
+                                  const Params& params,
+                                  std::string_view format,
+                                  const JobContext& ctx) {
+    const NumberFormat* levels = findFormat(format);
+    if (levels == nullptr) {
+        return fail(ErrorCode::NotFound, "no format named '" + std::string(format) + "'");
+    }
+    const std::int64_t block = params.integer("block");
+    const bool twice = params.flag("double");
+    auto matrix = std::make_shared<BlockwiseMatrix>(input.weights, *levels, block);
+    if (Result<void> done = matrix->calibrate(twice, ctx); !done) {
+        return fail(done.error());
+    }
+    StepOutput output;
+    output.cost = input.cost;
+    output.cost.valueBits = 4;
+    const double weights = static_cast<double>(matrix->rows() * matrix->cols());
+    const double size = static_cast<double>(block);
+    const double blocks = static_cast<double>(matrix->scales()->values.size());
+    output.cost.overheadBits = twice ? 8 / size + 32 / (size * 256)
+                                     : (weights > 0 ? 32 * blocks / weights : 0);
+    output.weights = std::move(matrix);
+    return output;
+}
+
+std::string blockwiseTitle(std::string_view name, const Params& params) {
+    return joined({name,
+                   ", block ",
+                   params.text("block"),
+                   params.flag("double") ? ", double quantization" : ""});
+}
+
+}  // namespace loupe
