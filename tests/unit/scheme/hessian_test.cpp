@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The Hessian and its factor against the reference run and the hand example of
 // spec/algorithms.md 5.1.
-#include "core/linalg/hessian.hpp"
+#include "core/quant/hessian.hpp"
 
 #include "tests/support/catch.hpp"
 

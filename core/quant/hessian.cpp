@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The Hessian of a layer's squared output error and the factor that GPTQ and SparseGPT sweep with.
 // Fixed blocks of tokens and one thread: the same bits on any number of threads.
-#include "core/linalg/hessian.hpp"
+#include "core/quant/hessian.hpp"
 
 #include <Eigen/Cholesky>
 #include <Eigen/Dense>
