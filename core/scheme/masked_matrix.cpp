@@ -35,7 +35,8 @@ MaskedMatrix::MaskedMatrix(std::shared_ptr<const RowSource> base,
     : base_(std::move(base)),
       quantized_(dynamic_cast<const QuantizedMatrix*>(base_.get())),
       mask_(std::move(mask)) {
-    LOUPE_ASSERT(base_->rows() == mask_->rows() && base_->cols() == mask_->cols());
+    LOUPE_ASSERT(base_->rows() == mask_->rows() && base_->cols() == mask_->cols(),
+                 "the mask has the shape of the weights");
 }
 
 Result<void> MaskedMatrix::read(std::int64_t first, std::int64_t count, float* out) const {

@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "core/quant/scaled_rows.hpp"
+
+#include "core/base/text.hpp"
+
+#include <algorithm>
+#include <cmath>
+
+namespace loupe {
+
+namespace {
+
+template <class T>
+Result<void> readScaled(const RowSource& source,
+                        const std::vector<double>& scale,
+                        bool divide,
+                        std::int64_t first,
+                        std::int64_t count,
+                        T* out) {
+    if (Result<void> done = source.read(first, count, out); !done) {
+        return done;
+    }
+    for (std::int64_t row = 0; row < count; ++row) {
+        for (const double s : scale) {
+            *out = divide ? *out / static_cast<T>(s) : *out * static_cast<T>(s);
+            ++out;
+        }
+    }
+    return {};
+}
+
+}  // namespace
+
+Result<void> ScaledRows::read(std::int64_t first, std::int64_t count, float* out) const {
+    return readScaled(*source_, *scale_, divide_, first, count, out);
+}
+
+Result<void> ScaledRows::read(std::int64_t first, std::int64_t count, double* out) const {
+    return readScaled(*source_, *scale_, divide_, first, count, out);
+}
+
+std::vector<Level> ScaledQuantized::levels(std::int64_t row, std::int64_t col) const {
+    std::vector<Level> levels = inner_->levels(row, col);
+    const double s = (*scale_)[static_cast<std::size_t>(col)];
+    for (Level& level : levels) {
+        const double value = level.value / s;
+        level.value = isDouble() ? value : static_cast<double>(static_cast<float>(value));
+    }
+    return levels;
+}
+
+std::vector<EquationLine> ScaledQuantized::explain(std::int64_t row, std::int64_t col) const {
+    const std::string s = shortest((*scale_)[static_cast<std::size_t>(col)]);
+    std::vector<double> values(static_cast<std::size_t>(cols()));
+    if (!inner_->source().read(row, 1, values.data())) {
+        return {};
+    }
+    const auto at = static_cast<std::size_t>(col);
+    std::vector<EquationLine> lines{
+        {"scaled", "w · " + s, shortest(values[at]), "s of input channel " + std::to_string(col)}};
+    for (EquationLine& line : inner_->explain(row, col)) {
+        lines.push_back(std::move(line));
+    }
+    std::vector<double> scaled(values.size());
+    if (inner_->read(row, 1, scaled.data()) && read(row, 1, values.data())) {
+        lines.push_back({"scaled back", shortest(scaled[at]) + " / " + s, shortest(values[at]), {}});
+    }
+    return lines;
+}
+
+Result<std::vector<double>> columnAbsmax(const RowSource& source,
+                                         std::int64_t rows,
+                                         const JobContext& ctx) {
+    const std::int64_t cols = source.cols();
+    std::vector<double> most(static_cast<std::size_t>(cols), 0.0);
+    std::vector<double> row(most.size());
+    for (std::int64_t r = 0; r < rows; ++r) {
+        ctx.checkpoint();
+        if (Result<void> done = source.read(r, 1, row.data()); !done) {
+            return fail(done.error());
+        }
+        for (std::size_t j = 0; j < row.size(); ++j) {
+            most[j] = std::max(most[j], std::fabs(row[j]));
+        }
+    }
+    return most;
+}
+
+}  // namespace loupe
