@@ -131,12 +131,11 @@ public:
                     // Few rows at a time: what is written stays in the cache.
                     const std::int64_t few = rowsPerChunk(cols_, 16384);
                     for (std::int64_t row = first; row < first + count; row += few) {
-                        if (Result<void> done =
-                                measureRows<T>(row,
-                                               std::min(few, first + count - row),
-                                               rows,
-                                               part,
-                                               all.rowSquared);
+                        if (Result<void> done = measureRows<T>(row,
+                                                               std::min(few, first + count - row),
+                                                               rows,
+                                                               part,
+                                                               all.rowSquared);
                             !done) {
                             errors.report(chunk, done.error());
                             return;
@@ -206,11 +205,8 @@ private:
     template <class T>
     static void addColumns(std::span<const T> x, std::span<const T> y, Part& part) {
         if constexpr (std::is_same_v<T, float>) {
-            part.zeros += static_cast<std::uint64_t>(
-                uniformKernels().columnErrors(x.data(),
-                                              y.data(),
-                                              static_cast<std::int64_t>(x.size()),
-                                              part.colSquared.data()));
+            part.zeros += static_cast<std::uint64_t>(uniformKernels().columnErrors(
+                x.data(), y.data(), static_cast<std::int64_t>(x.size()), part.colSquared.data()));
         } else {
             for (std::size_t i = 0; i < x.size(); ++i) {
                 const double error = x[i] - y[i];
@@ -228,8 +224,8 @@ private:
             const auto interval = quantized_.clipInterval(row, col);
             if (interval) {
                 const auto [low, high] = *interval;
-                const auto part = x.subspan(static_cast<std::size_t>(col),
-                                            static_cast<std::size_t>(end - col));
+                const auto part =
+                    x.subspan(static_cast<std::size_t>(col), static_cast<std::size_t>(end - col));
                 std::uint32_t outside = 0;
                 for (const T value : part) {
                     outside += static_cast<std::uint32_t>(static_cast<double>(value) < low) |
@@ -282,8 +278,7 @@ private:
         return most < kInfinityBits;
     }
     static bool allFinite(const std::vector<double>& values) {
-        return std::all_of(
-            values.begin(), values.end(), [](double x) { return std::isfinite(x); });
+        return std::all_of(values.begin(), values.end(), [](double x) { return std::isfinite(x); });
     }
 
     template <class T>
@@ -460,9 +455,7 @@ private:
     std::vector<std::shared_ptr<const InputRotation>> rotations_;
 };
 
-Result<StepOutput> runSteps(const Scheme& scheme,
-                            const SchemeInput& input,
-                            const JobContext& ctx) {
+Result<StepOutput> runSteps(const Scheme& scheme, const SchemeInput& input, const JobContext& ctx) {
     StepRunner runner(input, ctx);
     for (const Step& step : scheme.steps) {
         if (Result<void> done = runner.run(step); !done) {

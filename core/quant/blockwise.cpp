@@ -213,8 +213,8 @@ Result<void> BlockwiseMatrix::work(std::int64_t first,
         return done;
     }
     for (std::size_t i = 0; i < values.size(); ++i) {
-        const auto block = static_cast<std::size_t>(
-            (first * cols() + static_cast<std::int64_t>(i)) / block_);
+        const auto block =
+            static_cast<std::size_t>((first * cols() + static_cast<std::int64_t>(i)) / block_);
         const T scaled = values[i] / static_cast<T>(absmax_[block]);
         const Result<std::uint64_t> code = encode(format_, static_cast<double>(scaled));
         if (!code) {
@@ -283,8 +283,8 @@ Result<StepOutput> applyBlockwise(const StepInput& input,
     const double weights = static_cast<double>(matrix->rows() * matrix->cols());
     const double size = static_cast<double>(block);
     const double blocks = static_cast<double>(matrix->scales()->values.size());
-    output.cost.overheadBits = twice ? 8 / size + 32 / (size * 256)
-                                     : (weights > 0 ? 32 * blocks / weights : 0);
+    output.cost.overheadBits =
+        twice ? 8 / size + 32 / (size * 256) : (weights > 0 ? 32 * blocks / weights : 0);
     output.weights = std::move(matrix);
     return output;
 }

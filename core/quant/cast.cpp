@@ -217,7 +217,8 @@ private:
         return scales_.values[static_cast<std::size_t>(
             r * scales_.cols + (spec_.per == ScalePer::Group ? col / spec_.group : 0))];
     }
-    /// values[] = the rounded rows; or, where codes[] is given, codes[] alone (values[] is overwritten).
+    /// values[] = the rounded rows; or, where codes[] is given, codes[] alone (values[] is
+    /// overwritten).
     template <class T>
     [[nodiscard]] Result<void> roundRows(std::int64_t first,
                                          std::int64_t count,

@@ -7,7 +7,8 @@ extern const StepDefinition kStep_fp4;
 const StepDefinition kStep_fp4{
     .id = "fp4",
     .title = "FP4",
-    .summary = "Divides by the block's largest magnitude and takes the nearest value of a 4-bit float.",
+    .summary =
+        "Divides by the block's largest magnitude and takes the nearest value of a 4-bit float.",
     .source = "bitsandbytes 0.50.2, functional.py",
     .params = blockwiseParams(),
     .apply = [](const StepInput& input,

@@ -7,7 +7,8 @@ extern const StepDefinition kStep_nf4;
 const StepDefinition kStep_nf4{
     .id = "nf4",
     .title = "NF4",
-    .summary = "Divides by the block's largest magnitude and takes the nearest of 16 normal quantiles.",
+    .summary =
+        "Divides by the block's largest magnitude and takes the nearest of 16 normal quantiles.",
     .source = "Dettmers et al. 2023, QLoRA, arXiv:2305.14314, section 3",
     .params = blockwiseParams(),
     .apply = [](const StepInput& input,

@@ -63,7 +63,8 @@ std::vector<EquationLine> ScaledQuantized::explain(std::int64_t row, std::int64_
     }
     std::vector<double> scaled(values.size());
     if (inner_->read(row, 1, scaled.data()) && read(row, 1, values.data())) {
-        lines.push_back({"scaled back", shortest(scaled[at]) + " / " + s, shortest(values[at]), {}});
+        lines.push_back(
+            {"scaled back", shortest(scaled[at]) + " / " + s, shortest(values[at]), {}});
     }
     return lines;
 }

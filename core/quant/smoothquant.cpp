@@ -60,9 +60,8 @@ ClipRule rangeRule(std::string_view text) {
 
 Result<ChannelScale> smoothingScale(const StepInput& input, double alpha, const JobContext& ctx) {
     const RowSource& x = *input.activations;
-    const std::int64_t tokens = input.calibrationRows > 0
-                                    ? std::min(input.calibrationRows, x.rows())
-                                    : x.rows();
+    const std::int64_t tokens =
+        input.calibrationRows > 0 ? std::min(input.calibrationRows, x.rows()) : x.rows();
     const auto xMost = columnAbsmax(x, tokens, ctx);
     if (!xMost) {
         return fail(xMost.error());
@@ -92,11 +91,10 @@ Result<StepOutput> applySmoothQuant(const StepInput& input,
     if (!scale) {
         return fail(scale.error());
     }
-    const auto weights =
-        makeUniform(std::make_shared<ScaledRows>(input.weights, *scale, false),
-                    gridSpec(params.integer("bits"), params.is("per", "row")),
-                    ctx,
-                    false);
+    const auto weights = makeUniform(std::make_shared<ScaledRows>(input.weights, *scale, false),
+                                     gridSpec(params.integer("bits"), params.is("per", "row")),
+                                     ctx,
+                                     false);
     if (!weights) {
         return fail(weights.error());
     }
@@ -126,8 +124,9 @@ extern const StepDefinition kStep_smoothquant;
 const StepDefinition kStep_smoothquant{
     .id = "smoothquant",
     .title = "SmoothQuant",
-    .summary = "Moves outliers of the activations into the weights, channel by channel, before "
-               "both are rounded to integers.",
+    .summary =
+        "Moves outliers of the activations into the weights, channel by channel, before "
+        "both are rounded to integers.",
     .source = "Xiao et al. 2023, SmoothQuant, section 4 (arXiv:2211.10438)",
     .params = kParams,
     .apply = applySmoothQuant,

@@ -9,11 +9,8 @@ namespace loupe {
 namespace {
 
 template <class T>
-Result<void> readMasked(const RowSource& base,
-                        const BitMask& mask,
-                        std::int64_t first,
-                        std::int64_t count,
-                        T* out) {
+Result<void> readMasked(
+    const RowSource& base, const BitMask& mask, std::int64_t first, std::int64_t count, T* out) {
     if (Result<void> done = base.read(first, count, out); !done) {
         return done;
     }

@@ -91,11 +91,11 @@ std::vector<EquationLine> RotatedBack::explain(std::int64_t row, std::int64_t co
     }
     std::vector<double> values(static_cast<std::size_t>(cols()));
     if (read(row, 1, values.data())) {
-        lines.push_back({"becomes",
-                         "row " + std::to_string(row) + " turned back, column " +
-                             std::to_string(col),
-                         shortest(static_cast<float>(values[static_cast<std::size_t>(col)])),
-                         "a mix of all rotated weights of the row"});
+        lines.push_back(
+            {"becomes",
+             "row " + std::to_string(row) + " turned back, column " + std::to_string(col),
+             shortest(static_cast<float>(values[static_cast<std::size_t>(col)])),
+             "a mix of all rotated weights of the row"});
     }
     return lines;
 }

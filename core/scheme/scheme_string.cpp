@@ -189,8 +189,7 @@ Result<Step> parseStep(std::string_view text) {
     }
     for (const ParamSpec& spec : definition->params) {
         if (given->contains(std::string(spec.name)) && !isRelevant(*definition, step, spec.name)) {
-            return fail(ErrorCode::Usage,
-                        inStep(*definition) + unmetCondition(spec));
+            return fail(ErrorCode::Usage, inStep(*definition) + unmetCondition(spec));
         }
     }
     if (Result<void> valid = validate(*definition, step); !valid) {
@@ -275,8 +274,7 @@ Result<Step> withValue(const Step& original, std::string_view key, std::string_v
             step.values[impliedKey] = impliedValue;
         }
         if (!isRelevant(*definition, step, key)) {
-            return fail(ErrorCode::Usage,
-                        inStep(*definition) + unmetCondition(*changed));
+            return fail(ErrorCode::Usage, inStep(*definition) + unmetCondition(*changed));
         }
     }
     // A key may depend on one that depends on another: until nothing is dropped any more.

@@ -139,7 +139,8 @@ TEST_CASE("every variant: scaling by a power of two scales the result") {
     for (const std::string& text : variants()) {
         // A fixed bound is not relative to the data, nor is a format without a scale that leaves
         // its range.
-        // SmoothQuant's s follows max|W|^(alpha-1), so that its grid scales by 8^alpha / 8: not exact.
+        // SmoothQuant's s follows max|W|^(alpha-1), so that its grid scales by 8^alpha / 8: not
+        // exact.
         if (text.find("clip_value") != std::string::npos || text.rfind("smoothquant", 0) == 0 ||
             (text.rfind("cast", 0) == 0 && text.find("scale=") == std::string::npos &&
              text.find("group=") == std::string::npos)) {

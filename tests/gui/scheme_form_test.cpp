@@ -1,4 +1,14 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
+#include "app/views/scheme_form.hpp"
+
+#include "app/views/step_form.hpp"
+#include "app/widgets/controls.hpp"
+#include "app/widgets/messages.hpp"
+#include "app/widgets/scheme_string_field.hpp"
+#include "app/widgets/theme.hpp"
+#include "core/scheme/step.hpp"
+#include "tests/support/catch.hpp"
+
 #include <QApplication>
 #include <QComboBox>
 #include <QLineEdit>
@@ -9,15 +19,6 @@
 
 #include <set>
 
-#include "app/views/scheme_form.hpp"
-#include "app/views/step_form.hpp"
-#include "app/widgets/controls.hpp"
-#include "app/widgets/messages.hpp"
-#include "app/widgets/scheme_string_field.hpp"
-#include "app/widgets/theme.hpp"
-#include "core/scheme/step.hpp"
-#include "tests/support/catch.hpp"
-
 using namespace loupe;
 using namespace loupe::app;
 
@@ -26,13 +27,21 @@ namespace {
 /// A text that the parameter takes and that is not `present`.
 std::string otherValue(const ParamSpec& spec, const std::string& present) {
     switch (spec.type) {
-        case ParamType::Integer: return std::to_string(static_cast<std::int64_t>(spec.min) + (present == std::to_string(static_cast<std::int64_t>(spec.min)) ? 1 : 0));
-        case ParamType::Real: return present == "0.5" ? "0.25" : "0.5";
-        case ParamType::Flag: return present == "true" ? "false" : "true";
-        case ParamType::Bound: return present == "2" ? "3" : "2";
-        case ParamType::Pattern: return present == "2:4" ? "1:4" : "2:4";
+        case ParamType::Integer:
+            return std::to_string(
+                static_cast<std::int64_t>(spec.min) +
+                (present == std::to_string(static_cast<std::int64_t>(spec.min)) ? 1 : 0));
+        case ParamType::Real:
+            return present == "0.5" ? "0.25" : "0.5";
+        case ParamType::Flag:
+            return present == "true" ? "false" : "true";
+        case ParamType::Bound:
+            return present == "2" ? "3" : "2";
+        case ParamType::Pattern:
+            return present == "2:4" ? "1:4" : "2:4";
         case ParamType::Choice:
-        case ParamType::Format: break;
+        case ParamType::Format:
+            break;
     }
     for (const std::string_view choice : spec.choices) {
         if (choice != present) {
@@ -76,11 +85,15 @@ Step relevantStep(const StepDefinition& definition, const ParamSpec& spec) {
     return step;
 }
 
-std::string canonical(const Step& step) { return toString(Scheme{{step}}); }
+std::string canonical(const Step& step) {
+    return toString(Scheme{{step}});
+}
 
 }  // namespace
 
-TEST_CASE("the form of every step has a row for every parameter, and every row changes the scheme string") {
+TEST_CASE(
+    "the form of every step has a row for every parameter, and every row changes the scheme "
+    "string") {
     applyTheme(ThemeId::Light, 1);
     for (const StepDefinition* definition : allSteps()) {
         StepForm form(*definition);
@@ -88,7 +101,8 @@ TEST_CASE("the form of every step has a row for every parameter, and every row c
             CAPTURE(std::string(definition->id), std::string(spec.name));
             FormRow* row = form.row(spec.name);
             REQUIRE(row != nullptr);
-            CHECK(row->label() == QString::fromUtf8(spec.label.data(), static_cast<qsizetype>(spec.label.size())));
+            CHECK(row->label() ==
+                  QString::fromUtf8(spec.label.data(), static_cast<qsizetype>(spec.label.size())));
             const Step start = relevantStep(*definition, spec);
             REQUIRE(isRelevant(*definition, start, spec.name));
             form.setStep(start);

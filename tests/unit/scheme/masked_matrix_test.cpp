@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // A mask laid over weights, and a rotation undone.
-#include "core/experiment/pipeline.hpp"
 #include "core/scheme/masked_matrix.hpp"
+
+#include "core/experiment/pipeline.hpp"
 #include "core/scheme/rotated.hpp"
 #include "tests/support/catch.hpp"
 
@@ -60,9 +61,9 @@ TEST_CASE("a mask reads as exact zeros, counts its bits and pads to words") {
 
 TEST_CASE("a mask lets the codes of the matrix below show through") {
     std::vector<float> values{1, -2, 3, -4};
-    const auto quantized =
-        applyScheme(parseScheme("absmax:bits=4").value(), {makeRowSource(1, 4, values), 32, nullptr, 0, nullptr})
-            .value();
+    const auto quantized = applyScheme(parseScheme("absmax:bits=4").value(),
+                                       {makeRowSource(1, 4, values), 32, nullptr, 0, nullptr})
+                               .value();
     auto bits = std::make_shared<BitMask>(1, 4, true);
     bits->set(0, 3, false);
     const MaskedMatrix masked(quantized->quantized, bits);

@@ -11,8 +11,7 @@ using Catch::Matchers::WithinRel;
 namespace {
 
 std::shared_ptr<const RowSource> source(const Matrix<double>& m) {
-    return makeRowSource(
-        m.rows(), m.cols(), std::vector<double>(m.data(), m.data() + m.size()));
+    return makeRowSource(m.rows(), m.cols(), std::vector<double>(m.data(), m.data() + m.size()));
 }
 
 double outputError(const char* text) {
