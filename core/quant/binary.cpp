@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: Apache-2.0
+// w^ = alpha·sign(w), alpha = mean|w|.
+#include "core/quant/low_bit.hpp"
+
+namespace loupe {
+
+namespace {
+
+constexpr ParamSpec kParams[] = {kLowBitPerParam};
+
+}  // namespace
+
+extern const StepDefinition kStep_binary;
+const StepDefinition kStep_binary{
+    .id = "binary",
+    .title = "Binary",
+    .summary = "Keeps the sign of each weight, times the mean magnitude.",
+    .source = "Rastegari et al. 2016, XNOR-Net, eq. 6 (arXiv:1603.05279)",
+    .params = kParams,
+    .apply = [](const StepInput& input, const Params& params, const JobContext& ctx) {
+        return applyLowBit(input, params, LowBitRule::Binary, ctx);
+    }};
+
+}  // namespace loupe
