@@ -395,6 +395,12 @@ public:
         if (Result<void> given = checkGiven(*definition, next_); !given) {
             return given;
         }
+        if (definition->needsGradients && !rotations_.empty()) {
+            return fail(ErrorCode::Unsupported,
+                        "step '" + step.name +
+                            "' cannot follow 'rotate': the gradients belong to the unrotated "
+                            "weights");
+        }
         Result<StepOutput> output =
             definition->apply(next_, Params(definition->params, step), ctx_);
         Result<void> taken = output ? take(std::move(*output)) : fail(output.error());

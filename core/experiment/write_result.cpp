@@ -198,6 +198,13 @@ Result<void> writeResult(const std::string& path,
                    gridShape(*zeroPoints),
                    gridOf<std::int32_t>(*zeroPoints));
     }
+    if (const std::span<const double> channel = matrix.channelScale(); !channel.empty()) {
+        const ScaleGrid grid{.values = {channel.begin(), channel.end()}};
+        writer.add(
+            tensor.name + ".channel_scale", "fp32", {matrix.cols()}, [grid](const ByteSink& sink) {
+                return gridOf<float>(grid)(sink);
+            });
+    }
     if (matrix.hasMask()) {
         writer.add(
             tensor.name + ".mask", "bool", {matrix.rows(), matrix.cols()}, maskOf(matrix, ctx));

@@ -26,7 +26,7 @@ inline constexpr ParamSpec kLowBitPerParam{
 
 /// Applies binary or ternary. Weights that an earlier mask dropped count in no mean.
 /// @errors Invalid: NaN or infinite weights naming row and column
-/// @cost   two passes over the weights (three for Twn); memory O(rows)
+/// @cost   one pass over the weights (two for Twn), on one thread; memory O(rows)
 [[nodiscard]] Result<StepOutput> applyLowBit(const StepInput& input,
                                              const Params& params,
                                              LowBitRule rule,

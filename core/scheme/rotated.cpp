@@ -100,4 +100,8 @@ std::vector<EquationLine> RotatedBack::explain(std::int64_t row, std::int64_t co
     return lines;
 }
 
+std::span<const double> RotatedBack::channelScale() const {
+    return quantized_ != nullptr ? quantized_->channelScale() : std::span<const double>{};
+}
+
 }  // namespace loupe

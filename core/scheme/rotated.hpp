@@ -42,6 +42,7 @@ public:
         std::int64_t row, std::int64_t col) const override;
     [[nodiscard]] std::vector<EquationLine> explain(std::int64_t row,
                                                     std::int64_t col) const override;
+    [[nodiscard]] std::span<const double> channelScale() const override;
 
 private:
     std::shared_ptr<const RowSource> base_;

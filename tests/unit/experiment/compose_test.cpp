@@ -3,6 +3,7 @@
 #include "core/experiment/pipeline.hpp"
 #include "core/io/fixtures.hpp"
 #include "tests/support/catch.hpp"
+#include "tests/support/paths.hpp"
 
 #include <algorithm>
 
@@ -100,4 +101,27 @@ TEST_CASE("a step that lacks what it needs names the option") {
     const auto gradient = applyScheme(parseScheme("gradient").value(), input);
     REQUIRE_FALSE(gradient.has_value());
     CHECK(gradient.error().what.find("--gradients") != std::string::npos);
+}
+
+TEST_CASE("what a step needs to be undone is written, and gradients do not follow a rotation") {
+    TensorInfo tensor;
+    tensor.name = "w";
+    tensor.shape = {32, 64};
+    const std::string path = (test::scratchDir() / "channel_scale.safetensors").string();
+    const auto result = run("smoothquant");
+    REQUIRE(writeResult(path, tensor, *result).has_value());
+    const auto file = openSource(path).value();
+    const auto index = file->find("w.channel_scale");
+    REQUIRE(index.has_value());
+    CHECK(file->tensors()[*index].shape == std::vector<std::int64_t>{64});
+    std::vector<double> scale(64);
+    REQUIRE(file->matrix(*index).value()->read(0, 1, scale.data()).has_value());
+    CHECK_THAT(scale[5], WithinRel(result->quantized->channelScale()[5], 1e-6));
+    CHECK(run("rotate+smoothquant")->quantized->channelScale().size() == 64);
+
+    SchemeInput input = layer();
+    input.gradients = input.weights;
+    const auto turned = applyScheme(parseScheme("rotate+gradient").value(), input);
+    REQUIRE_FALSE(turned.has_value());
+    CHECK(turned.error().code == ErrorCode::Unsupported);
 }
