@@ -2,6 +2,7 @@
 // Applies a scheme step by step and measures the result in one streamed pass.
 #include "core/experiment/pipeline.hpp"
 
+#include "core/base/assert.hpp"
 #include "core/base/worker_pool.hpp"
 #include "core/experiment/output_error.hpp"
 #include "core/quant/first_error.hpp"
@@ -412,13 +413,26 @@ public:
         return {};
     }
 
+    /// What `step` would be given now.
+    [[nodiscard]] Result<StepInput> inputFor(const Step& step) const {
+        const StepDefinition* definition = findStep(step.name);
+        if (definition == nullptr) {
+            return fail(ErrorCode::NotFound, "no step named '" + step.name + "'");
+        }
+        if (Result<void> given = checkGiven(*definition, next_); !given) {
+            return fail(given.error());
+        }
+        return next_;
+    }
+
     /// The result in original coordinates.
     [[nodiscard]] StepOutput finish() const {
         StepOutput result = now_;
-        for (auto rotation = rotations_.rbegin(); rotation != rotations_.rend(); ++rotation) {
-            result.weights = std::make_shared<RotatedBack>(result.weights, *rotation);
+        for (std::size_t left = rotations_.size(); left > 0; --left) {
+            const std::shared_ptr<const InputRotation>& rotation = rotations_[left - 1];
+            result.weights = std::make_shared<RotatedBack>(result.weights, rotation);
             if (result.activations != nullptr) {
-                result.activations = std::make_shared<RotatedBack>(result.activations, *rotation);
+                result.activations = std::make_shared<RotatedBack>(result.activations, rotation);
             }
         }
         return result;
@@ -506,6 +520,22 @@ Result<std::shared_ptr<const SchemeResult>> applyScheme(const Scheme& scheme,
     result->seconds =
         std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
     return std::shared_ptr<const SchemeResult>(std::move(result));
+}
+
+Result<StepInput> inputOfLastStep(const Scheme& scheme,
+                                  const SchemeInput& input,
+                                  const JobContext& ctx) {
+    LOUPE_ASSERT(!scheme.steps.empty(), "a scheme has at least one step");
+    if (Result<void> shapes = checkShapes(input); !shapes) {
+        return fail(shapes.error());
+    }
+    StepRunner runner(input, ctx);
+    for (std::size_t i = 0; i + 1 < scheme.steps.size(); ++i) {
+        if (Result<void> done = runner.run(scheme.steps[i]); !done) {
+            return fail(done.error());
+        }
+    }
+    return runner.inputFor(scheme.steps.back());
 }
 
 }  // namespace loupe

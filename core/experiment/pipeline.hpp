@@ -50,6 +50,12 @@ struct SchemeResult {
                                                                       const SchemeInput& input,
                                                                       const JobContext& ctx = {});
 
+/// What the last step of a scheme is given: the steps before it applied, what it needs checked.
+/// @errors as applyScheme
+[[nodiscard]] Result<StepInput> inputOfLastStep(const Scheme& scheme,
+                                                const SchemeInput& input,
+                                                const JobContext& ctx = {});
+
 /// Opens `FILE[:TENSOR]` for `--activations` / `--gradients` and checks it against the weight
 /// (contract 4, Data).
 [[nodiscard]] Result<std::shared_ptr<const RowSource>> openActivations(

@@ -193,10 +193,19 @@ Result<void> writeResult(const std::string& path,
         writer.add(tensor.name + ".scale", "fp32", gridShape(*scales), gridOf<float>(*scales));
     }
     if (const ScaleGrid* zeroPoints = matrix.zeroPoints()) {
+        const bool real = matrix.zeroPointsAreReal();
         writer.add(tensor.name + ".zero_point",
-                   "int32",
+                   real ? "fp32" : "int32",
                    gridShape(*zeroPoints),
-                   gridOf<std::int32_t>(*zeroPoints));
+                   real ? gridOf<float>(*zeroPoints) : gridOf<std::int32_t>(*zeroPoints));
+    }
+    if (const ScaleGrid* scales = matrix.scales();
+        scales != nullptr && !scales->columnEntry.empty()) {
+        const std::vector<std::int32_t>& entries = scales->columnEntry;
+        writer.add(
+            tensor.name + ".g_idx", "int32", {matrix.cols()}, [&entries](const ByteSink& sink) {
+                return sink(std::as_bytes(std::span(entries)));
+            });
     }
     if (const std::span<const double> channel = matrix.channelScale(); !channel.empty()) {
         const ScaleGrid grid{.values = {channel.begin(), channel.end()}};

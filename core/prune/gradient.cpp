@@ -25,6 +25,8 @@ Result<StepOutput> apply(const StepInput& input, const Params& params, const Job
         ctx);
 }
 
+constexpr std::string_view kLadder[] = {"gradient"};
+
 }  // namespace
 
 extern const StepDefinition kStep_gradient;
@@ -39,6 +41,8 @@ const StepDefinition kStep_gradient{
     .validate = validateSparsity,
     .apply = apply,
     .needsGradients = true,
-    .shortTitle = [](const Params& params) { return prunerTitle("Gradient", params); }};
+    .shortTitle = [](const Params& params) { return prunerTitle("Gradient", params); },
+    .family = StepFamily::Pruning,
+    .ladder = kLadder};
 
 }  // namespace loupe

@@ -25,6 +25,8 @@ Result<StepOutput> apply(const StepInput& input, const Params& params, const Job
         ctx);
 }
 
+constexpr std::string_view kLadder[] = {"magnitude", "magnitude:pattern=2:4"};
+
 }  // namespace
 
 extern const StepDefinition kStep_magnitude;
@@ -39,6 +41,8 @@ const StepDefinition kStep_magnitude{
     .params = kParams,
     .validate = validateSparsity,
     .apply = apply,
-    .shortTitle = [](const Params& params) { return prunerTitle("Magnitude", params); }};
+    .shortTitle = [](const Params& params) { return prunerTitle("Magnitude", params); },
+    .family = StepFamily::Pruning,
+    .ladder = kLadder};
 
 }  // namespace loupe

@@ -30,6 +30,8 @@ Result<StepOutput> apply(const StepInput& input, const Params& params, const Job
         ctx);
 }
 
+constexpr std::string_view kLadder[] = {"obd"};
+
 }  // namespace
 
 extern const StepDefinition kStep_obd;
@@ -44,6 +46,8 @@ const StepDefinition kStep_obd{
     .validate = validateSparsity,
     .apply = apply,
     .needsActivations = true,
-    .shortTitle = [](const Params& params) { return prunerTitle("OBD", params); }};
+    .shortTitle = [](const Params& params) { return prunerTitle("OBD", params); },
+    .family = StepFamily::Pruning,
+    .ladder = kLadder};
 
 }  // namespace loupe

@@ -37,6 +37,8 @@ Result<StepOutput> apply(const StepInput& input, const Params& params, const Job
         ctx);
 }
 
+constexpr std::string_view kLadder[] = {"random"};
+
 }  // namespace
 
 extern const StepDefinition kStep_random;
@@ -50,6 +52,8 @@ const StepDefinition kStep_random{
     .params = kParams,
     .validate = validateSparsity,
     .apply = apply,
-    .shortTitle = [](const Params& params) { return prunerTitle("Random", params); }};
+    .shortTitle = [](const Params& params) { return prunerTitle("Random", params); },
+    .family = StepFamily::Pruning,
+    .ladder = kLadder};
 
 }  // namespace loupe

@@ -144,6 +144,8 @@ Result<StepOutput> apply(const StepInput& input, const Params& params, const Job
     return maskedOutput(input, maskOf(input, columns, dropped));
 }
 
+constexpr std::string_view kLadder[] = {"structured"};
+
 }  // namespace
 
 extern const StepDefinition kStep_structured;
@@ -158,9 +160,12 @@ const StepDefinition kStep_structured{
     .params = kParams,
     .validate = validateSparsity,
     .apply = apply,
-    .shortTitle = [](const Params& params) {
-        return prunerTitle("Structured", params) + " of " + std::string(params.text("axis")) +
-               "s, " + std::string(params.text("score"));
-    }};
+    .shortTitle =
+        [](const Params& params) {
+            return prunerTitle("Structured", params) + " of " + std::string(params.text("axis")) +
+                   "s, " + std::string(params.text("score"));
+        },
+    .family = StepFamily::Pruning,
+    .ladder = kLadder};
 
 }  // namespace loupe

@@ -33,6 +33,9 @@ Result<StepOutput> apply(const StepInput& input, const Params& params, const Job
         ctx);
 }
 
+constexpr std::string_view kLadder[] = {
+    "wanda", "wanda:pattern=2:4", "wanda:pattern=2:4+absmax:bits=4,group=128"};
+
 }  // namespace
 
 extern const StepDefinition kStep_wanda;
@@ -49,6 +52,8 @@ const StepDefinition kStep_wanda{
     .validate = validateSparsity,
     .apply = apply,
     .needsActivations = true,
-    .shortTitle = [](const Params& params) { return prunerTitle("Wanda", params); }};
+    .shortTitle = [](const Params& params) { return prunerTitle("Wanda", params); },
+    .family = StepFamily::Pruning,
+    .ladder = kLadder};
 
 }  // namespace loupe

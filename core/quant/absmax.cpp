@@ -46,6 +46,14 @@ constexpr ParamSpec kParams[] = {kBits,
                                  kActPerParam,
                                  kActRangeParam};
 
+constexpr std::string_view kLadder[] = {"absmax:bits=8,per=row",
+                                        "absmax:bits=4,per=row",
+                                        "absmax:bits=4,group=128",
+                                        "absmax:bits=4,group=32",
+                                        "absmax:bits=3,group=128",
+                                        "absmax:bits=2,group=128",
+                                        "absmax:bits=8,per=row,act_bits=8"};
+
 }  // namespace
 
 extern const StepDefinition kStep_absmax;
@@ -60,6 +68,11 @@ const StepDefinition kStep_absmax{
     .apply = [](const StepInput& input,
                 const Params& params,
                 const JobContext& ctx) { return applyUniform(input, params, false, ctx); },
-    .shortTitle = [](const Params& params) { return uniformTitle("Absmax", params); }};
+    .shortTitle = [](const Params& params) { return uniformTitle("Absmax", params); },
+    .family = StepFamily::Uniform,
+    .ladder = kLadder,
+    .trace = [](const StepInput& input,
+                const Params& params,
+                const JobContext& ctx) { return traceUniform(input, params, false, ctx); }};
 
 }  // namespace loupe

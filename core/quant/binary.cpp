@@ -8,6 +8,8 @@ namespace {
 
 constexpr ParamSpec kParams[] = {kLowBitPerParam};
 
+constexpr std::string_view kLadder[] = {"binary"};
+
 }  // namespace
 
 extern const StepDefinition kStep_binary;
@@ -17,8 +19,11 @@ const StepDefinition kStep_binary{
     .summary = "Keeps the sign of each weight, times the mean magnitude.",
     .source = "Rastegari et al. 2016, XNOR-Net, eq. 6 (arXiv:1603.05279)",
     .params = kParams,
-    .apply = [](const StepInput& input, const Params& params, const JobContext& ctx) {
-        return applyLowBit(input, params, LowBitRule::Binary, ctx);
-    }};
+    .apply =
+        [](const StepInput& input, const Params& params, const JobContext& ctx) {
+            return applyLowBit(input, params, LowBitRule::Binary, ctx);
+        },
+    .family = StepFamily::LowBit,
+    .ladder = kLadder};
 
 }  // namespace loupe

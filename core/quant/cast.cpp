@@ -490,6 +490,12 @@ std::string castTitle(const Params& params) {
     return text;
 }
 
+constexpr std::string_view kLadder[] = {"cast:format=bf16",
+                                        "cast:format=fp16",
+                                        "cast:format=fp8_e4m3,scale=row",
+                                        "cast:format=fp8_e5m2,scale=row",
+                                        "cast:format=fp4_e2m1,scale=group,group=32"};
+
 }  // namespace
 
 extern const StepDefinition kStep_cast;
@@ -500,6 +506,8 @@ const StepDefinition kStep_cast{
     .source = "OCP OFP8 rev. 1.0, section 5; IEEE 754-2019, section 4.3",
     .params = kParams,
     .apply = applyCast,
-    .shortTitle = castTitle};
+    .shortTitle = castTitle,
+    .family = StepFamily::Uniform,
+    .ladder = kLadder};
 
 }  // namespace loupe

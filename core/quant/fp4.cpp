@@ -3,6 +3,10 @@
 
 namespace loupe {
 
+namespace {
+constexpr std::string_view kLadder[] = {"fp4"};
+}  // namespace
+
 extern const StepDefinition kStep_fp4;
 const StepDefinition kStep_fp4{
     .id = "fp4",
@@ -14,6 +18,8 @@ const StepDefinition kStep_fp4{
     .apply = [](const StepInput& input,
                 const Params& params,
                 const JobContext& ctx) { return applyBlockwise(input, params, "fp4_bnb", ctx); },
-    .shortTitle = [](const Params& params) { return blockwiseTitle("FP4", params); }};
+    .shortTitle = [](const Params& params) { return blockwiseTitle("FP4", params); },
+    .family = StepFamily::Codebook,
+    .ladder = kLadder};
 
 }  // namespace loupe

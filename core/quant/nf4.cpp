@@ -3,6 +3,10 @@
 
 namespace loupe {
 
+namespace {
+constexpr std::string_view kLadder[] = {"nf4", "nf4:double=true"};
+}  // namespace
+
 extern const StepDefinition kStep_nf4;
 const StepDefinition kStep_nf4{
     .id = "nf4",
@@ -14,6 +18,8 @@ const StepDefinition kStep_nf4{
     .apply = [](const StepInput& input,
                 const Params& params,
                 const JobContext& ctx) { return applyBlockwise(input, params, "nf4", ctx); },
-    .shortTitle = [](const Params& params) { return blockwiseTitle("NF4", params); }};
+    .shortTitle = [](const Params& params) { return blockwiseTitle("NF4", params); },
+    .family = StepFamily::Codebook,
+    .ladder = kLadder};
 
 }  // namespace loupe

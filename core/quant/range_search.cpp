@@ -445,11 +445,10 @@ void squaredErrors(const UniformSpec& spec,
         const UniformKernels& kernels = uniformKernels();
         for (std::size_t g = 0; g < grids.size(); ++g) {
             const KernelGrid grid = kernelGrid(spec, grids[g].scale, grids[g].zeroPoint, 0, 0);
-            sums[g] +=
-                kernels.squaredError(values.data(),
-                                     static_cast<std::int64_t>(values.size()),
-                                     grid,
-                                     std::numeric_limits<double>::infinity());
+            sums[g] += kernels.squaredError(values.data(),
+                                            static_cast<std::int64_t>(values.size()),
+                                            grid,
+                                            std::numeric_limits<double>::infinity());
         }
         return;
     }

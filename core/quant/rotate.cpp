@@ -231,6 +231,8 @@ constexpr ParamSpec kParams[] = {{.name = "seed",
                                   .label = "Seed",
                                   .help = "Of the random signs before the Hadamard matrix."}};
 
+constexpr std::string_view kLadder[] = {"rotate+absmax:bits=4,per=row"};
+
 }  // namespace
 
 extern const StepDefinition kStep_rotate;
@@ -242,6 +244,8 @@ const StepDefinition kStep_rotate{
         "that outliers spread before the next step; undone in the result.",
     .source = "Ashkboos et al. 2024, QuaRot, section 3 (arXiv:2404.00456)",
     .params = kParams,
-    .apply = applyRotate};
+    .apply = applyRotate,
+    .family = StepFamily::Rotation,
+    .ladder = kLadder};
 
 }  // namespace loupe

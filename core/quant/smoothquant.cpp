@@ -118,6 +118,8 @@ Result<StepOutput> applySmoothQuant(const StepInput& input,
     return output;
 }
 
+constexpr std::string_view kLadder[] = {"smoothquant"};
+
 }  // namespace
 
 extern const StepDefinition kStep_smoothquant;
@@ -130,6 +132,8 @@ const StepDefinition kStep_smoothquant{
     .source = "Xiao et al. 2023, SmoothQuant, section 4 (arXiv:2211.10438)",
     .params = kParams,
     .apply = applySmoothQuant,
-    .needsActivations = true};
+    .needsActivations = true,
+    .family = StepFamily::WithActivations,
+    .ladder = kLadder};
 
 }  // namespace loupe

@@ -17,6 +17,8 @@ constexpr ParamSpec kParams[] = {
      .help = "twn: zero where |w| <= 0.7·mean|w|, scale = mean of the rest. absmean: scale = "
              "mean|w|, code = round(w/scale) clamped to -1..1."}};
 
+constexpr std::string_view kLadder[] = {"ternary", "ternary:rule=absmean"};
+
 }  // namespace
 
 extern const StepDefinition kStep_ternary;
@@ -28,9 +30,14 @@ const StepDefinition kStep_ternary{
         "Li et al. 2016, Ternary Weight Networks, section 2 (arXiv:1605.04711); Ma et al. "
         "2024, BitNet b1.58 (arXiv:2402.17764)",
     .params = kParams,
-    .apply = [](const StepInput& input, const Params& params, const JobContext& ctx) {
-        return applyLowBit(
-            input, params, params.is("rule", "twn") ? LowBitRule::Twn : LowBitRule::AbsMean, ctx);
-    }};
+    .apply =
+        [](const StepInput& input, const Params& params, const JobContext& ctx) {
+            return applyLowBit(input,
+                               params,
+                               params.is("rule", "twn") ? LowBitRule::Twn : LowBitRule::AbsMean,
+                               ctx);
+        },
+    .family = StepFamily::LowBit,
+    .ladder = kLadder};
 
 }  // namespace loupe

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // absmax and zeropoint told state by state: bound of each group, division, rounding, clamping,
 // dequantization.
+#include "core/base/assert.hpp"
 #include "core/quant/board_numbers.hpp"
 #include "core/quant/range_search.hpp"
 #include "core/quant/uniform.hpp"
@@ -46,20 +47,21 @@ public:
 
     Result<void> record() {
         const std::int64_t rows = matrix_.rows();
-        const std::int64_t cols = matrix_.cols();
-        weights_ = Matrix<T>(rows, cols);
+        weights_ = Matrix<T>(rows, matrix_.cols());
         if (Result<void> done = matrix_.source().read(0, rows, weights_.data()); !done) {
             return done;
         }
-        Matrix<double> shown(rows, cols);
-        std::copy(weights_.data(), weights_.data() + weights_.size(), shown.data());
-        trace_.states.push_back({"Weights", {}, {}, shown, {}, {}});
+        auto shown = std::make_shared<Matrix<double>>(rows, matrix_.cols());
+        std::copy(weights_.data(), weights_.data() + weights_.size(), shown->data());
+        original_ = shown;
+        add("Weights", "What is stored before anything is done.", original_);
         const std::vector<Group> groups = groupsOf(matrix_);
         for (const Group& group : groups) {
             ctx_.checkpoint();
-            addBound(group, shown);
+            addBound(group);
         }
-        addElementwise(groups, shown);
+        addElementwise(groups);
+        trace_.result = trace_.states.back().panels[0].values;
         return {};
     }
 
@@ -73,36 +75,61 @@ private:
                    : 0;
     }
 
-    void addBound(const Group& group, const Matrix<double>& shown) {
+    TraceState& add(std::string title,
+                    std::string sentence,
+                    std::shared_ptr<const Matrix<double>> values,
+                    PanelKind kind = PanelKind::Signed) {
+        TraceState state;
+        state.title = std::move(title);
+        state.sentence = std::move(sentence);
+        state.panels.push_back({"weights",
+                                "Weights",
+                                "rows are output channels, columns input channels",
+                                kind,
+                                "output channel",
+                                "input channel",
+                                std::move(values),
+                                nullptr,
+                                0});
+        trace_.states.push_back(std::move(state));
+        return trace_.states.back();
+    }
+
+    static TraceRegion at(const TraceCell& cell, RegionKind kind) {
+        return {"weights", kind, cell.row, cell.col, 1, 1, {}};
+    }
+
+    void addBound(const Group& group) {
         std::vector<T> values;
         for (const TraceCell& cell : group.cells) {
             values.push_back(weights_(cell.row, cell.col));
         }
         std::int64_t bad = -1;
         const GroupExtent<T> extent = extentOf<T>(values, bad);
-        TraceState state{"Bound and scale", {}, group.cells, shown, {}, {}};
-        if (spec_.clip == ClipRule::Mse) {
-            addSearch(values, extent, state);
-        }
         const auto [low, high] = matrix_.boundAt(group.index);
         const std::string scaleText = number(static_cast<double>(scale(group)));
-        if (spec_.asymmetric) {
-            state.formula = joined({"range ",
-                                    number(low),
-                                    " .. ",
-                                    number(high),
-                                    ", scale = ",
-                                    scaleText,
-                                    ", zero point = ",
-                                    std::to_string(zero(group))});
-        } else {
-            state.formula = joined({"a = ", number(high), ", scale = ", scaleText});
+        TraceState& state =
+            add("Bound and scale",
+                spec_.asymmetric ? joined({"range ",
+                                           number(low),
+                                           " .. ",
+                                           number(high),
+                                           ", scale = ",
+                                           scaleText,
+                                           ", zero point = ",
+                                           std::to_string(zero(group))})
+                                 : joined({"a = ", number(high), ", scale = ", scaleText}),
+                original_);
+        for (const TraceCell& cell : group.cells) {
+            state.regions.push_back(at(cell, RegionKind::Group));
         }
-        trace_.states.push_back(std::move(state));
+        if (spec_.clip == ClipRule::Mse) {
+            addSearch(values, extent);
+        }
     }
 
     /// The candidates of the least-squares search in the order in which they were tried.
-    void addSearch(const std::vector<T>& values, const GroupExtent<T>& extent, TraceState& state) {
+    void addSearch(const std::vector<T>& values, const GroupExtent<T>& extent) {
         std::vector<std::pair<double, double>> tried;
         (void)searchMse<T>(
             extent.absmax(),
@@ -116,32 +143,31 @@ private:
                 return {};
             },
             &tried);
-        for (const auto& [bound, error] : tried) {
-            state.candidates.push_back(bound);
-            state.errors.push_back(error);
+        if (trace_.curves.empty()) {
+            trace_.curves.push_back({"search",
+                                     "Error of each bound tried",
+                                     "bound",
+                                     "sum of squared errors",
+                                     {},
+                                     false});
         }
+        TraceSeries series{"group " + std::to_string(trace_.curves[0].series.size()), {}, {}};
+        for (const auto& [bound, error] : tried) {
+            series.x.push_back(bound);
+            series.y.push_back(error);
+        }
+        trace_.curves[0].series.push_back(std::move(series));
     }
 
-    void addElementwise(const std::vector<Group>& groups, Matrix<double> shown) {
-        TraceState divide{"Divide by the scale", "w / scale", {}, shown, {}, {}};
-        TraceState round{"Round", "nearest integer, ties to even", {}, shown, {}, {}};
-        if (spec_.asymmetric) {
-            round.formula += ", plus the zero point";
-        }
-        TraceState clamp{
-            "Clamp",
-            joined(
-                {"to ", std::to_string(spec_.codeMin()), " .. ", std::to_string(spec_.codeMax())}),
-            {},
-            shown,
-            {},
-            {}};
-        TraceState result{"Dequantize",
-                          spec_.asymmetric ? "scale · (code - zero point)" : "scale · code",
-                          {},
-                          shown,
-                          {},
-                          {}};
+    void addElementwise(const std::vector<Group>& groups) {
+        const auto blank = [&] {
+            return std::make_shared<Matrix<double>>(weights_.rows(), weights_.cols());
+        };
+        const auto divide = blank();
+        const auto round = blank();
+        const auto clamp = blank();
+        const auto result = blank();
+        std::vector<TraceRegion> clamped;
         for (const Group& group : groups) {
             for (const TraceCell& cell : group.cells) {
                 const T weight = weights_(cell.row, cell.col);
@@ -149,19 +175,31 @@ private:
                 const double rounded = std::nearbyint(static_cast<double>(quotient)) +
                                        static_cast<double>(zero(group));
                 const std::int64_t code = codeOf(spec_, scale(group), zero(group), weight);
-                divide.values(cell.row, cell.col) = static_cast<double>(quotient);
-                round.values(cell.row, cell.col) = rounded;
-                clamp.values(cell.row, cell.col) = static_cast<double>(code);
-                result.values(cell.row, cell.col) =
+                (*divide)(cell.row, cell.col) = static_cast<double>(quotient);
+                (*round)(cell.row, cell.col) = rounded;
+                (*clamp)(cell.row, cell.col) = static_cast<double>(code);
+                (*result)(cell.row, cell.col) =
                     static_cast<double>(scale(group) * static_cast<T>(code - zero(group)));
                 if (rounded != static_cast<double>(code)) {
-                    clamp.affected.push_back(cell);
+                    clamped.push_back(at(cell, RegionKind::Clamped));
                 }
             }
         }
-        for (TraceState* state : {&divide, &round, &clamp, &result}) {
-            trace_.states.push_back(std::move(*state));
-        }
+        add("Divide by the scale", "w / scale", divide);
+        add("Round",
+            spec_.asymmetric ? "nearest integer, ties to even, plus the zero point"
+                             : "nearest integer, ties to even",
+            round,
+            PanelKind::Codes);
+        add("Clamp",
+            joined(
+                {"to ", std::to_string(spec_.codeMin()), " .. ", std::to_string(spec_.codeMax())}),
+            clamp,
+            PanelKind::Codes)
+            .regions = std::move(clamped);
+        add("Dequantize",
+            spec_.asymmetric ? "scale · (code - zero point)" : "scale · code",
+            result);
     }
 
     const UniformMatrix& matrix_;
@@ -169,40 +207,40 @@ private:
     Trace& trace_;
     const JobContext& ctx_;
     Matrix<T> weights_;
+    std::shared_ptr<const Matrix<double>> original_;
 };
 
 }  // namespace
 
-Result<Trace> traceScheme(const Scheme& scheme,
-                          const std::shared_ptr<const RowSource>& weights,
-                          const JobContext& ctx) {
-    if (scheme.steps.size() != 1 || weights->rows() * weights->cols() > kMostTracedWeights) {
-        return fail(ErrorCode::Unsupported,
-                    "only one step on at most 4096 weights can be told state by state");
-    }
-    const StepDefinition* definition = findStep(scheme.steps[0].name);
-    if (definition == nullptr || definition->apply == nullptr) {
-        return fail(ErrorCode::NotFound, "no step named '" + scheme.steps[0].name + "'");
-    }
-    StepInput input;
-    input.weights = weights;
-    const Result<StepOutput> output =
-        definition->apply(input, Params(definition->params, scheme.steps[0]), ctx);
+Result<std::shared_ptr<const Trace>> traceUniform(const StepInput& input,
+                                                  const Params& params,
+                                                  bool asymmetric,
+                                                  const JobContext& ctx) {
+    const Result<StepOutput> output = applyUniform(input, params, asymmetric, ctx);
     if (!output) {
         return fail(output.error());
     }
     const auto* matrix = dynamic_cast<const UniformMatrix*>(output->weights.get());
-    if (matrix == nullptr || matrix->spec().stochastic) {
-        return fail(ErrorCode::Unsupported,
-                    "step '" + scheme.steps[0].name + "' cannot be told state by state");
+    LOUPE_ASSERT(matrix != nullptr, "applyUniform gives a UniformMatrix");
+    if (matrix->spec().stochastic) {
+        return fail(ErrorCode::Unsupported, "stochastic rounding cannot be told state by state");
     }
-    Trace trace{scheme, {}};
-    const Result<void> done = matrix->isDouble() ? Recorder<double>(*matrix, trace, ctx).record()
-                                                 : Recorder<float>(*matrix, trace, ctx).record();
+    auto trace = std::make_shared<Trace>();
+    const Result<void> done = matrix->isDouble() ? Recorder<double>(*matrix, *trace, ctx).record()
+                                                 : Recorder<float>(*matrix, *trace, ctx).record();
     if (!done) {
         return fail(done.error());
     }
-    return trace;
+    // The matrix keeps what the cells are explained with.
+    const std::shared_ptr<const QuantizedMatrix> kept = output->weights;
+    trace->explain = [kept](std::size_t, TraceCell cell) {
+        std::vector<TraceNote> notes;
+        for (const EquationLine& line : kept->explain(cell.row, cell.col)) {
+            notes.push_back({line.label, {}, line.expression, line.result, line.note});
+        }
+        return notes;
+    };
+    return std::shared_ptr<const Trace>(std::move(trace));
 }
 
 }  // namespace loupe

@@ -250,6 +250,12 @@ private:
                                               const Params& params,
                                               bool asymmetric,
                                               const JobContext& ctx);
+/// absmax and zeropoint told state by state: bound of each group, division, rounding, clamping,
+/// dequantization. @errors Unsupported: stochastic rounding
+[[nodiscard]] Result<std::shared_ptr<const Trace>> traceUniform(const StepInput& input,
+                                                                const Params& params,
+                                                                bool asymmetric,
+                                                                const JobContext& ctx);
 [[nodiscard]] std::string uniformTitle(std::string_view name, const Params& params);
 
 }  // namespace loupe

@@ -36,23 +36,21 @@ Result<void> forRowsBetween(std::int64_t first,
     FirstError errors;
     const std::int64_t cols = source.cols();
     const std::int64_t step = rowsPerChunk(cols, weights);
-    parallelFor(last - first,
-                step,
-                ctx,
-                [&](std::int64_t from, std::int64_t to, std::int64_t index) {
-                    const std::int64_t begin = first + from;
-                    const std::int64_t end = first + to;
-                    const std::int64_t chunk = first / step + index;
-                    std::vector<T> values(static_cast<std::size_t>((end - begin) * cols));
-                    Result<void> done = source.read(begin, end - begin, values.data());
-                    if (done) {
-                        done = body(begin, end - begin, std::span<const T>(values), chunk);
-                    }
-                    if (!done) {
-                        errors.report(chunk, done.error());
-                    }
-                    ctx.advance(static_cast<std::uint64_t>((end - begin) * cols));
-                });
+    parallelFor(
+        last - first, step, ctx, [&](std::int64_t from, std::int64_t to, std::int64_t index) {
+            const std::int64_t begin = first + from;
+            const std::int64_t end = first + to;
+            const std::int64_t chunk = first / step + index;
+            std::vector<T> values(static_cast<std::size_t>((end - begin) * cols));
+            Result<void> done = source.read(begin, end - begin, values.data());
+            if (done) {
+                done = body(begin, end - begin, std::span<const T>(values), chunk);
+            }
+            if (!done) {
+                errors.report(chunk, done.error());
+            }
+            ctx.advance(static_cast<std::uint64_t>((end - begin) * cols));
+        });
     return errors.result();
 }
 
@@ -153,8 +151,8 @@ public:
                  const JobContext& ctx)
         : spec_(spec), source_(source), grids_(grids), sums_(sums), ctx_(ctx) {}
 
-    /// Adds the errors of chunks [first, last) on the grids `which` to their sums, chunk by chunk in
-    /// order.
+    /// Adds the errors of chunks [first, last) on the grids `which` to their sums, chunk by chunk
+    /// in order.
     Result<void> add(const std::vector<std::size_t>& which, std::int64_t first, std::int64_t last) {
         if (which.empty() || first >= last) {
             return {};
@@ -193,9 +191,9 @@ private:
     const JobContext& ctx_;
 };
 
-/// Sums of all candidates as far as the least one needs them. The sum so far never exceeds the whole
-/// one, also in rounded arithmetic, since it is added up in the same order: a candidate whose sum so
-/// far exceeds another's whole sum is out (infinity).
+/// Sums of all candidates as far as the least one needs them. The sum so far never exceeds the
+/// whole one, also in rounded arithmetic, since it is added up in the same order: a candidate whose
+/// sum so far exceeds another's whole sum is out (infinity).
 template <class T>
 Result<void> leastTensorErrors(TensorErrors<T>& errors,
                                std::int64_t chunks,

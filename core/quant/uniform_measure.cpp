@@ -112,8 +112,7 @@ KernelGrid kernelGrid(
 /// The pass over one matrix. A class for its state; used by UniformMatrix::measureRows alone.
 class UniformPass {
 public:
-    UniformPass(
-        UniformMatrix& matrix, bool findRanges, bool measure, bool profiles, bool keepGrids)
+    UniformPass(UniformMatrix& matrix, bool findRanges, bool measure, bool profiles, bool keepGrids)
         : matrix_(matrix),
           spec_(matrix.spec()),
           bytes_(matrix.source()),
@@ -237,10 +236,9 @@ private:
     /// work: there may be a grid every 32 weights.
     void plainGrid(float absmax, std::size_t index, KernelGrid& grid) const {
         const double exact = 2 * static_cast<double>(absmax) / steps_;
-        const float scale =
-            absmax == 0
-                ? 1.0F
-                : std::max(static_cast<float>(exact), std::numeric_limits<float>::denorm_min());
+        const float scale = absmax == 0 ? 1.0F
+                                        : std::max(static_cast<float>(exact),
+                                                   std::numeric_limits<float>::denorm_min());
         if (keepGrids_) {
             matrix_.scales_.values[index] = static_cast<double>(scale);
             matrix_.bounds_[index] = {-static_cast<double>(absmax), static_cast<double>(absmax)};
@@ -367,7 +365,8 @@ Result<void> UniformMatrix::passThroughKernels(bool findRanges,
                                                const JobContext& ctx) {
     const bool everything = measure == Measure::Everything;
     Result<std::unique_ptr<Measurement>> found =
-        UniformPass(*this, findRanges, measure != Measure::Nothing, everything, measure != Measure::Sums)
+        UniformPass(
+            *this, findRanges, measure != Measure::Nothing, everything, measure != Measure::Sums)
             .run(ctx);
     if (!found) {
         return fail(found.error());

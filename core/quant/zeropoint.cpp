@@ -55,6 +55,12 @@ constexpr ParamSpec kParams[] = {kBits,
                                  kActPerParam,
                                  kActRangeParam};
 
+constexpr std::string_view kLadder[] = {"zeropoint:bits=8,per=row",
+                                        "zeropoint:bits=4,group=128",
+                                        "zeropoint:bits=4,group=32",
+                                        "zeropoint:bits=3,group=128",
+                                        "zeropoint:bits=2,group=128"};
+
 }  // namespace
 
 extern const StepDefinition kStep_zeropoint;
@@ -69,6 +75,11 @@ const StepDefinition kStep_zeropoint{
     .apply = [](const StepInput& input,
                 const Params& params,
                 const JobContext& ctx) { return applyUniform(input, params, true, ctx); },
-    .shortTitle = [](const Params& params) { return uniformTitle("Zero-point", params); }};
+    .shortTitle = [](const Params& params) { return uniformTitle("Zero-point", params); },
+    .family = StepFamily::Uniform,
+    .ladder = kLadder,
+    .trace = [](const StepInput& input,
+                const Params& params,
+                const JobContext& ctx) { return traceUniform(input, params, true, ctx); }};
 
 }  // namespace loupe

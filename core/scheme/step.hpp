@@ -91,6 +91,18 @@ struct ScaleGrid {
     std::int64_t colsPerEntry = 1;    ///< weights' columns that one entry covers
     std::int64_t flattenedBlock = 0;  ///< > 0: blocks of this many weights of the flattened matrix
     std::vector<double> values;  ///< exactly representable in float unless the weights are fp64
+    /// Which entry column each weight column uses, where groups are not runs of neighbours (GPTQ's
+    /// act_order without static groups); empty: column / colsPerEntry.
+    std::vector<std::int32_t> columnEntry{};
+    /// Index in `values` of the entry for a weight. Not for flattened blocks.
+    [[nodiscard]] std::size_t entryOf(std::int64_t row, std::int64_t col) const {
+        const std::int64_t r = rows == 1 ? 0 : row / rowsPerEntry;
+        std::int64_t c = cols == 1 ? 0 : col / colsPerEntry;
+        if (!columnEntry.empty()) {
+            c = columnEntry[static_cast<std::size_t>(col)];
+        }
+        return static_cast<std::size_t>(r * cols + c);
+    }
 };
 
 /// One term of a worked equation: what a person would write on the board, with this element's
@@ -128,6 +140,8 @@ public:
     [[nodiscard]] virtual bool codesUnsigned() const { return false; }
     [[nodiscard]] virtual const ScaleGrid* scales() const { return nullptr; }
     [[nodiscard]] virtual const ScaleGrid* zeroPoints() const { return nullptr; }
+    /// Zero points are real numbers (`hqq`), not integers.
+    [[nodiscard]] virtual bool zeroPointsAreReal() const { return false; }
     [[nodiscard]] virtual bool hasMask() const { return false; }
     /// 1 = kept.
     [[nodiscard]] virtual Result<void> mask(std::int64_t first,
@@ -205,6 +219,19 @@ struct StepOutput {
     std::shared_ptr<const InputRotation> rotation{};
 };
 
+struct Trace;
+
+/// Where a step stands in lists and menus.
+enum class StepFamily : std::uint8_t {
+    Uniform,          ///< integer grids
+    Codebook,         ///< fixed or fitted levels
+    LowBit,           ///< one or two bits
+    WithActivations,  ///< looks at the layer's inputs
+    WithHessian,      ///< solves with H = 2X'X
+    Rotation,
+    Pruning,
+};
+
 /// What every quantizer and pruner is: one file, one line in steps.def, one test.
 struct StepDefinition {
     std::string_view id;       ///< name in scheme strings
@@ -221,6 +248,16 @@ struct StepDefinition {
     bool needsGradients = false;
     /// "Absmax int4, group 128"; null: the title and the keys that were given.
     std::string (*shortTitle)(const Params& params) = nullptr;
+    StepFamily family = StepFamily::Uniform;
+    /// Takes seconds on a large layer: never recomputed while a slider moves, always with progress.
+    bool isSolver = false;
+    /// The settings that a comparison of all schemes shows: "absmax:bits=4,group=128". Each parses.
+    std::span<const std::string_view> ladder{};
+    /// The step told state by state on a small matrix (see trace.hpp); null: it cannot be told.
+    /// Runs the same code as apply(): the last state equals apply()'s result bit for bit.
+    Result<std::shared_ptr<const Trace>> (*trace)(const StepInput& input,
+                                                  const Params& params,
+                                                  const JobContext& ctx) = nullptr;
 };
 
 [[nodiscard]] std::span<const StepDefinition* const> allSteps();
