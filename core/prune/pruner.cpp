@@ -5,6 +5,7 @@
 #include "core/base/text.hpp"
 #include "core/base/worker_pool.hpp"
 #include "core/prune/selection.hpp"
+#include "core/quant/finite_rows.hpp"
 #include "core/quant/first_error.hpp"
 #include "core/scheme/masked_matrix.hpp"
 
@@ -55,27 +56,6 @@ std::string prunerTitle(std::string_view name, const Params& params) {
         text.append(" per ").append(params.text("scope"));
     }
     return text;
-}
-
-Result<void> readFinite(const RowSource& source,
-                        std::int64_t first,
-                        std::int64_t count,
-                        std::vector<double>& out,
-                        std::string_view what) {
-    out.resize(static_cast<std::size_t>(count * source.cols()));
-    if (Result<void> done = source.read(first, count, out.data()); !done) {
-        return done;
-    }
-    const auto bad =
-        std::find_if(out.begin(), out.end(), [](double x) { return !std::isfinite(x); });
-    if (bad == out.end()) {
-        return {};
-    }
-    const std::int64_t at = bad - out.begin();
-    return fail(ErrorCode::Invalid,
-                std::string(what) + (std::isnan(*bad) ? "NaN" : "infinite value") + " at row " +
-                    std::to_string(first + at / source.cols()) + ", column " +
-                    std::to_string(at % source.cols()) + ": a scheme needs finite values");
 }
 
 StepOutput maskedOutput(const StepInput& input, std::shared_ptr<const BitMask> mask) {

@@ -83,14 +83,6 @@ using ScoreFunction = std::function<void(const RowsToScore& rows)>;
 /// The output for a mask, with what it costs: a bit for each weight, and values of kept weights.
 [[nodiscard]] StepOutput maskedOutput(const StepInput& input, std::shared_ptr<const BitMask> mask);
 
-/// Reads rows as double. @errors Invalid: "<what>NaN at row R, column C: a scheme needs finite
-/// values"
-[[nodiscard]] Result<void> readFinite(const RowSource& source,
-                                      std::int64_t first,
-                                      std::int64_t count,
-                                      std::vector<double>& out,
-                                      std::string_view what = {});
-
 /// ||X_j||^2 [in] over the calibration rows: the diagonal of X'X.
 /// @errors Missing: no activations, `why` says who needs them ("" or "score=activation "); Invalid
 [[nodiscard]] Result<std::vector<double>> squaredInputNorms(const StepInput& input,

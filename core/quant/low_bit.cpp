@@ -3,6 +3,7 @@
 #include "core/quant/low_bit.hpp"
 
 #include "core/base/text.hpp"
+#include "core/quant/finite_rows.hpp"
 
 #include <cmath>
 
@@ -97,22 +98,16 @@ int LowBitMatrix::codeOf(std::int64_t row, double weight) const {
 
 Result<std::vector<Means>> LowBitMatrix::means(const JobContext& ctx) const {
     std::vector<Means> all(static_cast<std::size_t>(grid_.rows));
-    std::vector<double> weights(static_cast<std::size_t>(cols()));
+    std::vector<double> weights;
     for (std::int64_t row = 0; row < rows(); ++row) {
         ctx.checkpoint();
-        if (Result<void> done = source_->read(row, 1, weights.data()); !done) {
+        if (Result<void> done = readFinite(*source_, row, 1, weights); !done) {
             return fail(done.error());
         }
         Means& means = all[entry(row)];
         const double threshold = thresholds_[entry(row)];
         for (std::int64_t col = 0; col < cols(); ++col) {
             const double weight = weights[static_cast<std::size_t>(col)];
-            if (!std::isfinite(weight)) {
-                return fail(ErrorCode::Invalid,
-                            std::string(std::isnan(weight) ? "NaN" : "infinite value") +
-                                " at row " + std::to_string(row) + ", column " +
-                                std::to_string(col) + ": a scheme needs finite values");
-            }
             if ((mask_ == nullptr || mask_->kept(row, col)) && std::fabs(weight) > threshold) {
                 means.sum += std::fabs(weight);
                 ++means.count;
