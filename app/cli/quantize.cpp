@@ -4,6 +4,7 @@
 #include "app/cli/command.hpp"
 #include "app/cli/scheme_result.hpp"
 #include "core/base/text.hpp"
+#include "core/experiment/column_norms.hpp"
 #include "core/experiment/pipeline.hpp"
 #include "core/io/tensor_source.hpp"
 #include "core/scheme/step.hpp"
@@ -11,7 +12,9 @@
 #include <CLI/CLI.hpp>
 
 #include <array>
+#include <cmath>
 #include <cstdio>
+#include <optional>
 
 namespace loupe::cli {
 
@@ -23,6 +26,9 @@ struct Options {
     std::string scheme;
     std::string activations;
     std::int64_t calibrationRows = 0;
+    std::string calibrationChoice = "first";
+    std::uint64_t calibrationSeed = 0;
+    bool perChannel = false;
     std::string gradients;
     std::string layout = "auto";
     std::string output;
@@ -38,7 +44,55 @@ std::string significant(double value) {
     return text.data();
 }
 
-std::string jsonText(const TensorInfo& tensor, const SchemeResult& result) {
+/// The largest of the numbers, and where it is; empty where there is none.
+std::optional<std::size_t> worst(const std::vector<double>& errors) {
+    std::optional<std::size_t> found;
+    for (std::size_t i = 0; i < errors.size(); ++i) {
+        if (!std::isnan(errors[i]) && (!found || errors[i] > errors[*found])) {
+            found = i;
+        }
+    }
+    return found;
+}
+
+void writeErrors(JsonWriter& json, const char* key, const std::vector<double>& errors) {
+    json.key(key).beginArray();
+    for (const double error : errors) {
+        json.value(error);
+    }
+    json.endArray();
+}
+
+void writeWorst(JsonWriter& json, const char* key, const std::vector<double>& errors) {
+    json.key(key);
+    if (const std::optional<std::size_t> at = worst(errors)) {
+        json.beginObject().key("index").value(static_cast<std::int64_t>(*at));
+        json.key("relative_error").value(errors[*at]).endObject();
+    } else {
+        json.null();
+    }
+}
+
+/// Errors channel by channel, of the weights and of the outputs.
+void writePerChannel(JsonWriter& json, const SchemeResult& result) {
+    json.key("weight_error").beginObject();
+    writeErrors(json, "output_channel_mse", result.rowMse);
+    writeErrors(json, "input_channel_mse", result.colMse);
+    json.endObject().key("output_error");
+    if (result.outputChannelError.empty()) {
+        json.null();
+        return;
+    }
+    json.beginObject().key("relative").value(result.metrics.outputRelativeError);
+    json.key("sqnr_db").value(result.outputSqnrDb);
+    writeErrors(json, "channels", result.outputChannelError);
+    writeErrors(json, "tokens", result.outputTokenError);
+    writeWorst(json, "worst_channel", result.outputChannelError);
+    writeWorst(json, "worst_token", result.outputTokenError);
+    json.endObject();
+}
+
+std::string jsonText(const TensorInfo& tensor, const SchemeResult& result, bool perChannel) {
     JsonWriter json;
     json.beginObject()
         .key("tensor")
@@ -53,11 +107,51 @@ std::string jsonText(const TensorInfo& tensor, const SchemeResult& result) {
         .value(result.clipped)
         .key("count")
         .value(result.count);
-    json.key("seconds").value(result.seconds).endObject();
+    json.key("seconds").value(result.seconds);
+    if (perChannel) {
+        writePerChannel(json, result);
+    }
+    json.endObject();
     return json.text() + "\n";
 }
 
-std::string humanText(const TensorInfo& tensor, const SchemeResult& result) {
+std::string worstText(const std::vector<double>& errors) {
+    const std::optional<std::size_t> at = worst(errors);
+    return at ? std::to_string(*at) + " (" + significant(errors[*at]) + ")" : "none";
+}
+
+std::string outputText(const SchemeResult& result, bool columnNorms) {
+    if (!result.metrics.outputRelativeError) {
+        return columnNorms ? "needs the activations themselves, not an importance matrix"
+                           : "needs --activations";
+    }
+    return significant(*result.metrics.outputRelativeError) + "  (relative, Frobenius; SQNR " +
+           significant(result.outputSqnrDb.value_or(0)) + " dB)";
+}
+
+/// With `--per-channel`: a table of the outputs' errors.
+std::string channelText(const SchemeResult& result) {
+    std::string text = "\nrelative output error of each output channel, and weights' RMSE\n";
+    for (std::size_t i = 0; i < result.rowMse.size(); ++i) {
+        std::string line = std::to_string(i);
+        line.resize(std::max<std::size_t>(line.size() + 1, 9), ' ');
+        std::string error =
+            result.outputChannelError.empty() ? "-" : significant(result.outputChannelError[i]);
+        error.resize(std::max<std::size_t>(error.size() + 1, 15), ' ');
+        text += line + error + significant(std::sqrt(result.rowMse[i])) + "\n";
+    }
+    if (!result.outputTokenError.empty()) {
+        text += "\nrelative output error of each token\n";
+        for (std::size_t i = 0; i < result.outputTokenError.size(); ++i) {
+            std::string line = std::to_string(i);
+            line.resize(std::max<std::size_t>(line.size() + 1, 9), ' ');
+            text += line + significant(result.outputTokenError[i]) + "\n";
+        }
+    }
+    return text;
+}
+
+std::string humanText(const TensorInfo& tensor, const SchemeResult& result, bool columnNorms) {
     const ErrorMetrics& m = result.metrics;
     const auto share = [&](std::uint64_t n) {
         const double percent =
@@ -78,15 +172,18 @@ std::string humanText(const TensorInfo& tensor, const SchemeResult& result) {
         {"absolute error",
          "max " + significant(m.maxAbsError) + ", mean " + significant(m.meanAbsError)},
         {"cosine", significant(m.cosine)},
-        {"output error",
-         m.outputRelativeError ? significant(*m.outputRelativeError) + "  (relative, Frobenius)"
-                               : "needs --activations"},
+        {"output error", outputText(result, columnNorms)},
+        {"worst channel", worstText(result.outputChannelError)},
+        {"worst token", worstText(result.outputTokenError)},
         {"zeros", share(result.zeros)},
         {"clipped", share(result.clipped)},
         {"time", significant(result.seconds) + " s"},
     };
     std::string text;
     for (const auto& [label, value] : lines) {
+        if (result.outputChannelError.empty() && std::string_view(label).starts_with("worst")) {
+            continue;
+        }
         std::string padded = label;
         padded.resize(17, ' ');
         text += padded + value + "\n";
@@ -113,11 +210,14 @@ Result<Output> run(const Options& options, const Common& common) {
     if (!weights) {
         return fail(weights.error());
     }
-    SchemeInput input{*weights,
-                      tensor.type != nullptr ? tensor.type->bits : 32,
-                      nullptr,
-                      options.calibrationRows,
-                      nullptr};
+    SchemeInput input{
+        *weights,
+        tensor.type != nullptr ? tensor.type->bits : 32,
+        nullptr,
+        options.calibrationRows,
+        nullptr,
+        parseCalibrationChoice(options.calibrationChoice).value_or(CalibrationChoice::First),
+        options.calibrationSeed};
     if (!options.activations.empty()) {
         const auto activations = openActivations(options.activations, tensor.name, tensor.cols);
         if (!activations) {
@@ -143,7 +243,11 @@ Result<Output> run(const Options& options, const Common& common) {
             return fail(written.error());
         }
     }
-    return Output{common.json ? jsonText(tensor, **result) : humanText(tensor, **result)};
+    if (common.json) {
+        return Output{jsonText(tensor, **result, options.perChannel)};
+    }
+    return Output{humanText(tensor, **result, isColumnNorms(input.activations.get())) +
+                  (options.perChannel ? channelText(**result) : std::string())};
 }
 
 std::function<Result<Output>()> configure(CLI::App& app, const Common& common) {
@@ -157,16 +261,26 @@ std::function<Result<Output>()> configure(CLI::App& app, const Common& common) {
         ->required();
     app.add_option("--activations",
                    options->activations,
-                   "FILE[:TENSOR], [tokens, in]: for the output error and activation quantization");
+                   "FILE[:TENSOR], [tokens, in]: for the output error and activation quantization; "
+                   "or an importance matrix (imatrix), for wanda, obd and structured");
     app.add_option("--calibration-rows",
                    options->calibrationRows,
-                   "The first N rows of the activations calibrate (default: all)")
+                   "N rows of the activations calibrate, all are judged (default: all do both)")
         ->check(CLI::NonNegativeNumber);
+    app.add_option("--calibration-choice",
+                   options->calibrationChoice,
+                   "Which N rows calibrate: first, spread (at equal distances), random")
+        ->check(CLI::IsMember({"first", "spread", "random"}));
+    app.add_option(
+        "--calibration-seed", options->calibrationSeed, "Seed of --calibration-choice random");
     app.add_option("--gradients", options->gradients, "FILE[:TENSOR], the weight's shape");
     app.add_option("--layout", options->layout, "How matrices are stored: auto, out_in, in_out")
         ->check(CLI::IsMember({"auto", "out_in", "in_out"}));
     app.add_option(
         "--output", options->output, "OUT.safetensors (values, codes, scales) or OUT.npy (values)");
+    app.add_flag("--per-channel",
+                 options->perChannel,
+                 "Also the errors of each channel, and of each token of the activations");
     std::string steps = "Steps:";
     for (const StepDefinition* step : allSteps()) {
         steps += "\n  " + std::string(step->id) + ": " + std::string(step->summary);

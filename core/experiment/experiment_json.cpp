@@ -2,6 +2,7 @@
 // Experiments as JSON: the body of session files. Strict: what is not understood is an error, never
 // dropped in silence.
 #include "core/base/json_writer.hpp"
+#include "core/experiment/calibration.hpp"
 #include "core/experiment/experiment_spec.hpp"
 #include "core/scheme/scheme.hpp"
 
@@ -16,7 +17,7 @@ namespace {
 
 using nlohmann::json;
 
-constexpr std::int64_t kVersion = 1;
+constexpr std::int64_t kVersion = 2;
 constexpr std::size_t kMostEdits = 10000;
 constexpr std::size_t kMostBytes = std::size_t{64} << 20;
 constexpr int kMostDepth = 8;
@@ -193,8 +194,14 @@ std::string toJson(const ExperimentSpec& spec) {
     out.key("scheme_a").value(spec.schemeA).key("scheme_b").value(spec.schemeB);
     out.key("activations")
         .value(spec.activations)
+        .key("gradients")
+        .value(spec.gradients)
         .key("calibration_rows")
-        .value(spec.calibrationRows);
+        .value(spec.calibrationRows)
+        .key("calibration_choice")
+        .value(spec.calibrationChoice)
+        .key("calibration_seed")
+        .value(spec.calibrationSeed);
     out.key("outlier_threshold").value(spec.outlierThreshold).key("edits").beginArray();
     for (const Edit& edit : spec.edits) {
         out.beginObject()
@@ -222,8 +229,8 @@ Result<ExperimentSpec> experimentFromJson(std::string_view text) {
     std::int64_t version = 0;
     Members members(*document, {});
     members.integer("version", version);
-    if (version != kVersion) {
-        return damaged("expected version 1, found " +
+    if (version < 1 || version > kVersion) {
+        return damaged("expected version 1 or 2, found " +
                        (version == 0 ? std::string("none") : std::to_string(version)));
     }
     members.text("source", spec.source);
@@ -233,6 +240,11 @@ Result<ExperimentSpec> experimentFromJson(std::string_view text) {
     members.text("scheme_b", spec.schemeB);
     members.text("activations", spec.activations);
     members.integer("calibration_rows", spec.calibrationRows);
+    if (version >= 2) {
+        members.text("gradients", spec.gradients);
+        members.text("calibration_choice", spec.calibrationChoice);
+        members.integer("calibration_seed", spec.calibrationSeed);
+    }
     members.positive("outlier_threshold", spec.outlierThreshold);
     if (const json* edits = members.array("edits")) {
         if (Result<void> done = readEdits(*edits, spec.edits); !done) {
@@ -244,6 +256,10 @@ Result<ExperimentSpec> experimentFromJson(std::string_view text) {
     }
     if (spec.layout != "auto" && spec.layout != "out_in" && spec.layout != "in_out") {
         return damaged("'layout': expected auto, out_in or in_out, found '" + spec.layout + "'");
+    }
+    if (!parseCalibrationChoice(spec.calibrationChoice)) {
+        return damaged("'calibration_choice': expected first, spread or random, found '" +
+                       spec.calibrationChoice + "'");
     }
     for (const auto& [key, scheme] :
          {std::pair{"scheme_a", &spec.schemeA}, std::pair{"scheme_b", &spec.schemeB}}) {

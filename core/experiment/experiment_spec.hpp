@@ -19,6 +19,9 @@ struct Edit {
     friend bool operator==(const Edit&, const Edit&) = default;
 };
 
+/// ExperimentSpec::activations that says: none, not even the source's own.
+inline constexpr std::string_view kNoData = "none";
+
 /// Everything that decides what is computed: the unit of undo, the body of a session file, the key
 /// of results. Plain and small; snapshots are cheap.
 struct ExperimentSpec {
@@ -27,8 +30,13 @@ struct ExperimentSpec {
     std::string tensor;           ///< name; empty: none selected
     std::string schemeA;          ///< canonical scheme strings; empty: none
     std::string schemeB;
-    std::string activations;  ///< FILE[:TENSOR] or empty
-    std::int64_t calibrationRows = 0;
+    /// FILE[:TENSOR]; empty: the source's own `activations` where it has fitting ones; kNoData:
+    /// none.
+    std::string activations;
+    std::string gradients;                    ///< FILE[:TENSOR] or empty
+    std::int64_t calibrationRows = 0;         ///< 0: all
+    std::string calibrationChoice = "first";  ///< first, spread, random
+    std::int64_t calibrationSeed = 0;         ///< of random
     double outlierThreshold =
         3.0;                  ///< channels above this multiple of the median count as outliers
     std::vector<Edit> edits;  ///< at most 10,000

@@ -18,11 +18,6 @@ namespace {
 template <class T>
 using RowMatrix = Eigen::Matrix<T, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
 
-struct Squares {
-    double difference = 0;
-    double reference = 0;
-};
-
 template <class T>
 Result<RowMatrix<T>> readRows(const RowSource& source, std::int64_t first, std::int64_t count) {
     RowMatrix<T> rows(count, source.cols());
@@ -74,72 +69,159 @@ void multiply(const RowMatrix<T>& x, const RowMatrix<T>& w, bool add, RowMatrix<
     }
 }
 
-/// One block of tokens times one of outputs.
+/// A block of tokens before and after; xError is their difference, or null where they are the same.
 template <class T>
-Squares blockSquares(const RowMatrix<T>& x,
-                     const RowMatrix<T>* xError,
-                     const RowMatrix<T>& xAfter,
-                     const RowMatrix<T>& w,
-                     const RowMatrix<T>& wError) {
-    RowMatrix<T> product(x.rows(), w.rows());
-    multiply<T>(x, w, false, product);
-    Squares squares;
-    squares.reference = product.template cast<double>().squaredNorm();
-    multiply<T>(xAfter, wError, false, product);
-    if (xError != nullptr) {
-        multiply<T>(*xError, w, true, product);
+struct TokenBlock {
+    const RowMatrix<T>& x;
+    const RowMatrix<T>* xError;
+    const RowMatrix<T>& xAfter;
+};
+
+/// Adds the squares of each row of a product to `tokens` and of each column to `channels`.
+template <class T>
+void addSquares(const RowMatrix<T>& product, double* tokens, double* channels) {
+    for (std::int64_t t = 0; t < product.rows(); ++t) {
+        const T* const row = product.data() + t * product.cols();
+        double sum = 0;
+        for (std::int64_t o = 0; o < product.cols(); ++o) {
+            const double square = static_cast<double>(row[o]) * static_cast<double>(row[o]);
+            channels[o] += square;
+            sum += square;
+        }
+        tokens[t] += sum;
     }
-    squares.difference = product.template cast<double>().squaredNorm();
-    return squares;
 }
 
+/// Squares of the tokens at hand, summed over one block of outputs.
+struct TokenSquares {
+    std::vector<double> error;
+    std::vector<double> reference;
+};
+
 template <class T>
-Result<double> relativeError(const LayerPair& layer, const JobContext& ctx) {
-    constexpr std::int64_t kTokens = 256;
-    constexpr std::int64_t kOutputs = 128;
-    const bool same = &layer.activations == &layer.quantizedActivations;
-    Squares total;
-    for (std::int64_t token = 0; token < layer.activations.rows(); token += kTokens) {
-        const std::int64_t tokens = std::min(kTokens, layer.activations.rows() - token);
-        const Result<RowMatrix<T>> x = readRows<T>(layer.activations, token, tokens);
-        const Result<RowMatrix<T>> after =
-            same ? x : readRows<T>(layer.quantizedActivations, token, tokens);
-        if (!x || !after) {
-            return fail(x ? after.error() : x.error());
+class OutputMeasurer {
+public:
+    OutputMeasurer(const LayerPair& layer, const JobContext& ctx) : layer_(layer), ctx_(ctx) {
+        const auto outputs = static_cast<std::size_t>(layer.weights.rows());
+        const auto tokens = static_cast<std::size_t>(layer.activations.rows());
+        all_.channelSquaredError.assign(outputs, 0.0);
+        all_.channelSquaredReference.assign(outputs, 0.0);
+        all_.tokenSquaredError.assign(tokens, 0.0);
+        all_.tokenSquaredReference.assign(tokens, 0.0);
+    }
+
+    Result<OutputErrors> run() {
+        constexpr std::int64_t kTokens = 256;
+        const bool same = &layer_.activations == &layer_.quantizedActivations;
+        for (std::int64_t token = 0; token < layer_.activations.rows(); token += kTokens) {
+            const std::int64_t tokens = std::min(kTokens, layer_.activations.rows() - token);
+            const Result<RowMatrix<T>> x = readRows<T>(layer_.activations, token, tokens);
+            const Result<RowMatrix<T>> after =
+                same ? x : readRows<T>(layer_.quantizedActivations, token, tokens);
+            if (!x || !after) {
+                return fail(x ? after.error() : x.error());
+            }
+            const RowMatrix<T> xError = same ? RowMatrix<T>() : RowMatrix<T>(*x - *after);
+            if (Result<void> done = addTokens(token, {*x, same ? nullptr : &xError, *after});
+                !done) {
+                return fail(done.error());
+            }
         }
-        const RowMatrix<T> xError = same ? RowMatrix<T>() : RowMatrix<T>(*x - *after);
-        const std::int64_t blocks = (layer.weights.rows() + kOutputs - 1) / kOutputs;
-        std::vector<Squares> partials(static_cast<std::size_t>(blocks));
+        for (std::size_t token = 0; token < all_.tokenSquaredError.size(); ++token) {
+            all_.squaredError += all_.tokenSquaredError[token];
+            all_.squaredReference += all_.tokenSquaredReference[token];
+        }
+        return std::move(all_);
+    }
+
+private:
+    static constexpr std::int64_t kOutputs = 128;
+
+    Result<void> addTokens(std::int64_t first, const TokenBlock<T>& block) {
+        const std::int64_t blocks = (layer_.weights.rows() + kOutputs - 1) / kOutputs;
+        std::vector<TokenSquares> partials(static_cast<std::size_t>(blocks));
         FirstError errors;
-        parallelFor(layer.weights.rows(),
+        parallelFor(layer_.weights.rows(),
                     kOutputs,
-                    ctx,
-                    [&](std::int64_t begin, std::int64_t end, std::int64_t block) {
-                        const Result<RowMatrix<T>> w =
-                            readRows<T>(layer.weights, begin, end - begin);
-                        const Result<RowMatrix<T>> wAfter =
-                            readRows<T>(layer.quantizedWeights, begin, end - begin);
-                        if (!w || !wAfter) {
-                            errors.report(block, w ? wAfter.error() : w.error());
-                            return;
+                    ctx_,
+                    [&](std::int64_t begin, std::int64_t end, std::int64_t chunk) {
+                        if (Result<void> done = addOutputs(
+                                begin, end, block, partials[static_cast<std::size_t>(chunk)]);
+                            !done) {
+                            errors.report(chunk, done.error());
                         }
-                        partials[static_cast<std::size_t>(block)] = blockSquares<T>(
-                            *x, same ? nullptr : &xError, *after, *w, RowMatrix<T>(*w - *wAfter));
                     });
         if (errors.any()) {
-            return fail(errors.result().error());
+            return errors.result();
         }
-        for (const Squares& partial : partials) {
-            total.difference += partial.difference;
-            total.reference += partial.reference;
+        for (const TokenSquares& partial : partials) {
+            for (std::size_t t = 0; t < partial.error.size(); ++t) {
+                const std::size_t token = static_cast<std::size_t>(first) + t;
+                all_.tokenSquaredError[token] += partial.error[t];
+                all_.tokenSquaredReference[token] += partial.reference[t];
+            }
         }
+        return {};
     }
-    return std::sqrt(total.difference) / std::sqrt(total.reference);
+
+    /// A block of tokens times outputs [begin, end): channels are this block's alone.
+    Result<void> addOutputs(std::int64_t begin,
+                            std::int64_t end,
+                            const TokenBlock<T>& block,
+                            TokenSquares& tokens) {
+        const Result<RowMatrix<T>> w = readRows<T>(layer_.weights, begin, end - begin);
+        const Result<RowMatrix<T>> wAfter =
+            readRows<T>(layer_.quantizedWeights, begin, end - begin);
+        if (!w || !wAfter) {
+            return fail(w ? wAfter.error() : w.error());
+        }
+        tokens.error.assign(static_cast<std::size_t>(block.x.rows()), 0.0);
+        tokens.reference.assign(static_cast<std::size_t>(block.x.rows()), 0.0);
+        RowMatrix<T> product(block.x.rows(), w->rows());
+        multiply<T>(block.x, *w, false, product);
+        addSquares<T>(
+            product, tokens.reference.data(), all_.channelSquaredReference.data() + begin);
+        multiply<T>(block.xAfter, RowMatrix<T>(*w - *wAfter), false, product);
+        if (block.xError != nullptr) {
+            multiply<T>(*block.xError, *w, true, product);
+        }
+        addSquares<T>(product, tokens.error.data(), all_.channelSquaredError.data() + begin);
+        return {};
+    }
+
+    const LayerPair& layer_;
+    const JobContext& ctx_;
+    OutputErrors all_;
+};
+
+std::vector<double> relativeErrors(const std::vector<double>& error,
+                                   const std::vector<double>& reference) {
+    std::vector<double> relative(error.size());
+    for (std::size_t i = 0; i < error.size(); ++i) {
+        relative[i] = std::sqrt(error[i]) / std::sqrt(reference[i]);
+    }
+    return relative;
 }
 
 }  // namespace
 
-Result<double> outputRelativeError(const LayerPair& layer, const JobContext& ctx) {
+double OutputErrors::relative() const {
+    return std::sqrt(squaredError) / std::sqrt(squaredReference);
+}
+
+double OutputErrors::sqnrDb() const {
+    return 10 * std::log10(squaredReference / squaredError);
+}
+
+std::vector<double> OutputErrors::channels() const {
+    return relativeErrors(channelSquaredError, channelSquaredReference);
+}
+
+std::vector<double> OutputErrors::tokens() const {
+    return relativeErrors(tokenSquaredError, tokenSquaredReference);
+}
+
+Result<OutputErrors> outputErrors(const LayerPair& layer, const JobContext& ctx) {
     if (Result<void> finite = checkFinite(layer.activations, ctx); !finite) {
         return fail(finite.error());
     }
@@ -150,7 +232,13 @@ Result<double> outputRelativeError(const LayerPair& layer, const JobContext& ctx
                         static_cast<double>(layer.weights.rows()) *
                         static_cast<double>(layer.weights.cols());
     const bool precise = work <= kSmall || layer.weights.isDouble() || layer.activations.isDouble();
-    return precise ? relativeError<double>(layer, ctx) : relativeError<float>(layer, ctx);
+    return precise ? OutputMeasurer<double>(layer, ctx).run()
+                   : OutputMeasurer<float>(layer, ctx).run();
+}
+
+Result<double> outputRelativeError(const LayerPair& layer, const JobContext& ctx) {
+    const Result<OutputErrors> errors = outputErrors(layer, ctx);
+    return errors ? Result<double>(errors->relative()) : fail(errors.error());
 }
 
 }  // namespace loupe

@@ -4,6 +4,7 @@
 
 #include "core/base/assert.hpp"
 #include "core/base/worker_pool.hpp"
+#include "core/experiment/column_norms.hpp"
 #include "core/experiment/output_error.hpp"
 #include "core/quant/first_error.hpp"
 #include "core/quant/measurement.hpp"
@@ -360,8 +361,23 @@ Result<std::shared_ptr<const BitMask>> maskOf(const QuantizedMatrix& matrix) {
     return std::shared_ptr<const BitMask>(std::move(bits));
 }
 
-Result<void> checkGiven(const StepDefinition& definition, const StepInput& input) {
+/// Does a step look at its inputs' column norms alone? Those can be had from an importance matrix.
+bool usesColumnNormsAlone(const Step& step) {
+    return step.name == "wanda" || step.name == "obd" || step.name == "structured";
+}
+
+Result<void> checkGiven(const StepDefinition& definition,
+                        const Step& given,
+                        const StepInput& input) {
     const std::string step = "step '" + std::string(definition.id) + "' ";
+    if (isColumnNorms(input.activations.get()) && !usesColumnNormsAlone(given)) {
+        if (definition.needsActivations || given.values.contains("act_bits")) {
+            return fail(ErrorCode::Unsupported,
+                        step +
+                            "needs the activations themselves; an importance matrix holds only "
+                            "each input's sum of squares, enough for wanda, obd and structured");
+        }
+    }
     if (definition.needsActivations && input.activations == nullptr) {
         return fail(ErrorCode::Missing, step + "needs --activations FILE[:TENSOR]");
     }
@@ -393,7 +409,13 @@ public:
         if (definition == nullptr) {
             return fail(ErrorCode::NotFound, "no step named '" + step.name + "'");
         }
-        if (Result<void> given = checkGiven(*definition, next_); !given) {
+        if (normsLost_ && definition->needsActivations) {
+            return fail(ErrorCode::Unsupported,
+                        "step '" + step.name +
+                            "' cannot follow 'rotate' with an importance matrix: what it says of "
+                            "each input does not tell the mixed ones");
+        }
+        if (Result<void> given = checkGiven(*definition, step, next_); !given) {
             return given;
         }
         if (definition->needsGradients && !rotations_.empty()) {
@@ -401,6 +423,10 @@ public:
                         "step '" + step.name +
                             "' cannot follow 'rotate': the gradients belong to the unrotated "
                             "weights");
+        }
+        if (definition->family == StepFamily::Rotation && isColumnNorms(next_.activations.get())) {
+            next_.activations = nullptr;  // the norms of mixed inputs are unknown
+            normsLost_ = true;
         }
         Result<StepOutput> output =
             definition->apply(next_, Params(definition->params, step), ctx_);
@@ -419,7 +445,7 @@ public:
         if (definition == nullptr) {
             return fail(ErrorCode::NotFound, "no step named '" + step.name + "'");
         }
-        if (Result<void> given = checkGiven(*definition, next_); !given) {
+        if (Result<void> given = checkGiven(*definition, step, next_); !given) {
             return fail(given.error());
         }
         return next_;
@@ -473,6 +499,7 @@ private:
     StepInput next_;
     StepOutput now_;
     std::vector<std::shared_ptr<const InputRotation>> rotations_;
+    bool normsLost_ = false;  ///< an importance matrix stood for the activations before a rotation
 };
 
 Result<StepOutput> runSteps(const Scheme& scheme, const SchemeInput& input, const JobContext& ctx) {
@@ -485,12 +512,48 @@ Result<StepOutput> runSteps(const Scheme& scheme, const SchemeInput& input, cons
     return runner.finish();
 }
 
+/// The input with the rows that calibrate first; `order` says where each was.
+SchemeInput calibratedInput(const SchemeInput& given, std::vector<std::int64_t>& order) {
+    SchemeInput input = given;
+    CalibratedRows rows = calibrated(
+        given.activations, {given.calibrationRows, given.calibrationChoice, given.calibrationSeed});
+    input.activations = std::move(rows.rows);
+    order = std::move(rows.order);
+    return input;
+}
+
+Result<void> measureOutput(const SchemeInput& input,
+                           const std::vector<std::int64_t>& order,
+                           const StepOutput& output,
+                           SchemeResult& result,
+                           const JobContext& ctx) {
+    const Result<OutputErrors> errors = outputErrors(
+        {*input.activations, *output.activations, *input.weights, *result.quantized}, ctx);
+    if (!errors) {
+        return fail(errors.error());
+    }
+    result.metrics.outputRelativeError = errors->relative();
+    result.outputSqnrDb = errors->sqnrDb();
+    result.outputChannelError = errors->channels();
+    result.outputTokenError = errors->tokens();
+    if (!order.empty()) {
+        std::vector<double> inOrder(result.outputTokenError.size());
+        for (std::size_t place = 0; place < order.size(); ++place) {
+            inOrder[static_cast<std::size_t>(order[place])] = result.outputTokenError[place];
+        }
+        result.outputTokenError = std::move(inOrder);
+    }
+    return {};
+}
+
 }  // namespace
 
 Result<std::shared_ptr<const SchemeResult>> applyScheme(const Scheme& scheme,
-                                                        const SchemeInput& input,
+                                                        const SchemeInput& given,
                                                         const JobContext& ctx) {
     const auto start = std::chrono::steady_clock::now();
+    std::vector<std::int64_t> order;
+    const SchemeInput input = calibratedInput(given, order);
     if (Result<void> shapes = checkShapes(input); !shapes) {
         return fail(shapes.error());
     }
@@ -509,13 +572,10 @@ Result<std::shared_ptr<const SchemeResult>> applyScheme(const Scheme& scheme,
         return fail(measurement.error());
     }
     fill(*result, std::move(*measurement), input.weights->rows(), input.weights->cols());
-    if (input.activations != nullptr) {
-        const Result<double> error = outputRelativeError(
-            {*input.activations, *output->activations, *input.weights, *result->quantized}, ctx);
-        if (!error) {
-            return fail(error.error());
+    if (input.activations != nullptr && !isColumnNorms(input.activations.get())) {
+        if (Result<void> done = measureOutput(input, order, *output, *result, ctx); !done) {
+            return fail(done.error());
         }
-        result->metrics.outputRelativeError = *error;
     }
     result->seconds =
         std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
@@ -523,9 +583,11 @@ Result<std::shared_ptr<const SchemeResult>> applyScheme(const Scheme& scheme,
 }
 
 Result<StepInput> inputOfLastStep(const Scheme& scheme,
-                                  const SchemeInput& input,
+                                  const SchemeInput& given,
                                   const JobContext& ctx) {
     LOUPE_ASSERT(!scheme.steps.empty(), "a scheme has at least one step");
+    std::vector<std::int64_t> order;
+    const SchemeInput input = calibratedInput(given, order);
     if (Result<void> shapes = checkShapes(input); !shapes) {
         return fail(shapes.error());
     }

@@ -3,6 +3,7 @@
 
 #include "core/base/job.hpp"
 #include "core/base/result.hpp"
+#include "core/experiment/calibration.hpp"
 #include "core/io/tensor_source.hpp"
 #include "core/scheme/scheme.hpp"
 #include "core/scheme/step.hpp"
@@ -10,6 +11,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -24,6 +26,9 @@ struct SchemeInput {
     std::shared_ptr<const RowSource> activations;  ///< [tokens, in], or null
     std::int64_t calibrationRows = 0;              ///< 0: all
     std::shared_ptr<const RowSource> gradients;    ///< or null
+    /// Which of the activations' rows calibrate, where calibrationRows says how many.
+    CalibrationChoice calibrationChoice = CalibrationChoice::First;
+    std::uint64_t calibrationSeed = 0;
 };
 
 /// What a scheme did to a tensor, measured over every weight. Immutable.
@@ -40,6 +45,11 @@ struct SchemeResult {
     std::vector<double> colMse;  ///< per input channel
     std::vector<std::pair<std::int64_t, std::uint64_t>>
         codeUsage;  ///< code, how often; ascending; empty without codes or above 16 bits
+    /// |y - y^| / |y| of each output channel over all tokens, and of each token over all outputs
+    /// (NaN where the layer puts out nothing); empty without activations.
+    std::vector<double> outputChannelError{};
+    std::vector<double> outputTokenError{};
+    std::optional<double> outputSqnrDb{};  ///< 10 log10(sum y^2 / sum (y - y^)^2)
 };
 
 /// Applies a scheme and measures it in one streamed pass.

@@ -30,7 +30,10 @@ TEST_CASE("an experiment survives JSON") {
     spec.schemeA = "absmax:bits=4,group=128";
     spec.schemeB = "cast:format=fp8_e4m3,scale=row";
     spec.activations = "x.npy";
+    spec.gradients = "g.safetensors:w";
     spec.calibrationRows = 128;
+    spec.calibrationChoice = "random";
+    spec.calibrationSeed = 7;
     spec.outlierThreshold = 6.5;
     spec.edits = {{"w", 123456789012345, 0x8000000000000000ULL}, {"b", 0, 1}};
     CHECK(experimentFromJson(toJson(spec)).value() == spec);
@@ -43,12 +46,25 @@ TEST_CASE("schemes of an experiment are made canonical") {
     CHECK(spec->layout == "auto");
 }
 
+TEST_CASE("an experiment of version 1 has no gradients and calibrates with the first rows") {
+    const auto spec =
+        experimentFromJson(R"({"version":1,"activations":"x.npy","calibration_rows":4})");
+    REQUIRE(spec.has_value());
+    CHECK(spec->activations == "x.npy");
+    CHECK(spec->gradients.empty());
+    CHECK(spec->calibrationRows == 4);
+    CHECK(spec->calibrationChoice == "first");
+}
+
 TEST_CASE("damaged experiments say what was expected") {
     CHECK(mentions(problemOf(""), "not valid JSON"));
     CHECK(mentions(problemOf("{\"version\":1} x"), "not valid JSON"));
     CHECK(mentions(problemOf("[]"), "expected an object"));
-    CHECK(mentions(problemOf("{}"), "version 1, found none"));
-    CHECK(mentions(problemOf(R"({"version":2})"), "version 1, found 2"));
+    CHECK(mentions(problemOf("{}"), "version 1 or 2, found none"));
+    CHECK(mentions(problemOf(R"({"version":3})"), "version 1 or 2, found 3"));
+    CHECK(mentions(problemOf(R"({"version":1,"gradients":"g.npy"})"), "unknown key 'gradients'"));
+    CHECK(mentions(problemOf(R"({"version":2,"gradients":1})"), "'gradients'"));
+    CHECK(mentions(problemOf(R"({"version":2,"calibration_choice":"best"})"), "found 'best'"));
     CHECK(mentions(problemOf(R"({"version":1,"version":1})"), "'version' occurs twice"));
     CHECK(mentions(problemOf(R"({"version":1,"colour":"red"})"), "unknown key 'colour'"));
     CHECK(mentions(problemOf(R"({"version":1,"tensor":3})"), "'tensor': expected a string"));
