@@ -1,25 +1,102 @@
 // SPDX-License-Identifier: Apache-2.0
 // The Hessian of a layer's squared output error and the factor that GPTQ and SparseGPT sweep with.
-// Fixed blocks of tokens and one thread: the same bits on any number of threads.
 #include "core/quant/hessian.hpp"
 
-#include <Eigen/Cholesky>
-#include <Eigen/Dense>
+#include "core/base/text.hpp"
+#include "core/base/worker_pool.hpp"
+#include "core/linalg/dense.hpp"
+#include "core/quant/first_error.hpp"
 
 #include <algorithm>
 #include <cmath>
 #include <numeric>
 #include <string>
+#include <utility>
 
 namespace loupe {
 
 namespace {
 
-using RowMajor = Eigen::Matrix<double, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
-using View = Eigen::Map<RowMajor>;
-using ConstView = Eigen::Map<const RowMajor>;
+/// Tokens read at once, which is also where float sums are cut: fixed, for the order of the sums.
+std::int64_t tokensPerBlock(std::int64_t inputs) {
+    constexpr std::int64_t kValues = std::int64_t{1} << 23;
+    return std::clamp<std::int64_t>(kValues / std::max<std::int64_t>(inputs, 1), 256, 4096);
+}
 
-constexpr std::int64_t kTokens = 256;  ///< per block: fixed, for the order of the sums
+template <class T>
+Error notFinite(T value, std::int64_t row, std::int64_t col) {
+    return {ErrorCode::Invalid,
+            std::string("activations: ") + (std::isnan(value) ? "NaN" : "infinity") + " at row " +
+                std::to_string(row) + ", column " + std::to_string(col) +
+                ": a Hessian needs finite values",
+            {},
+            {}};
+}
+
+/// Rows [first, first + count) of the activations, checked.
+template <class T>
+Result<void> readFinite(const RowSource& activations,
+                        std::int64_t first,
+                        std::int64_t count,
+                        T* block,
+                        const JobContext& ctx) {
+    const std::int64_t n = activations.cols();
+    FirstError errors;
+    const auto readPart = [&](std::int64_t begin, std::int64_t end, std::int64_t chunk) {
+        T* const values = block + begin * n;
+        if (Result<void> done = activations.read(first + begin, end - begin, values); !done) {
+            errors.report(chunk, done.error());
+            return;
+        }
+        const T* const last = block + end * n;
+        const T* const bad =
+            std::find_if(values, block + end * n, [](T x) { return !std::isfinite(x); });
+        if (bad != last) {
+            const std::int64_t at = bad - block;
+            errors.report(chunk, notFinite(*bad, first + at / n, at % n));
+        }
+    };
+    parallelFor(count, rowsPerChunk(n), ctx, readPart);
+    return errors.result();
+}
+
+/// Dead inputs get 1 on the diagonal. @returns what is to be added to it
+template <class T>
+double prepareDiagonal(Matrix<T>& hessian, double damp, HessianFactor<T>& factor) {
+    const std::int64_t n = hessian.rows();
+    factor.dead.assign(static_cast<std::size_t>(n), 0);
+    for (std::size_t place = 0; place < factor.dead.size(); ++place) {
+        const std::int64_t column = factor.permutation[place];
+        if (hessian(column, column) == 0) {
+            factor.dead[place] = 1;
+            hessian(column, column) = 1;
+        }
+    }
+    double trace = 0;
+    for (std::int64_t i = 0; i < n; ++i) {
+        trace += static_cast<double>(hessian(i, i));
+    }
+    return n > 0 ? damp * trace / static_cast<double>(n) : 0;
+}
+
+/// H in the order of the places.
+template <class T>
+Matrix<T> permuted(const Matrix<T>& hessian,
+                   const std::vector<std::int64_t>& permutation,
+                   const JobContext& ctx) {
+    const std::int64_t n = hessian.rows();
+    Matrix<T> result(n, n);
+    parallelFor(n, rowsPerChunk(n), ctx, [&](std::int64_t begin, std::int64_t end, std::int64_t) {
+        for (std::int64_t i = begin; i < end; ++i) {
+            const auto from = hessian.row(permutation[static_cast<std::size_t>(i)]);
+            const auto to = result.row(i);
+            for (std::size_t j = 0; j < to.size(); ++j) {
+                to[j] = from[static_cast<std::size_t>(permutation[j])];
+            }
+        }
+    });
+    return result;
+}
 
 }  // namespace
 
@@ -27,32 +104,18 @@ template <class T>
 Result<Matrix<T>> hessian(const RowSource& activations, std::int64_t rows, const JobContext& ctx) {
     const std::int64_t n = activations.cols();
     const std::int64_t tokens = rows <= 0 ? activations.rows() : std::min(rows, activations.rows());
+    const std::int64_t step = tokensPerBlock(n);
     Matrix<T> sum(n, n);
-    View target(sum.data(), n, n);
-    Matrix<T> block(std::min(kTokens, tokens), n);
-    for (std::int64_t first = 0; first < tokens; first += kTokens) {
-        ctx.checkpoint();
-        const std::int64_t count = std::min(kTokens, tokens - first);
-        if (Result<void> done = activations.read(first, count, block.data()); !done) {
+    Matrix<T> block(std::min(step, tokens), n);
+    for (std::int64_t first = 0; first < tokens; first += step) {
+        const std::int64_t count = std::min(step, tokens - first);
+        if (Result<void> done = readFinite(activations, first, count, block.data(), ctx); !done) {
             return fail(done.error());
         }
-        for (std::int64_t i = 0; i < count * n; ++i) {
-            const double x = block.data()[i];
-            if (!std::isfinite(x)) {
-                return fail(ErrorCode::Invalid,
-                            std::string("activations: ") + (std::isnan(x) ? "NaN" : "infinity") +
-                                " at row " + std::to_string(first + i / n) + ", column " +
-                                std::to_string(i % n) + ": a Hessian needs finite values");
-            }
-        }
-        const ConstView x(block.data(), count, n);
-        target.template selfadjointView<Eigen::Lower>().rankUpdate(x.transpose(), 2.0);
+        activations.release(first, count);
+        addGram<T>(T(2), MatrixView<const T>(block.data(), count, n), sum.view(), ctx);
     }
-    for (std::int64_t i = 0; i < n; ++i) {
-        for (std::int64_t j = 0; j < i; ++j) {
-            sum(j, i) = sum(i, j);
-        }
-    }
+    mirrorLower(sum.view(), ctx);
     return sum;
 }
 
@@ -68,59 +131,36 @@ Result<HessianFactor<T>> factorHessian(Matrix<T> hessian,
         factor.permutation.resize(static_cast<std::size_t>(n));
         std::iota(factor.permutation.begin(), factor.permutation.end(), std::int64_t{0});
     }
-    const auto columnAt = [&](std::int64_t place) {
-        return factor.permutation[static_cast<std::size_t>(place)];
-    };
-    double trace = 0;
-    for (std::int64_t i = 0; i < n; ++i) {
-        const std::int64_t column = columnAt(i);
-        factor.dead.push_back(hessian(column, column) == 0 ? 1 : 0);
-        if (factor.dead.back() != 0) {
-            hessian(column, column) = 1;
-        }
+    factor.damping = prepareDiagonal(hessian, damp, factor);
+    if (!permutation.empty()) {
+        hessian = permuted(hessian, factor.permutation, ctx);
     }
     for (std::int64_t i = 0; i < n; ++i) {
-        trace += hessian(i, i);
+        hessian(i, i) = static_cast<T>(static_cast<double>(hessian(i, i)) + factor.damping);
+        factor.diagonal.push_back(hessian(i, i));
     }
-    factor.damping = n > 0 ? damp * trace / static_cast<double>(n) : 0;
-    // R = P·chol(PHP)·P with the reversal P: H = RR', so U = inv(R) without inv(H).
-    Matrix<T> reversed(n, n);
-    for (std::int64_t i = 0; i < n; ++i) {
-        for (std::int64_t j = 0; j < n; ++j) {
-            reversed(i, j) = hessian(columnAt(n - 1 - i), columnAt(n - 1 - j));
-        }
-        reversed(i, i) += factor.damping;
-    }
-    for (std::int64_t i = 0; i < n; ++i) {
-        factor.diagonal.push_back(reversed(n - 1 - i, n - 1 - i));
-    }
-    ctx.checkpoint();
-    const Eigen::LLT<RowMajor> cholesky(ConstView(reversed.data(), n, n));
-    if (cholesky.info() != Eigen::Success) {
+    // R = P·chol(PHP)·P with the reversal P: H = RR', so U = inv(R) = P·inv(chol(PHP))·P.
+    reverseBoth(hessian, ctx);
+    const std::int64_t bad = choleskyLower(hessian.view(), ctx);
+    if (bad >= 0) {
         return fail(ErrorCode::Invalid,
-                    "the Hessian is not positive definite with damp=" + std::to_string(damp),
+                    "the Hessian is not positive definite with damp=" + shortest(damp) +
+                        " (pivot of input " +
+                        std::to_string(factor.permutation[static_cast<std::size_t>(n - 1 - bad)]) +
+                        "): some inputs are combinations of others",
                     {},
                     "give more tokens than inputs, or a larger damp");
     }
-    ctx.checkpoint();
-    RowMajor inverse = RowMajor::Identity(n, n);
-    cholesky.matrixL().solveInPlace(inverse);
-    factor.upper = Matrix<T>(n, n);
-    for (std::int64_t i = 0; i < n; ++i) {
-        for (std::int64_t j = i; j < n; ++j) {
-            factor.upper(i, j) = inverse(n - 1 - i, n - 1 - j);
-        }
-    }
+    factor.upper = inverseLower<T>(hessian.view(), ctx);
+    reverseBoth(factor.upper, ctx);
     return factor;
 }
 
 template <class T>
 Matrix<T> inverseOf(const HessianFactor<T>& factor, const JobContext& ctx) {
-    const std::int64_t n = factor.upper.rows();
-    ctx.checkpoint();
-    Matrix<T> inverse(n, n);
-    const ConstView upper(factor.upper.data(), n, n);
-    View(inverse.data(), n, n).noalias() = upper.transpose() * upper;
+    Matrix<T> inverse(factor.upper.rows(), factor.upper.cols());
+    addGram<T>(T(1), factor.upper.view(), inverse.view(), ctx);
+    mirrorLower(inverse.view(), ctx);
     return inverse;
 }
 
@@ -128,28 +168,33 @@ template <class T>
 double quadraticLoss(MatrixView<const T> error,
                      MatrixView<const T> hessian,
                      const JobContext& ctx) {
-    double loss = 0;
-    for (std::int64_t row = 0; row < error.rows; ++row) {
-        ctx.checkpoint();
-        for (std::int64_t i = 0; i < error.cols; ++i) {
-            double product = 0;
-            for (std::int64_t j = 0; j < error.cols; ++j) {
-                product += hessian(i, j) * error(row, j);
+    constexpr std::int64_t kRows = 64;
+    std::vector<double> losses(static_cast<std::size_t>((error.rows + kRows - 1) / kRows));
+    parallelFor(
+        error.rows, kRows, ctx, [&](std::int64_t begin, std::int64_t end, std::int64_t chunk) {
+            const MatrixView<const T> rows(
+                error.data + begin * error.rowStride, end - begin, error.cols, error.rowStride);
+            Matrix<T> moved(end - begin, error.cols);
+            multiply<T>(T(1), rows, Op::Plain, hessian, Op::Plain, T(0), moved.view(), ctx);
+            double sum = 0;
+            for (std::int64_t row = 0; row < rows.rows; ++row) {
+                for (std::int64_t i = 0; i < rows.cols; ++i) {
+                    sum += static_cast<double>(rows(row, i)) * static_cast<double>(moved(row, i));
+                }
             }
-            loss += 0.5 * error(row, i) * product;
-        }
-    }
-    return loss;
+            losses[static_cast<std::size_t>(chunk)] = sum / 2;
+        });
+    return std::accumulate(losses.begin(), losses.end(), 0.0);
 }
 
-template Result<Matrix<double>> hessian<double>(const RowSource&, std::int64_t, const JobContext&);
-template Result<HessianFactor<double>> factorHessian<double>(Matrix<double>,
-                                                             double,
-                                                             std::span<const std::int64_t>,
-                                                             const JobContext&);
-template Matrix<double> inverseOf<double>(const HessianFactor<double>&, const JobContext&);
-template double quadraticLoss<double>(MatrixView<const double>,
-                                      MatrixView<const double>,
-                                      const JobContext&);
+#define LOUPE_INSTANTIATE(T)                                                                  \
+    template Result<Matrix<T>> hessian<T>(const RowSource&, std::int64_t, const JobContext&); \
+    template Result<HessianFactor<T>> factorHessian<T>(                                       \
+        Matrix<T>, double, std::span<const std::int64_t>, const JobContext&);                 \
+    template Matrix<T> inverseOf<T>(const HessianFactor<T>&, const JobContext&);              \
+    template double quadraticLoss<T>(MatrixView<const T>, MatrixView<const T>, const JobContext&);
+LOUPE_INSTANTIATE(float)
+LOUPE_INSTANTIATE(double)
+#undef LOUPE_INSTANTIATE
 
 }  // namespace loupe

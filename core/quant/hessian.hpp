@@ -12,9 +12,11 @@
 
 namespace loupe {
 
-/// H = 2 X'X of the first `rows` tokens (0: all), [in, in], symmetric and filled on both sides. T =
-/// double is the one that is implemented. Bit-identical for any number of threads.
-/// @cost   tokens·in² multiply-adds; memory in² and one block of tokens
+// All of these are for T = float and T = double, run on all compute threads in tiles of fixed size
+// (the same bits for any number of threads) and ask ctx before every tile.
+
+/// H = 2 X'X of the first `rows` tokens (0: all), [in, in], symmetric and filled on both sides.
+/// @cost   tokens·in² flops (one triangle); memory in² and one block of tokens (32 MiB in FP32)
 /// @errors Invalid: NaN or infinite activations naming row and column
 template <class T>
 [[nodiscard]] Result<Matrix<T>> hessian(const RowSource& activations,
@@ -36,7 +38,7 @@ struct HessianFactor {
 /// Damps, permutes (empty: natural order) and factors without an explicit inverse: one Cholesky
 /// factorization of the reversed matrix and one triangular inverse (spec/algorithms.md 5.1).
 /// Destroys `hessian`.
-/// @cost   2/3·n³ multiply-adds, blocked, on one thread; checkpoint() between the parts only
+/// @cost   2/3·n³ flops, blocked; memory n² beside the argument, 2·n² with a permutation
 /// @errors Invalid: not positive definite even with the damping, with how to mend it ("more tokens
 ///         than inputs, or a larger damp")
 template <class T>
@@ -49,7 +51,7 @@ template <class T>
 template <class T>
 [[nodiscard]] Matrix<T> inverseOf(const HessianFactor<T>& factor, const JobContext& ctx);
 
-/// ½·tr(D·H·D') of an error D [out, in], summed in double.
+/// ½·tr(D·H·D') of an error D [out, in]: the products D·H in T, their sums in double.
 template <class T>
 [[nodiscard]] double quadraticLoss(MatrixView<const T> error,
                                    MatrixView<const T> hessian,

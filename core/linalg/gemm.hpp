@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+namespace loupe {
+
+enum class Op : std::uint8_t { Plain, Transposed };
+
+/// A row-major operand of a product as it lies in memory, and how it is to be taken.
+template <class T>
+struct GemmOperand {
+    const T* data = nullptr;
+    std::int64_t stride = 0;  ///< elements from a stored row to the next
+    Op op = Op::Plain;
+};
+
+/// C = alpha·op(A)·op(B) + beta·C of row-major matrices on the calling thread: op(A) is m x k,
+/// op(B) k x n. beta = 0 does not read C. The building block of core/linalg/dense.hpp, which cuts
+/// work into tiles of fixed sizes; the same operands give the same bits.
+///
+/// OpenBLAS where the build found it, else Eigen. Measured on one core of an EPYC (Zen 5 class) at
+/// 256x256x1024, FP32: OpenBLAS as it detects the machine 170 to 185 GFLOP/s, Eigen as we may
+/// compile it (baseline x86-64: an inline function built for AVX-512 could be the copy that the
+/// linker keeps for all) 24; FP64 85 and 11. Hence OpenBLAS.
+template <class T>
+void gemm(std::int64_t m,
+          std::int64_t n,
+          std::int64_t k,
+          T alpha,
+          GemmOperand<T> a,
+          GemmOperand<T> b,
+          T beta,
+          T* c,
+          std::int64_t cStride);
+
+enum class GemmBackend : std::uint8_t { OpenBlas, Eigen };
+
+/// Whether this build has it.
+[[nodiscard]] bool hasGemmBackend(GemmBackend backend);
+[[nodiscard]] GemmBackend gemmBackend();
+/// For tests and benchmarks; not while work is running. @returns the one before
+GemmBackend setGemmBackend(GemmBackend backend);
+/// "OpenBLAS SkylakeX", "Eigen 3.4.0": for benchmarks and reports.
+[[nodiscard]] std::string gemmBackendName();
+
+}  // namespace loupe
