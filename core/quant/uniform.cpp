@@ -174,6 +174,18 @@ void UniformMatrix::store(std::size_t index, const UniformGrid<T>& grid) {
 template void UniformMatrix::store(std::size_t, const UniformGrid<float>&);
 template void UniformMatrix::store(std::size_t, const UniformGrid<double>&);
 
+void UniformMatrix::layGrids(std::span<const std::pair<double, double>> intervals) {
+    LOUPE_ASSERT(intervals.size() == scales_.values.size(), "one interval per scale");
+    for (std::size_t i = 0; i < intervals.size(); ++i) {
+        const auto [low, high] = intervals[i];
+        if (isDouble()) {
+            store(i, gridFor<double>(spec_, low, high));
+        } else {
+            store(i, gridFor<float>(spec_, static_cast<float>(low), static_cast<float>(high)));
+        }
+    }
+}
+
 template <class T>
 Result<void> UniformMatrix::quantizeRows(std::int64_t first,
                                          std::int64_t count,

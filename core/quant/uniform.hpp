@@ -14,6 +14,7 @@
 #include <limits>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
@@ -125,6 +126,10 @@ public:
     [[nodiscard]] Result<void> calibrate(const JobContext& ctx, bool measure) {
         return calibrate(*source_, ctx, measure);
     }
+
+    /// Lays the grids over intervals that were found elsewhere, one per scale, in place of
+    /// calibrate(). The spec's clip rule must not be None if they are narrower than the weights.
+    void layGrids(std::span<const std::pair<double, double>> intervals);
 
     [[nodiscard]] std::int64_t rows() const override { return source_->rows(); }
     [[nodiscard]] std::int64_t cols() const override { return source_->cols(); }
