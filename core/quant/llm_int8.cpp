@@ -6,6 +6,7 @@
 #include "core/base/text.hpp"
 #include "core/base/worker_pool.hpp"
 #include "core/quant/board_numbers.hpp"
+#include "core/quant/finite_rows.hpp"
 #include "core/quant/first_error.hpp"
 
 #include <algorithm>
@@ -50,19 +51,12 @@ Result<void> splitRows(std::int64_t begin,
         if (Result<void> done = activations.read(t, 1, row.data()); !done) {
             return done;
         }
+        if (Result<void> finite = checkFinite<T>(row, cols, t, "activations: "); !finite) {
+            return finite;
+        }
         T most = 0;
         for (std::size_t j = 0; j < row.size(); ++j) {
             const T size = std::fabs(row[j]);
-            if (!std::isfinite(size)) {
-                return fail(ErrorCode::Invalid,
-                            joined({"activations: ",
-                                    std::isnan(size) ? "NaN" : "infinite value",
-                                    " at row ",
-                                    std::to_string(t),
-                                    ", column ",
-                                    std::to_string(j),
-                                    ": a scheme needs finite values"}));
-            }
             const auto exact = static_cast<double>(size);
             columnMost[j] = std::max(columnMost[j], exact);
             most = exact < split.threshold ? std::max(most, size) : most;

@@ -1,38 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "core/quant/output_loss.hpp"
 
-#include "core/quant/board_numbers.hpp"
+#include "core/linalg/gemm.hpp"
+#include "core/quant/finite_rows.hpp"
 #include "core/quant/hessian.hpp"
-#include "core/quant/product_kernels.hpp"
-
-#include <Eigen/Dense>
 
 #include <algorithm>
-#include <cmath>
-#include <type_traits>
 
 namespace loupe {
-
-namespace {
-
-template <class T>
-Result<void> checkToken(std::span<const T> token, std::int64_t row) {
-    for (std::size_t j = 0; j < token.size(); ++j) {
-        if (!std::isfinite(token[j])) {
-            return fail(ErrorCode::Invalid,
-                        joined({"activations: ",
-                                std::isnan(token[j]) ? "NaN" : "infinite value",
-                                " at row ",
-                                std::to_string(row),
-                                ", column ",
-                                std::to_string(j),
-                                ": a scheme needs finite values"}));
-        }
-    }
-    return {};
-}
-
-}  // namespace
 
 template <class T>
 Result<Matrix<T>> readTokens(const RowSource& activations,
@@ -45,7 +20,9 @@ Result<Matrix<T>> readTokens(const RowSource& activations,
         if (Result<void> done = activations.read(t * stride, 1, tokens.row(t).data()); !done) {
             return fail(done.error());
         }
-        if (Result<void> finite = checkToken<T>(tokens.row(t), t * stride); !finite) {
+        const std::span<const T> token = tokens.row(t);
+        if (Result<void> finite = checkFinite<T>(token, tokens.cols(), t * stride, "activations: ");
+            !finite) {
             return fail(finite.error());
         }
     }
@@ -54,14 +31,15 @@ Result<Matrix<T>> readTokens(const RowSource& activations,
 
 template <class T>
 void multiplyTransposed(MatrixView<const T> a, MatrixView<const T> b, T* product) {
-    if constexpr (std::is_same_v<T, float>) {
-        productKernels().timesTransposed(a.data, a.rows, b.data, b.rows, a.cols, false, product);
-    } else {
-        using RowMajor = Eigen::Matrix<T, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
-        const Eigen::Map<const RowMajor> left(a.data, a.rows, a.cols);
-        const Eigen::Map<const RowMajor> right(b.data, b.rows, b.cols);
-        Eigen::Map<RowMajor>(product, a.rows, b.rows).noalias() = left * right.transpose();
-    }
+    gemm<T>(a.rows,
+            b.rows,
+            a.cols,
+            T(1),
+            {a.data, a.rowStride, Op::Plain},
+            {b.data, b.rowStride, Op::Transposed},
+            T(0),
+            product,
+            b.rows);
 }
 
 template <class T>

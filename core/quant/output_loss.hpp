@@ -17,7 +17,7 @@ template <class T>
                                            std::int64_t stride,
                                            const JobContext& ctx);
 
-/// product [a.rows, b.rows] = a b'. T: float (kernels, sums in float) or double.
+/// product [a.rows, b.rows] = a b' on the calling thread. T: float or double.
 template <class T>
 void multiplyTransposed(MatrixView<const T> a, MatrixView<const T> b, T* product);
 
