@@ -18,10 +18,12 @@ namespace {
 
 constexpr std::int64_t kParts = 16;
 
+}  // namespace
+
 Selection selectionOf(const Params& params) {
     Selection selection;
     selection.sparsity = params.real("sparsity");
-    selection.perRow = params.is("scope", "row");
+    selection.perRow = params.is("scope", "row");  // a step without scopes: not read
     if (params.has("pattern")) {
         const std::vector<std::string_view> parts = split(params.text("pattern"), ':');
         selection.keep = parseInteger(parts[0]).value_or(0);
@@ -29,8 +31,6 @@ Selection selectionOf(const Params& params) {
     }
     return selection;
 }
-
-}  // namespace
 
 Result<void> validateSparsity(const Params& params) {
     if (params.real("sparsity") >= 1) {

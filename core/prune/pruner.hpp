@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "core/prune/selection.hpp"
 #include "core/scheme/step.hpp"
 
 #include <cstdint>
@@ -63,6 +64,9 @@ struct RowsToScore {
 
 /// Called from several threads.
 using ScoreFunction = std::function<void(const RowsToScore& rows)>;
+
+/// What `sparsity`, `pattern` and `scope` say.
+[[nodiscard]] Selection selectionOf(const Params& params);
 
 /// Refuses a sparsity of 1. @errors Usage
 [[nodiscard]] Result<void> validateSparsity(const Params& params);

@@ -8,6 +8,7 @@
 #include "tests/support/catch.hpp"
 #include "tests/support/paths.hpp"
 
+#include <algorithm>
 #include <cmath>
 #include <fstream>
 #include <set>
@@ -113,6 +114,12 @@ TEST_CASE("every variant: canonical round trip, title, codes in range, bits coun
                 matrix.zeroPoints() != nullptr
                     ? matrix.codeBits() * static_cast<double>(matrix.zeroPoints()->values.size())
                     : 0;
+            if (matrix.hasMask()) {  // codes of kept weights, and a bit for each
+                std::vector<std::uint8_t> kept(640);
+                REQUIRE(matrix.mask(0, 16, kept.data()).has_value());
+                const auto gone = std::count(kept.begin(), kept.end(), 0);
+                bits += 640.0 - matrix.codeBits() * static_cast<double>(gone);
+            }
             // A ternary weight carries log2 3 bits though its code has two.
             const bool fractional = text.find("ternary") != std::string::npos;
             // nf4 and fp4 keep FP32 scales: 4 + 32/64, or double-quantized ones (spec 5.6).
