@@ -44,6 +44,7 @@ double decodeInteger(const NumberFormat& format, std::uint64_t code) {
         return code != 0 ? 1.0 : -1.0;
     }
     const bool negative = format.integer.min < 0 && ((code >> (format.bits - 1)) & 1U) != 0;
+    LOUPE_ASSERT(format.bits < 64, "integer formats have at most 32 bits");
     const auto value =
         static_cast<std::int64_t>(code) - (negative ? std::int64_t{1} << format.bits : 0);
     // Ternary leaves one of its four codes unused.

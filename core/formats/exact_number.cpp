@@ -160,7 +160,7 @@ Result<ExactNumber> ExactNumber::parseHex(std::string_view text) {
     for (const char c : digits.text) {
         number.numerator_.multiplyAdd(16, static_cast<std::uint32_t>(*digitOf(c, 16)));
     }
-    constexpr std::int64_t kLimit = 4 * kMaxExponent;  // bits
+    constexpr std::int64_t kLimit = 4 * std::int64_t{kMaxExponent};  // bits
     const std::int64_t length = 4 * static_cast<std::int64_t>(digits.text.size());
     const std::int64_t top = std::clamp(4 * digits.scale + *exponent + length, -kLimit, kLimit);
     const int scale = static_cast<int>(top - length);

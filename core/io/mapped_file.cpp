@@ -126,7 +126,7 @@ Result<void> MappedFile::checkUnchanged() const {
 }
 
 void MappedFile::release(std::uint64_t offset, std::uint64_t count) const {
-    constexpr std::uint64_t kWindow = 64 * 1024;
+    constexpr std::uint64_t kWindow = std::uint64_t{64} * 1024;
     if (descriptor_ < 0 || offset >= size()) {
         return;
     }

@@ -129,7 +129,7 @@ private:
         std::string& unescaped,
         std::string_view& out) const {
         ondemand::raw_json_string raw;
-        if (auto error = std::move(string).get(raw); error != simdjson::SUCCESS) {
+        if (auto error = string.get(raw); error != simdjson::SUCCESS) {
             return error;
         }
         const char* begin = raw.raw();

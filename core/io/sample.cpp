@@ -146,10 +146,10 @@ template <class Make>
 void addTensor(SafetensorsWriter& writer,
                const std::string& name,
                std::string_view dtype,
-               std::vector<std::int64_t> shape,
+               const std::vector<std::int64_t>& shape,
                Make make) {
     const std::string type(dtype);
-    writer.add(name, dtype, std::move(shape), [type, make](const ByteSink& sink) -> Result<void> {
+    writer.add(name, dtype, shape, [type, make](const ByteSink& sink) -> Result<void> {
         const std::vector<float> values = make();
         if (type == "fp32") {
             return sink(std::as_bytes(std::span(values)));

@@ -596,9 +596,9 @@ Result<std::shared_ptr<const TensorSource>> openSynthetic(const std::string& pat
     const StorageType* type = recipe.type;
     const std::vector<float> factors = recipe.columnFactor;
     const std::int64_t cols = recipe.cols;
+    const std::int64_t rows = recipe.rows;
     const std::uint64_t seed = recipe.seed;
-    source->add(
-        "weight", type, {recipe.rows, cols}, std::make_shared<GeneratedRows>(std::move(recipe)));
+    source->add("weight", type, {rows, cols}, std::make_shared<GeneratedRows>(std::move(recipe)));
     if (generator.id == "outliers") {
         Recipe activations;
         activations.seed = streamSeed(seed, Stream::Activations);
@@ -606,9 +606,11 @@ Result<std::shared_ptr<const TensorSource>> openSynthetic(const std::string& pat
         activations.cols = cols;
         activations.columnFactor = factors;
         activations.type = findStorageType("fp32");
+        const std::int64_t tokens = activations.rows;
+        const StorageType* single = activations.type;
         source->add("activations",
-                    activations.type,
-                    {activations.rows, cols},
+                    single,
+                    {tokens, cols},
                     std::make_shared<GeneratedRows>(std::move(activations)));
     }
     return source;

@@ -18,5 +18,5 @@ database=build/tidy
 mkdir -p "$database"
 sed -E -e 's@"command": "[^"]*ccache @"command": "@' -e 's@ -fpch-preprocess@@; s@ -Winvalid-pch@@; s@ -include [^ ]*cmake_pch.hxx@@' \
     build/no-app/compile_commands.json >"$database/compile_commands.json"
-echo "$files" | xargs -P "$(nproc)" -n 4 clang-tidy-14 -p "$database" --quiet --extra-arg=-std=c++20 2>/dev/null
+echo "$files" | xargs -P "${LOUPE_TIDY_JOBS:-$(nproc)}" -n 4 clang-tidy-14 -p "$database" --quiet --extra-arg=-std=c++20 2>/dev/null
 echo "$(echo "$files" | wc -l) files clean"
