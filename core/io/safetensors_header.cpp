@@ -129,7 +129,9 @@ private:
         std::string& unescaped,
         std::string_view& out) const {
         ondemand::raw_json_string raw;
-        if (auto error = string.get(raw); error != simdjson::SUCCESS) {
+        // get() takes an rvalue; the type is trivially copyable, so it is a cast and no move.
+        using Token = simdjson::simdjson_result<ondemand::raw_json_string>;
+        if (auto error = static_cast<Token&&>(string).get(raw); error != simdjson::SUCCESS) {
             return error;
         }
         const char* begin = raw.raw();

@@ -29,52 +29,17 @@ Result<void> readMasked(
 
 MaskedMatrix::MaskedMatrix(std::shared_ptr<const RowSource> base,
                            std::shared_ptr<const BitMask> mask)
-    : base_(std::move(base)),
-      quantized_(dynamic_cast<const QuantizedMatrix*>(base_.get())),
-      mask_(std::move(mask)) {
-    LOUPE_ASSERT(base_->rows() == mask_->rows() && base_->cols() == mask_->cols(),
+    : ForwardingMatrix(std::move(base)), mask_(std::move(mask)) {
+    LOUPE_ASSERT(rows() == mask_->rows() && cols() == mask_->cols(),
                  "the mask has the shape of the weights");
 }
 
 Result<void> MaskedMatrix::read(std::int64_t first, std::int64_t count, float* out) const {
-    return readMasked(*base_, *mask_, first, count, out);
+    return readMasked(*base(), *mask_, first, count, out);
 }
 
 Result<void> MaskedMatrix::read(std::int64_t first, std::int64_t count, double* out) const {
-    return readMasked(*base_, *mask_, first, count, out);
-}
-
-void MaskedMatrix::release(std::int64_t first, std::int64_t count) const {
-    base_->release(first, count);
-}
-
-bool MaskedMatrix::hasCodes() const {
-    return quantized_ != nullptr && quantized_->hasCodes();
-}
-
-Result<void> MaskedMatrix::codes(std::int64_t first, std::int64_t count, std::int32_t* out) const {
-    return quantized_ != nullptr ? quantized_->codes(first, count, out)
-                                 : QuantizedMatrix::codes(first, count, out);
-}
-
-std::pair<std::int64_t, std::int64_t> MaskedMatrix::codeRange() const {
-    return quantized_ != nullptr ? quantized_->codeRange() : QuantizedMatrix::codeRange();
-}
-
-int MaskedMatrix::codeBits() const {
-    return quantized_ != nullptr ? quantized_->codeBits() : 0;
-}
-
-bool MaskedMatrix::codesUnsigned() const {
-    return quantized_ != nullptr && quantized_->codesUnsigned();
-}
-
-const ScaleGrid* MaskedMatrix::scales() const {
-    return quantized_ != nullptr ? quantized_->scales() : nullptr;
-}
-
-const ScaleGrid* MaskedMatrix::zeroPoints() const {
-    return quantized_ != nullptr ? quantized_->zeroPoints() : nullptr;
+    return readMasked(*base(), *mask_, first, count, out);
 }
 
 Result<void> MaskedMatrix::mask(std::int64_t first, std::int64_t count, std::uint8_t* out) const {
@@ -86,40 +51,18 @@ Result<void> MaskedMatrix::mask(std::int64_t first, std::int64_t count, std::uin
     return {};
 }
 
-std::vector<Level> MaskedMatrix::levels(std::int64_t row, std::int64_t col) const {
-    return quantized_ != nullptr ? quantized_->levels(row, col) : std::vector<Level>{};
-}
-
-std::optional<std::pair<double, double>> MaskedMatrix::clipInterval(std::int64_t row,
-                                                                    std::int64_t col) const {
-    return quantized_ != nullptr ? quantized_->clipInterval(row, col) : std::nullopt;
-}
-
-std::pair<std::int64_t, std::int64_t> MaskedMatrix::groupColumns(std::int64_t row,
-                                                                 std::int64_t col) const {
-    return quantized_ != nullptr ? quantized_->groupColumns(row, col)
-                                 : QuantizedMatrix::groupColumns(row, col);
-}
-
 std::vector<EquationLine> MaskedMatrix::explain(std::int64_t row, std::int64_t col) const {
-    std::vector<EquationLine> lines;
-    if (quantized_ != nullptr) {
-        lines = quantized_->explain(row, col);
-    }
+    std::vector<EquationLine> lines = ForwardingMatrix::explain(row, col);
     if (!mask_->kept(row, col)) {
         lines.push_back({"becomes", "pruned", "0", "the mask of a pruning step drops this weight"});
     } else if (lines.empty()) {
         std::vector<double> values(static_cast<std::size_t>(cols()));
-        if (base_->read(row, 1, values.data())) {
+        if (base()->read(row, 1, values.data())) {
             const std::string text = shortest(values[static_cast<std::size_t>(col)]);
             lines.push_back({"becomes", "kept", text, {}});
         }
     }
     return lines;
-}
-
-std::span<const double> MaskedMatrix::channelScale() const {
-    return quantized_ != nullptr ? quantized_->channelScale() : std::span<const double>{};
 }
 
 }  // namespace loupe
