@@ -132,7 +132,7 @@ constexpr std::array kOutliersParams{
         "tokens", Integer, "256", 1, 1 << 20, {}, "Tokens", "Rows of the matching activations"},
     kDtype};
 
-constexpr std::array<Generator, 8> kGenerators{
+constexpr std::array<Generator, 8> kOwnGenerators{
     {{"gaussian",
       "Gaussian",
       "Independent normal values: weights before training",
@@ -163,6 +163,15 @@ constexpr std::array<Generator, 8> kGenerators{
       "Small layer with activations",
       "A 32 x 64 layer and 256 correlated activations with one outlier channel",
       {}}}};
+
+/// The generators above, then the worked examples.
+const std::vector<Generator> kGenerators = [] {
+    std::vector<Generator> all(kOwnGenerators.begin(), kOwnGenerators.end());
+    for (const ToyExample& toy : toyExamples()) {
+        all.push_back({toy.id, toy.title, toy.summary, {}});
+    }
+    return all;
+}();
 
 /// Parsed values of one path.
 struct Values {
@@ -468,6 +477,16 @@ void addFixture(MadeUpSource& source, std::string_view id) {
         addMatrix("activations", fixture.activations, {256, 64});
     } else if (id == "M") {
         addMatrix("M", fixtureM(), {10, 10});
+    } else if (id.substr(0, 4) == "toy-") {
+        const ToyLayer toy = toyLayer(id);
+        const auto add = [&](std::string name, const Matrix<double>& m) {
+            if (!m.empty()) {
+                addMatrix(std::move(name), m, {m.rows(), m.cols()});
+            }
+        };
+        add("weight", toy.weight);
+        add("activations", toy.activations);
+        add("gradients", toy.gradients);
     } else {
         const Matrix<double> vector = fixtureV(id == "V256");
         addMatrix(std::string(id), vector, {vector.cols()});

@@ -31,10 +31,11 @@ struct Generator {
     std::string_view id;
     std::string_view title;
     std::string_view summary;                ///< one sentence for a student
-    std::span<const GeneratorParam> params;  ///< empty for the fixed examples (V, V256, M, F1)
+    std::span<const GeneratorParam> params;  ///< empty for the fixed examples (V, M, F1, toys)
 };
 
-/// gaussian, student, uniform, outliers, and the fixtures of spec/algorithms.md 0.3-0.5.
+/// gaussian, student, uniform, outliers, the fixtures of spec/algorithms.md 0.3-0.5, and its worked
+/// examples (`toy-...`: `weight` and, where they have them, `activations` and `gradients`).
 ///
 /// Random matrices hold the tensor `weight` [rows, cols], `outliers` also `activations` [tokens,
 /// cols] with the same outlier channels. Values depend on seed and element index alone; they are

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "core/io/fixtures.hpp"
 #include "core/io/synthetic.hpp"
 
 #include "core/base/worker_pool.hpp"
@@ -195,7 +196,7 @@ TEST_CASE("wrong paths of made-up matrices name what is wrong") {
 }
 
 TEST_CASE("generators describe their parameters, and paths round-trip") {
-    CHECK(allGenerators().size() == 8);
+    CHECK(allGenerators().size() == 8 + toyExamples().size());
     CHECK(syntheticPath("student", {{"rows", "64"}, {"df", "5"}, {"seed", "3"}}) ==
           "synthetic:student?rows=64&seed=3");
     for (const Generator& generator : allGenerators()) {
