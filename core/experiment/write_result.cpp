@@ -4,6 +4,7 @@
 #include "core/experiment/pipeline.hpp"
 #include "core/io/npy_writer.hpp"
 #include "core/io/safetensors_writer.hpp"
+#include "core/quant/codebook.hpp"
 #include "core/quant/first_error.hpp"
 
 #include <algorithm>
@@ -188,6 +189,17 @@ Result<void> writeResult(const std::string& path,
     writer.add(tensor.name, "fp32", tensor.shape, valuesOf(tensor, matrix, ctx));
     if (matrix.hasCodes()) {
         addCodes(writer, tensor.name + ".codes", matrix, ctx);
+    }
+    if (const CodebookMatrix* codebook = findCodebook(matrix)) {
+        const Matrix<double>& table = codebook->centroids();
+        std::vector<std::int64_t> shape{table.cols()};  // [k], or [rows, k]
+        if (table.rows() > 1) {
+            shape.insert(shape.begin(), table.rows());
+        }
+        const ScaleGrid grid{.values = {table.data(), table.data() + table.size()}};
+        writer.add(tensor.name + ".codebook", "fp32", shape, [grid](const ByteSink& sink) {
+            return gridOf<float>(grid)(sink);
+        });
     }
     if (const ScaleGrid* scales = matrix.scales()) {
         writer.add(tensor.name + ".scale", "fp32", gridShape(*scales), gridOf<float>(*scales));
