@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // NumPy's .npy, versions 1 to 3 (spec/formats.md C.3). The header is a Python literal; it is
 // parsed, never evaluated.
+#include "core/io/npy.hpp"
+
 #include "core/base/assert.hpp"
 #include "core/io/listing.hpp"
 #include "core/io/reader.hpp"
@@ -232,68 +234,45 @@ Result<ElementType> parseDescr(const std::string& descr, const std::string& wher
         ErrorCode::Damaged, "descr: expected a dtype such as '<f4', found '" + descr + "'", where);
 }
 
+/// Stored row s of a column-major [d0, d1, ..., dk] holds the elements (i1 ... ik) with i1 running
+/// fastest.
+std::vector<std::int64_t> columnOrder(const TensorInfo& tensor) {
+    if (tensor.shape.size() < 3) {
+        return {};
+    }
+    std::vector<std::int64_t> columns(static_cast<std::size_t>(tensor.cols));
+    for (std::int64_t s = 0; s < tensor.cols; ++s) {
+        std::int64_t rest = s;
+        std::int64_t column = 0;
+        std::int64_t stride = tensor.cols;
+        for (std::size_t axis = 1; axis < tensor.shape.size(); ++axis) {
+            stride /= tensor.shape[axis];
+            column += rest % tensor.shape[axis] * stride;
+            rest /= tensor.shape[axis];
+        }
+        columns[static_cast<std::size_t>(s)] = column;
+    }
+    return columns;
+}
+
 class NpySource final : public TensorSource {
 public:
-    NpySource(SourceInfo info,
-              TensorInfo tensor,
-              std::shared_ptr<const MappedFile> file,
-              bool fortranOrder,
-              int swapWidth)
-        : file_(std::move(file)),
-          fortranOrder_(fortranOrder && tensor.shape.size() > 1),
-          swapWidth_(swapWidth) {
+    NpySource(SourceInfo info, NpyArray array, std::shared_ptr<const MappedFile> file)
+        : file_(std::move(file)), array_(std::move(array)) {
         info_ = std::move(info);
-        tensors_.push_back(std::move(tensor));
+        tensors_.push_back(array_.tensor);
         addTotals(info_, tensors_);
     }
 
     [[nodiscard]] Result<std::shared_ptr<const RowSource>> matrix(
         std::size_t index) const override {
         LOUPE_ASSERT(index == 0, "a .npy file holds one array");
-        const TensorInfo& tensor = tensors_.front();
-        if (tensor.problem) {
-            return fail(*tensor.problem);
-        }
-        if (Result<void> same = file_->checkUnchanged(); !same) {
-            return fail(same.error());
-        }
-        StoredElements elements{
-            file_, tensor.offset.value_or(0), tensor.bytes, tensor.type, swapWidth_};
-        if (!fortranOrder_) {
-            return layoutRows(tensor, std::move(elements));
-        }
-        if (tensor.transposed) {  // [in, out] stored by columns is [out, in] stored by rows
-            return makeStoredRows(std::move(elements), tensor.rows, tensor.cols);
-        }
-        return makeTransposedRows(
-            std::move(elements), 1, tensor.cols, tensor.rows, columnOrder(tensor));
+        return npyRows(array_, file_, array_.tensor.offset.value_or(0));
     }
 
 private:
-    /// Stored row s of a column-major [d0, d1, ..., dk] holds the elements (i1 ... ik) with i1
-    /// running fastest.
-    static std::vector<std::int64_t> columnOrder(const TensorInfo& tensor) {
-        if (tensor.shape.size() < 3) {
-            return {};
-        }
-        std::vector<std::int64_t> columns(static_cast<std::size_t>(tensor.cols));
-        for (std::int64_t s = 0; s < tensor.cols; ++s) {
-            std::int64_t rest = s;
-            std::int64_t column = 0;
-            std::int64_t stride = tensor.cols;
-            for (std::size_t axis = 1; axis < tensor.shape.size(); ++axis) {
-                stride /= tensor.shape[axis];
-                column += rest % tensor.shape[axis] * stride;
-                rest /= tensor.shape[axis];
-            }
-            columns[static_cast<std::size_t>(s)] = column;
-        }
-        return columns;
-    }
-
     std::shared_ptr<const MappedFile> file_;
-    bool fortranOrder_;
-    int swapWidth_;
+    NpyArray array_;
 };
 
 Confidence probe(const Candidate& candidate) {
@@ -303,13 +282,15 @@ Confidence probe(const Candidate& candidate) {
 }
 
 /// Reads the preamble and the header's text. @returns where the data begin
-Result<std::uint64_t> readHeaderText(const MappedFile& file,
+Result<std::uint64_t> readHeaderText(const NpyPlace& place,
                                      std::string& text,
                                      std::string& version) {
-    const std::string where = filePosition(file.path(), 0);
+    const MappedFile& file = place.file;
+    const std::string where = filePosition(file.path(), place.begin);
     std::array<std::uint8_t, 12> start{};
-    const std::size_t available = std::min<std::size_t>(start.size(), file.size());
-    if (Result<void> read = file.read(0, std::as_writable_bytes(std::span(start)).first(available));
+    const std::size_t available = std::min<std::uint64_t>(start.size(), place.present);
+    if (Result<void> read =
+            file.read(place.begin, std::as_writable_bytes(std::span(start)).first(available));
         !read) {
         return fail(read.error());
     }
@@ -319,7 +300,7 @@ Result<std::uint64_t> readHeaderText(const MappedFile& file,
         })) {
         return fail(ErrorCode::Damaged,
                     "not a .npy file: expected \"\\x93NUMPY\" and a header, found " +
-                        std::to_string(file.size()) + " other bytes",
+                        std::to_string(place.size) + " other bytes",
                     where);
     }
     const int major = start[6];
@@ -327,7 +308,7 @@ Result<std::uint64_t> readHeaderText(const MappedFile& file,
     if (major < 1 || major > 3) {
         return fail(ErrorCode::Unsupported,
                     "expected .npy version 1, 2 or 3, found " + version,
-                    filePosition(file.path(), 6));
+                    filePosition(file.path(), place.begin + 6));
     }
     const std::uint64_t begin = major == 1 ? 10 : 12;
     std::uint64_t length = start[8] | static_cast<std::uint64_t>(start[9]) << 8;
@@ -335,50 +316,55 @@ Result<std::uint64_t> readHeaderText(const MappedFile& file,
         length |= static_cast<std::uint64_t>(start[10]) << 16 |
                   static_cast<std::uint64_t>(start[11]) << 24;
     }
-    if (available < begin || length > kMaxHeader || length > file.size() - begin) {
+    if (available < begin || length > kMaxHeader || length > place.size - begin) {
         return fail(ErrorCode::Damaged,
                     "header length: expected at most 1048576 and the " +
-                        std::to_string(file.size() - std::min(begin, file.size())) +
+                        std::to_string(place.size - std::min(begin, place.size)) +
                         " bytes that follow, found " + std::to_string(length),
-                    filePosition(file.path(), 8));
+                    filePosition(file.path(), place.begin + 8));
+    }
+    if (length > place.present - begin) {
+        return begin + length;  // more of the member must be there first
     }
     text.resize(length);
-    if (Result<void> read = file.read(begin, std::as_writable_bytes(std::span(text))); !read) {
+    if (Result<void> read = file.read(place.begin + begin, std::as_writable_bytes(std::span(text)));
+        !read) {
         return fail(read.error());
     }
     return begin + length;
 }
 
 /// Shape, type and size into `tensor`. @errors Damaged: too large a shape, too short a file
-Result<void> describe(const MappedFile& file,
+Result<void> describe(const NpyPlace& place,
                       const ElementType& type,
                       const Header& header,
+                      std::uint64_t dataStart,
                       TensorInfo& tensor) {
+    const MappedFile& file = place.file;
     const std::optional<std::uint64_t> count = elementCount(header.shape);
     if (!count || *count > (std::uint64_t{1} << 62) / std::max<std::uint64_t>(type.bytes, 1)) {
         return fail(ErrorCode::Damaged,
                     "shape: expected fewer than 2^62 bytes, found more",
-                    filePosition(file.path(), 10));
+                    filePosition(file.path(), place.begin + 10));
     }
-    tensor.name = file.path().stem().string();
     tensor.shape = header.shape;
     tensor.parameters = *count;
     tensor.bytes = *count * type.bytes;
     tensor.type = type.id.empty() ? nullptr : findStorageType(type.id);
     tensor.dtypeName = tensor.type != nullptr ? std::string(tensor.type->id) : header.descr;
-    const std::uint64_t found = file.size() - *tensor.offset;
+    const std::uint64_t found = place.size - dataStart;
     if (found < tensor.bytes) {
         return fail(ErrorCode::Damaged,
                     "expected " + std::to_string(tensor.bytes) +
                         " bytes of data for the shape, found " + std::to_string(found),
-                    filePosition(file.path(), *tensor.offset));
+                    filePosition(file.path(), place.begin + dataStart));
     }
     if (tensor.type == nullptr) {
         tensor.problem =
             Error{ErrorCode::Unsupported,
                   "array \"" + tensor.name + "\": expected a dtype with a meaning, found '" +
                       header.descr + "'",
-                  filePosition(file.path(), 10),
+                  filePosition(file.path(), place.begin + 10),
                   type.bytes == 2 ? "NumPy writes bfloat16 of ml_dtypes so; save it as "
                                     "safetensors, or save array.astype('float32')"
                                   : "NumPy writes the 8-bit and 4-bit floats of ml_dtypes so; save "
@@ -387,58 +373,105 @@ Result<void> describe(const MappedFile& file,
     return {};
 }
 
-Result<std::shared_ptr<const TensorSource>> open(const ReadRequest& request) {
-    const MappedFile& file = *request.file;
+}  // namespace
+
+Result<NpyArray> readNpyArray(const NpyPlace& place, std::string name) {
+    const std::filesystem::path& path = place.file.path();
     std::string text;
-    std::string version;
-    const Result<std::uint64_t> dataStart = readHeaderText(file, text, version);
+    NpyArray array;
+    const Result<std::uint64_t> dataStart = readHeaderText(place, text, array.version);
     if (!dataStart) {
         return fail(dataStart.error());
     }
+    array.dataStart = *dataStart;
+    if (*dataStart > place.present) {
+        return array;
+    }
     Header header;
     HeaderParser parser(text);
-    const std::uint64_t headerStart = *dataStart - text.size();
+    const std::uint64_t headerStart = place.begin + *dataStart - text.size();
     if (const std::string_view expected = parser.parse(header); !expected.empty()) {
         return fail(ErrorCode::Damaged,
                     "header: expected " + std::string(expected) + ", found other text",
-                    filePosition(file.path(), headerStart + parser.position()));
+                    filePosition(path, headerStart + parser.position()));
     }
     if (header.structured) {
         return fail(ErrorCode::Unsupported,
                     "expected an array of numbers, found a structured dtype",
-                    filePosition(file.path(), headerStart + parser.position()));
+                    filePosition(path, headerStart + parser.position()));
     }
-    const Result<ElementType> type =
-        parseDescr(header.descr, filePosition(file.path(), headerStart));
+    const Result<ElementType> type = parseDescr(header.descr, filePosition(path, headerStart));
     if (!type) {
         return fail(type.error());
     }
-    std::vector<TensorInfo> tensors(1);
-    TensorInfo& tensor = tensors.front();
-    tensor.offset = *dataStart;
-    if (Result<void> described = describe(file, *type, header, tensor); !described) {
+    array.tensor.name = std::move(name);
+    if (Result<void> described = describe(place, *type, header, *dataStart, array.tensor);
+        !described) {
         return fail(described.error());
     }
-    applyLayout(tensors, request.options.layout, request.config);
-    if (header.fortranOrder && tensor.shape.size() > 2) {
+    array.descr = header.descr;
+    array.fortranOrder = header.fortranOrder;
+    array.swapWidth = type->swapWidth;
+    return array;
+}
+
+void layOutNpy(NpyArray& array, Layout layout, const ModelConfig& config) {
+    std::vector<TensorInfo> tensors{std::move(array.tensor)};
+    applyLayout(tensors, layout, config);
+    array.tensor = std::move(tensors.front());
+    TensorInfo& tensor = array.tensor;
+    if (array.fortranOrder && tensor.shape.size() > 2) {
         tensor.transposed = false;
         tensor.rows = tensor.shape[0];
         tensor.cols =
             tensor.rows == 0 ? 0 : static_cast<std::int64_t>(tensor.parameters) / tensor.rows;
     }
+}
+
+Result<std::shared_ptr<const RowSource>> npyRows(const NpyArray& array,
+                                                 const std::shared_ptr<const MappedFile>& file,
+                                                 std::uint64_t offset) {
+    const TensorInfo& tensor = array.tensor;
+    if (tensor.problem) {
+        return fail(*tensor.problem);
+    }
+    if (Result<void> same = file->checkUnchanged(); !same) {
+        return fail(same.error());
+    }
+    StoredElements elements{file, offset, tensor.bytes, tensor.type, array.swapWidth};
+    if (!array.fortranOrder || tensor.shape.size() < 2) {
+        return layoutRows(tensor, std::move(elements));
+    }
+    if (tensor.transposed) {  // [in, out] stored by columns is [out, in] stored by rows
+        return makeStoredRows(std::move(elements), tensor.rows, tensor.cols);
+    }
+    return makeTransposedRows(
+        std::move(elements), 1, tensor.cols, tensor.rows, columnOrder(tensor));
+}
+
+namespace {
+
+Result<std::shared_ptr<const TensorSource>> open(const ReadRequest& request) {
+    const MappedFile& file = *request.file;
+    Result<NpyArray> array =
+        readNpyArray({file, 0, file.size(), file.size()}, file.path().stem().string());
+    if (!array) {
+        return fail(array.error());
+    }
+    layOutNpy(*array, request.options.layout, request.config);
+    array->tensor.offset = array->dataStart;
     SourceInfo info;
     info.format = "npy";
     info.path = file.path();
     info.title = file.path().filename().string();
     info.files.push_back(file.path());
-    info.metadata = {{"version", version},
-                     {"descr", header.descr},
-                     {"fortran_order", header.fortranOrder ? "True" : "False"}};
-    if (const std::uint64_t rest = file.size() - *dataStart - tensor.bytes; rest > 0) {
+    info.metadata = {{"version", array->version},
+                     {"descr", array->descr},
+                     {"fortran_order", array->fortranOrder ? "True" : "False"}};
+    if (const std::uint64_t rest = file.size() - array->dataStart - array->tensor.bytes; rest > 0) {
         info.warnings.push_back(std::to_string(rest) + " bytes after the array were ignored");
     }
-    return std::make_shared<NpySource>(
-        std::move(info), std::move(tensor), request.file, header.fortranOrder, type->swapWidth);
+    return std::make_shared<NpySource>(std::move(info), std::move(*array), request.file);
 }
 
 }  // namespace

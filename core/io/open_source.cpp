@@ -23,9 +23,8 @@ struct KnownMagic {
     std::string_view magic;
     std::string_view name;
 };
-constexpr std::array<KnownMagic, 9> kKnownMagics{
-    {{"GGUF", "a GGUF file"},
-     {"PK\x03\x04", "a zip archive (.npz or a PyTorch checkpoint)"},
+constexpr std::array<KnownMagic, 8> kKnownMagics{
+    {{"PK\x03\x04", "a zip archive without .npy arrays (a PyTorch checkpoint?)"},
      {"\x80\x02\x8a\x0a", "a PyTorch checkpoint (pickle)"},
      {"\x89HDF\r\n", "an HDF5 file"},
      {"\x89PNG", "a PNG image"},
@@ -60,7 +59,7 @@ std::span<const Reader* const> allReaders() {
     return kReaders;
 }
 
-const Reader* chooseReader(const MappedFile& file) {
+const Reader* chooseReader(const MappedFile& file, bool* sure) {
     const Candidate candidate{file.bytes().first(std::min<std::size_t>(file.size(), kHeadBytes)),
                               file.size(),
                               toLower(file.path().extension().string())};
@@ -69,6 +68,9 @@ const Reader* chooseReader(const MappedFile& file) {
     for (const Reader* reader : allReaders()) {
         const Confidence confidence = reader->probe(candidate);
         if (confidence == Confidence::Yes) {
+            if (sure != nullptr) {
+                *sure = true;
+            }
             return reader;
         }
         if (confidence == Confidence::Maybe && maybe == nullptr) {
@@ -84,21 +86,24 @@ const Reader* chooseReader(const MappedFile& file) {
 Result<std::shared_ptr<const TensorSource>> openFile(const ReadRequest& request) {
     const std::string_view head = textOf(
         request.file->bytes().first(std::min<std::size_t>(request.file->size(), kHeadBytes)));
+    bool sure = false;
+    const Reader* reader = chooseReader(*request.file, &sure);
     for (const KnownMagic& known : kKnownMagics) {
+        if (sure) {
+            break;
+        }
         if (head.substr(0, known.magic.size()) == known.magic) {
             return fail(ErrorCode::Unsupported,
-                        "expected safetensors, .npy or CSV, found " + std::string(known.name),
+                        "expected safetensors, .npy, .npz or CSV, found " + std::string(known.name),
                         filePosition(request.file->path(), 0));
         }
     }
-    const Reader* reader = chooseReader(*request.file);
     if (reader == nullptr) {
-        return fail(
-            ErrorCode::Unsupported,
-            head.empty()
-                ? "expected a checkpoint, found an empty file"
-                : "expected safetensors, .npy or CSV, found a file of no format that is known here",
-            filePosition(request.file->path(), 0));
+        return fail(ErrorCode::Unsupported,
+                    head.empty() ? "expected a checkpoint, found an empty file"
+                                 : "expected safetensors, .npy, .npz or CSV, found a file of no "
+                                   "format that is known here",
+                    filePosition(request.file->path(), 0));
     }
     return reader->open(request);
 }

@@ -40,8 +40,8 @@ struct Reader {
 
 [[nodiscard]] std::span<const Reader* const> allReaders();
 /// The reader that is surest about this file; the extension decides only where none is sure. Null:
-/// none.
-[[nodiscard]] const Reader* chooseReader(const MappedFile& file);
+/// none. `sure` (or null) becomes true where the content says so.
+[[nodiscard]] const Reader* chooseReader(const MappedFile& file, bool* sure = nullptr);
 /// Opens one file by content, from a mapping or from bytes in memory.
 /// @errors Unsupported: no reader knows it (the text names formats that we recognise but do not
 /// read); those of the reader

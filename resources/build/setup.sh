@@ -14,8 +14,8 @@ loupe_setup() {
     if ! command -v dpkg-query >/dev/null || ! command -v apt-get >/dev/null; then
         if ! command -v cmake >/dev/null; then
             echo "This system has no apt. Needed (Debian names): $(loupe_packages "$@" | tr '\n' ' ')"
-            echo "Fedora: dnf install gcc-c++ cmake ninja-build ccache eigen3-devel json-devel simdjson-devel cli11-devel openblas-devel qt6-qtbase-devel qt6-qtsvg-devel qcustomplot-qt6-devel catch2-devel, and tl-expected from its source"
-            echo "Arch:   pacman -S gcc cmake ninja ccache eigen nlohmann-json simdjson cli11 openblas tl-expected qt6-base qt6-svg qcustomplot-qt6 catch2"
+            echo "Fedora: dnf install gcc-c++ cmake ninja-build ccache eigen3-devel json-devel simdjson-devel cli11-devel openblas-devel zlib-devel qt6-qtbase-devel qt6-qtsvg-devel qcustomplot-qt6-devel catch2-devel, and tl-expected from its source"
+            echo "Arch:   pacman -S gcc cmake ninja ccache eigen nlohmann-json simdjson cli11 openblas zlib tl-expected qt6-base qt6-svg qcustomplot-qt6 catch2"
             return 1
         fi
         return 0
