@@ -121,6 +121,8 @@ TEST_CASE("every variant: canonical round trip, title, codes in range, bits coun
                 const auto gone = std::count(kept.begin(), kept.end(), 0);
                 bits += 640.0 - matrix.codeBits() * static_cast<double>(gone);
             }
+            // The order of the inputs is stored: 32 bits for each.
+            bits += text.find("act_order=true") != std::string::npos ? 32.0 * 40 : 0;
             // A ternary weight carries log2 3 bits though its code has two.
             const bool fractional = text.find("ternary") != std::string::npos;
             // nf4 and fp4 keep FP32 scales: 4 + 32/64, or double-quantized ones (spec 5.6).
