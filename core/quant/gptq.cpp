@@ -232,6 +232,7 @@ const StepDefinition kStep_gptq{
     .shortTitle = shortTitle,
     .family = StepFamily::WithHessian,
     .isSolver = true,
-    .ladder = kLadder};
+    .ladder = kLadder,
+    .trace = traceGptq};
 
 }  // namespace loupe

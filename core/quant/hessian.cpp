@@ -5,6 +5,7 @@
 #include "core/base/text.hpp"
 #include "core/base/worker_pool.hpp"
 #include "core/linalg/dense.hpp"
+#include "core/quant/finite_rows.hpp"
 #include "core/quant/first_error.hpp"
 
 #include <algorithm>
@@ -23,37 +24,26 @@ std::int64_t tokensPerBlock(std::int64_t inputs) {
     return std::clamp<std::int64_t>(kValues / std::max<std::int64_t>(inputs, 1), 256, 4096);
 }
 
-template <class T>
-Error notFinite(T value, std::int64_t row, std::int64_t col) {
-    return {ErrorCode::Invalid,
-            std::string("activations: ") + (std::isnan(value) ? "NaN" : "infinity") + " at row " +
-                std::to_string(row) + ", column " + std::to_string(col) +
-                ": a Hessian needs finite values",
-            {},
-            {}};
-}
-
 /// Rows [first, first + count) of the activations, checked.
 template <class T>
-Result<void> readFinite(const RowSource& activations,
-                        std::int64_t first,
-                        std::int64_t count,
-                        T* block,
-                        const JobContext& ctx) {
+Result<void> readBlock(const RowSource& activations,
+                       std::int64_t first,
+                       std::int64_t count,
+                       T* block,
+                       const JobContext& ctx) {
     const std::int64_t n = activations.cols();
     FirstError errors;
     const auto readPart = [&](std::int64_t begin, std::int64_t end, std::int64_t chunk) {
         T* const values = block + begin * n;
-        if (Result<void> done = activations.read(first + begin, end - begin, values); !done) {
-            errors.report(chunk, done.error());
-            return;
+        Result<void> done = activations.read(first + begin, end - begin, values);
+        if (done) {
+            done = checkFinite<T>({values, static_cast<std::size_t>((end - begin) * n)},
+                                  n,
+                                  first + begin,
+                                  "activations: ");
         }
-        const T* const last = block + end * n;
-        const T* const bad =
-            std::find_if(values, block + end * n, [](T x) { return !std::isfinite(x); });
-        if (bad != last) {
-            const std::int64_t at = bad - block;
-            errors.report(chunk, notFinite(*bad, first + at / n, at % n));
+        if (!done) {
+            errors.report(chunk, done.error());
         }
     };
     parallelFor(count, rowsPerChunk(n), ctx, readPart);
@@ -109,7 +99,7 @@ Result<Matrix<T>> hessian(const RowSource& activations, std::int64_t rows, const
     Matrix<T> block(std::min(step, tokens), n);
     for (std::int64_t first = 0; first < tokens; first += step) {
         const std::int64_t count = std::min(step, tokens - first);
-        if (Result<void> done = readFinite(activations, first, count, block.data(), ctx); !done) {
+        if (Result<void> done = readBlock(activations, first, count, block.data(), ctx); !done) {
             return fail(done.error());
         }
         activations.release(first, count);
