@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // First-order Taylor pruning: score |w·dL/dw|.
 #include "core/prune/pruner.hpp"
+#include "core/prune/trace_parts.hpp"
 
 #include <cmath>
 
@@ -12,17 +13,40 @@ using namespace pruner_params;
 
 constexpr ParamSpec kParams[] = {kSparsity, kPattern, kScope};
 
+Result<ScoreRule> ruleOf(const StepInput&, const Params&, const JobContext&) {
+    ScoreRule rule;
+    rule.score = [](const RowsToScore& rows) {
+        for (std::size_t i = 0; i < rows.scores.size(); ++i) {
+            rows.scores[i] = std::fabs(rows.weights[i] * rows.gradients[i]);
+        }
+    };
+    return rule;
+}
+
+const ScorePruner kPruner{
+    .rule = ruleOf,
+    .useGradients = true,
+    .formula = "|w·dL/dw|",
+    .idea = "To first order the loss changes by w·dL/dw if the weight becomes 0.",
+    .caution =
+        "It is the product that counts, not a large magnitude and a large gradient each: a "
+        "large weight with no gradient costs nothing.",
+    .lesson =
+        "The sum of |w·g| over pruned weights is an upper bound of the first-order change; "
+        "near a minimum the gradients are small and noisy, and the second order decides.",
+    .worked = [](double weight, double gradient, double) {
+        return joined(
+            {"|", trace_parts::number(weight), " · ", trace_parts::factorText(gradient), "|"});
+    }};
+
 Result<StepOutput> apply(const StepInput& input, const Params& params, const JobContext& ctx) {
-    return pruneByScore(
-        input,
-        params,
-        true,
-        [&](const RowsToScore& rows) {
-            for (std::size_t i = 0; i < rows.scores.size(); ++i) {
-                rows.scores[i] = std::fabs(rows.weights[i] * rows.gradients[i]);
-            }
-        },
-        ctx);
+    return pruneByScore(kPruner, input, params, ctx);
+}
+
+Result<std::shared_ptr<const Trace>> trace(const StepInput& input,
+                                           const Params& params,
+                                           const JobContext& ctx) {
+    return tracePruner(kPruner, input, params, ctx);
 }
 
 constexpr std::string_view kLadder[] = {"gradient"};
@@ -43,6 +67,7 @@ const StepDefinition kStep_gradient{
     .needsGradients = true,
     .shortTitle = [](const Params& params) { return prunerTitle("Gradient", params); },
     .family = StepFamily::Pruning,
-    .ladder = kLadder};
+    .ladder = kLadder,
+    .trace = trace};
 
 }  // namespace loupe

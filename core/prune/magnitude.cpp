@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Magnitude pruning: score |w|.
 #include "core/prune/pruner.hpp"
+#include "core/prune/trace_parts.hpp"
 
 #include <cmath>
 
@@ -12,17 +13,38 @@ using namespace pruner_params;
 
 constexpr ParamSpec kParams[] = {kSparsity, kPattern, kScope};
 
+Result<ScoreRule> ruleOf(const StepInput&, const Params&, const JobContext&) {
+    ScoreRule rule;
+    rule.score = [](const RowsToScore& rows) {
+        for (std::size_t i = 0; i < rows.scores.size(); ++i) {
+            rows.scores[i] = std::fabs(rows.weights[i]);
+        }
+    };
+    return rule;
+}
+
+const ScorePruner kPruner{
+    .rule = ruleOf,
+    .formula = "|w|",
+    .idea = "A weight near zero adds little to the output, whatever it is multiplied by.",
+    .caution =
+        "Not O(1), as is sometimes said: the threshold needs a sort or a selection over all "
+        "mn weights. The loss that is given up is 1/2·sum w_k^2 over the pruned k only.",
+    .lesson =
+        "Magnitude looks at the weights alone: it keeps large weights on inputs that are "
+        "hardly ever on, and prunes small weights on the loudest input of the layer.",
+    .worked = [](double weight, double, double) {
+        return joined({"|", trace_parts::number(weight), "|"});
+    }};
+
 Result<StepOutput> apply(const StepInput& input, const Params& params, const JobContext& ctx) {
-    return pruneByScore(
-        input,
-        params,
-        false,
-        [&](const RowsToScore& rows) {
-            for (std::size_t i = 0; i < rows.scores.size(); ++i) {
-                rows.scores[i] = std::fabs(rows.weights[i]);
-            }
-        },
-        ctx);
+    return pruneByScore(kPruner, input, params, ctx);
+}
+
+Result<std::shared_ptr<const Trace>> trace(const StepInput& input,
+                                           const Params& params,
+                                           const JobContext& ctx) {
+    return tracePruner(kPruner, input, params, ctx);
 }
 
 constexpr std::string_view kLadder[] = {"magnitude", "magnitude:pattern=2:4"};
@@ -43,6 +65,7 @@ const StepDefinition kStep_magnitude{
     .apply = apply,
     .shortTitle = [](const Params& params) { return prunerTitle("Magnitude", params); },
     .family = StepFamily::Pruning,
-    .ladder = kLadder};
+    .ladder = kLadder,
+    .trace = trace};
 
 }  // namespace loupe

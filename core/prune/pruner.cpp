@@ -75,18 +75,21 @@ StepOutput maskedOutput(const StepInput& input, std::shared_ptr<const BitMask> m
     return output;
 }
 
-Result<StepOutput> pruneByScore(const StepInput& input,
+Result<StepOutput> pruneByScore(const ScorePruner& pruner,
+                                const StepInput& input,
                                 const Params& params,
-                                bool useGradients,
-                                const ScoreFunction& score,
                                 const JobContext& ctx) {
     const RowSource& weights = *input.weights;
-    if (useGradients && input.gradients == nullptr) {
+    if (pruner.useGradients && input.gradients == nullptr) {
         return fail(ErrorCode::Missing, "needs --gradients FILE[:TENSOR]");
     }
-    if (useGradients &&
+    if (pruner.useGradients &&
         (input.gradients->rows() != weights.rows() || input.gradients->cols() != weights.cols())) {
         return fail(ErrorCode::Invalid, "gradients do not have the weight's shape");
+    }
+    const Result<ScoreRule> rule = pruner.rule(input, params, ctx);
+    if (!rule) {
+        return fail(rule.error());
     }
     const ScoreRows scores =
         [&](std::int64_t first, std::int64_t count, std::span<double> out) -> Result<void> {
@@ -95,14 +98,14 @@ Result<StepOutput> pruneByScore(const StepInput& input,
         if (Result<void> done = readFinite(weights, first, count, values); !done) {
             return done;
         }
-        if (useGradients) {
+        if (pruner.useGradients) {
             Result<void> done =
                 readFinite(*input.gradients, first, count, gradients, "gradients: ");
             if (!done) {
                 return done;
             }
         }
-        score({first, count, values, gradients, out});
+        rule->score({first, count, values, gradients, out});
         return {};
     };
     Result<std::shared_ptr<const BitMask>> mask = selectMask(

@@ -65,6 +65,27 @@ struct RowsToScore {
 /// Called from several threads.
 using ScoreFunction = std::function<void(const RowsToScore& rows)>;
 
+/// A score with the data at hand.
+struct ScoreRule {
+    ScoreFunction score;
+    std::vector<double> inputFactor{};  ///< by column: what |w| is weighed with; empty: nothing
+};
+
+/// A pruner that keeps the largest scores: how it scores, and how its trace tells it.
+struct ScorePruner {
+    Result<ScoreRule> (*rule)(const StepInput& input,
+                              const Params& params,
+                              const JobContext& ctx) = nullptr;
+    bool useGradients = false;
+    std::string_view formula;        ///< "|w|·||X_j||"
+    std::string_view idea;           ///< why this score: a sentence
+    std::string_view caution;        ///< what is often said wrongly about it; may be empty
+    std::string_view lesson;         ///< what to take home
+    std::string_view factorTitle{};  ///< of the bars of `inputFactor`
+    /// The formula with a cell's numbers; null: nothing to fill in.
+    std::string (*worked)(double weight, double gradient, double factor) = nullptr;
+};
+
 /// What `sparsity`, `pattern` and `scope` say.
 [[nodiscard]] Selection selectionOf(const Params& params);
 
@@ -78,11 +99,17 @@ using ScoreFunction = std::function<void(const RowsToScore& rows)>;
 /// into the quota. Codes of a quantized matrix before stay as they are.
 /// @errors Missing: gradients, with their option; Invalid: a weight or gradient that is not finite,
 ///         naming row and column
-[[nodiscard]] Result<StepOutput> pruneByScore(const StepInput& input,
+[[nodiscard]] Result<StepOutput> pruneByScore(const ScorePruner& pruner,
+                                              const StepInput& input,
                                               const Params& params,
-                                              bool useGradients,
-                                              const ScoreFunction& score,
                                               const JobContext& ctx);
+
+/// The same, told state by state: the scores beside the magnitudes, the choice row by row, group by
+/// group or at once, and what magnitude would have chosen otherwise.
+[[nodiscard]] Result<std::shared_ptr<const Trace>> tracePruner(const ScorePruner& pruner,
+                                                               const StepInput& input,
+                                                               const Params& params,
+                                                               const JobContext& ctx);
 
 /// The output for a mask, with what it costs: a bit for each weight, and values of kept weights.
 [[nodiscard]] StepOutput maskedOutput(const StepInput& input, std::shared_ptr<const BitMask> mask);

@@ -21,20 +21,35 @@ constexpr ParamSpec kSeed{
     .help = "Of the random numbers: each depends on the seed and the weight's index alone."};
 constexpr ParamSpec kParams[] = {kSparsity, kPattern, kScope, kSeed};
 
-Result<StepOutput> apply(const StepInput& input, const Params& params, const JobContext& ctx) {
+Result<ScoreRule> ruleOf(const StepInput& input, const Params& params, const JobContext&) {
     const auto seed = static_cast<std::uint64_t>(params.integer("seed"));
-    const std::int64_t cols = input.weights->cols();
-    return pruneByScore(
-        input,
-        params,
-        false,
-        [&](const RowsToScore& rows) {
-            const auto begin = static_cast<std::uint64_t>(rows.first * cols);
-            for (std::size_t i = 0; i < rows.scores.size(); ++i) {
-                rows.scores[i] = randomUniform(seed, begin + i);
-            }
-        },
-        ctx);
+    ScoreRule rule;
+    rule.score = [seed, cols = input.weights->cols()](const RowsToScore& rows) {
+        const auto begin = static_cast<std::uint64_t>(rows.first * cols);
+        for (std::size_t i = 0; i < rows.scores.size(); ++i) {
+            rows.scores[i] = randomUniform(seed, begin + i);
+        }
+    };
+    return rule;
+}
+
+const ScorePruner kPruner{
+    .rule = ruleOf,
+    .formula = "uniform in [0, 1)",
+    .idea = "Each weight draws a number from the seed and its own index, whatever its value.",
+    .caution = {},
+    .lesson =
+        "What random pruning loses is what any score must beat: half of the weights carry "
+        "half of the energy, while the smaller half of a Gaussian carries only 7 %."};
+
+Result<StepOutput> apply(const StepInput& input, const Params& params, const JobContext& ctx) {
+    return pruneByScore(kPruner, input, params, ctx);
+}
+
+Result<std::shared_ptr<const Trace>> trace(const StepInput& input,
+                                           const Params& params,
+                                           const JobContext& ctx) {
+    return tracePruner(kPruner, input, params, ctx);
 }
 
 constexpr std::string_view kLadder[] = {"random"};
@@ -54,6 +69,7 @@ const StepDefinition kStep_random{
     .apply = apply,
     .shortTitle = [](const Params& params) { return prunerTitle("Random", params); },
     .family = StepFamily::Pruning,
-    .ladder = kLadder};
+    .ladder = kLadder,
+    .trace = trace};
 
 }  // namespace loupe

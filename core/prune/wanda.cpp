@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Wanda: score |w|·||X_j||_2.
 #include "core/prune/pruner.hpp"
+#include "core/prune/trace_parts.hpp"
 
 #include <cmath>
 
@@ -12,7 +13,7 @@ using namespace pruner_params;
 
 constexpr ParamSpec kParams[] = {kSparsity, kPattern, kScope};
 
-Result<StepOutput> apply(const StepInput& input, const Params& params, const JobContext& ctx) {
+Result<ScoreRule> ruleOf(const StepInput& input, const Params&, const JobContext& ctx) {
     const Result<std::vector<double>> squares = squaredInputNorms(input, ctx);
     if (!squares) {
         return fail(squares.error());
@@ -21,16 +22,45 @@ Result<StepOutput> apply(const StepInput& input, const Params& params, const Job
     for (std::size_t col = 0; col < norms.size(); ++col) {
         norms[col] = std::sqrt((*squares)[col]);
     }
-    return pruneByScore(
-        input,
-        params,
-        false,
-        [&](const RowsToScore& rows) {
-            for (std::size_t i = 0; i < rows.scores.size(); ++i) {
-                rows.scores[i] = std::fabs(rows.weights[i]) * norms[i % norms.size()];
+    ScoreRule rule;
+    rule.inputFactor = norms;
+    rule.score = [norms = std::move(norms)](const RowsToScore& rows) {
+        const std::size_t cols = norms.size();
+        for (std::size_t i = 0; i < rows.scores.size(); i += cols) {
+            for (std::size_t col = 0; col < cols; ++col) {
+                rows.scores[i + col] = std::fabs(rows.weights[i + col]) * norms[col];
             }
-        },
-        ctx);
+        }
+    };
+    return rule;
+}
+
+const ScorePruner kPruner{
+    .rule = ruleOf,
+    .formula = "|w|·||X_j||",
+    .idea =
+        "A weight matters as much as what it is multiplied by: its size times the norm of its "
+        "input over the calibration rows.",
+    .caution =
+        "Only the order within a row counts, so that the scale of the norms does not: a sum "
+        "over tokens or a mean gives the same mask.",
+    .lesson =
+        "Wanda is Optimal Brain Damage on the layer: 1/2·h_jj·w^2 with h_jj = 2·||X_j||^2 "
+        "orders as |w|·||X_j|| does. Nothing is updated, so it costs one pass over the "
+        "inputs.",
+    .factorTitle = "Norms of the inputs ||X_j||",
+    .worked = [](double weight, double, double factor) {
+        return joined({"|", trace_parts::number(weight), "| · ", trace_parts::number(factor)});
+    }};
+
+Result<StepOutput> apply(const StepInput& input, const Params& params, const JobContext& ctx) {
+    return pruneByScore(kPruner, input, params, ctx);
+}
+
+Result<std::shared_ptr<const Trace>> trace(const StepInput& input,
+                                           const Params& params,
+                                           const JobContext& ctx) {
+    return tracePruner(kPruner, input, params, ctx);
 }
 
 constexpr std::string_view kLadder[] = {
@@ -54,6 +84,7 @@ const StepDefinition kStep_wanda{
     .needsActivations = true,
     .shortTitle = [](const Params& params) { return prunerTitle("Wanda", params); },
     .family = StepFamily::Pruning,
-    .ladder = kLadder};
+    .ladder = kLadder,
+    .trace = trace};
 
 }  // namespace loupe
