@@ -77,5 +77,9 @@ template Result<LayerProblem<double>> readLayerProblem<double>(const StepInput&,
 template void clearDeadColumns<double>(const HessianFactor<double>&, Matrix<double>&);
 template double dampedLoss<double>(
     const Matrix<double>&, const Matrix<double>&, const Matrix<double>&, double, const JobContext&);
+template Result<LayerProblem<float>> readLayerProblem<float>(const StepInput&, const JobContext&);
+template void clearDeadColumns<float>(const HessianFactor<float>&, Matrix<float>&);
+template double dampedLoss<float>(
+    const Matrix<float>&, const Matrix<double>&, const Matrix<float>&, double, const JobContext&);
 
 }  // namespace loupe

@@ -86,6 +86,7 @@ const StepDefinition kStep_obs{
     .shortTitle = [](const Params& params) { return prunerTitle("OBS", params); },
     .family = StepFamily::Pruning,
     .isSolver = true,
-    .ladder = kLadder};
+    .ladder = kLadder,
+    .trace = traceObs};
 
 }  // namespace loupe

@@ -126,7 +126,8 @@ Result<StepOutput> applyAs(const StepInput& input, const Params& params, const J
 }
 
 Result<StepOutput> apply(const StepInput& input, const Params& params, const JobContext& ctx) {
-    return applyAs<double>(input, params, ctx);
+    return sparseGptInDouble(input) ? applyAs<double>(input, params, ctx)
+                                    : applyAs<float>(input, params, ctx);
 }
 
 std::string titleOf(const Params& params) {
@@ -201,6 +202,13 @@ template Result<void> runSparseGpt<double>(const StepInput&,
                                            const JobContext&,
                                            SparseGptRun<double>&);
 template StepOutput outputOf<double>(const StepInput&, SparseGptRun<double>&);
+template Result<void> runSparseGpt<float>(const StepInput&,
+                                          const Params&,
+                                          bool,
+                                          SparseGptRecorder<float>*,
+                                          const JobContext&,
+                                          SparseGptRun<float>&);
+template StepOutput outputOf<float>(const StepInput&, SparseGptRun<float>&);
 
 extern const StepDefinition kStep_sparsegpt;
 const StepDefinition kStep_sparsegpt{
@@ -217,6 +225,7 @@ const StepDefinition kStep_sparsegpt{
     .shortTitle = titleOf,
     .family = StepFamily::Pruning,
     .isSolver = true,
-    .ladder = kLadder};
+    .ladder = kLadder,
+    .trace = traceSparseGpt};
 
 }  // namespace loupe

@@ -21,6 +21,12 @@ struct SparseGptRun {
     SparseGptResult result;
 };
 
+/// The sweep runs in double for FP64 weights and up to 1,024 inputs, else in float.
+[[nodiscard]] inline bool sparseGptInDouble(const StepInput& input) {
+    constexpr std::int64_t kMostInDouble = 1024;
+    return input.weights->isDouble() || input.weights->cols() <= kMostInDouble;
+}
+
 /// @param keepHessian H stays in run.problem (the factorization works on a copy)
 /// @errors those of the data; Invalid: not positive definite
 template <class T>

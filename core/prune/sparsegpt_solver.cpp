@@ -4,8 +4,7 @@
 #include "core/prune/sparsegpt_solver.hpp"
 
 #include "core/base/worker_pool.hpp"
-
-#include <Eigen/Dense>
+#include "core/linalg/gemm.hpp"
 
 #include <algorithm>
 #include <array>
@@ -16,7 +15,7 @@ namespace loupe {
 
 namespace {
 
-/// Rows of a chunk: fixed, for the order of Eigen's sums.
+/// Rows of a chunk: fixed, for the order of the products' sums.
 constexpr std::int64_t kRows = 64;
 
 template <class T>
@@ -171,18 +170,16 @@ private:
         if (end_ == weights_.cols()) {
             return;
         }
-        using RowMajor = Eigen::Matrix<T, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
-        using Strided = Eigen::Map<RowMajor, 0, Eigen::OuterStride<>>;
-        using ConstStrided = Eigen::Map<const RowMajor, 0, Eigen::OuterStride<>>;
         const std::int64_t n = weights_.cols();
-        const std::int64_t width = end_ - first_;
-        const ConstStrided errors(
-            errors_.row(begin).data(), end - begin, width, Eigen::OuterStride<>(errors_.cols()));
-        const ConstStrided upper(
-            factor_.row(first_).data() + end_, width, n - end_, Eigen::OuterStride<>(n));
-        Strided right(
-            weights_.row(begin).data() + end_, end - begin, n - end_, Eigen::OuterStride<>(n));
-        right.noalias() -= errors * upper;
+        gemm<T>(end - begin,
+                n - end_,
+                end_ - first_,
+                T{-1},
+                {errors_.row(begin).data(), errors_.cols(), Op::Plain},
+                {factor_.row(first_).data() + end_, n, Op::Plain},
+                T{1},
+                weights_.row(begin).data() + end_,
+                n);
     }
 
     [[nodiscard]] SparseGptState<T> state() const { return {weights_, factor_, *mask_, losses_}; }

@@ -3,7 +3,9 @@
 #include "core/base/text.hpp"
 #include "core/prune/pruner.hpp"
 #include "core/prune/selection.hpp"
+#include "core/prune/trace_parts.hpp"
 
+#include <algorithm>
 #include <cmath>
 
 namespace loupe {
@@ -113,7 +115,15 @@ std::shared_ptr<const BitMask> maskOf(const StepInput& input,
     return mask;
 }
 
-Result<StepOutput> apply(const StepInput& input, const Params& params, const JobContext& ctx) {
+/// Which channels go, and why.
+struct Choice {
+    bool columns = false;
+    std::vector<double> scores;  ///< squares for l2 and activation: the root keeps the order
+    std::vector<bool> dropped;
+    std::shared_ptr<const BitMask> mask;
+};
+
+Result<Choice> choose(const StepInput& input, const Params& params, const JobContext& ctx) {
     std::vector<double> squares;
     if (params.is("score", "activation")) {
         Result<std::vector<double>> found = squaredInputNorms(input, ctx, "score=activation ");
@@ -122,26 +132,162 @@ Result<StepOutput> apply(const StepInput& input, const Params& params, const Job
         }
         squares = std::move(*found);
     }
-    const bool columns = params.is("axis", "column");
+    Choice choice;
+    choice.columns = params.is("axis", "column");
     const Terms terms(params.is("score", "l1"), std::move(squares));
-    const Result<std::vector<double>> scores = channelScores(input, columns, terms, ctx);
+    Result<std::vector<double>> scores = channelScores(input, choice.columns, terms, ctx);
     if (!scores) {
         return fail(scores.error());
     }
-    const std::vector<bool> empty = input.mask != nullptr ? emptyChannels(*input.mask, columns)
-                                                          : std::vector<bool>(scores->size());
-    std::vector<std::uint64_t> keys(scores->size());
+    choice.scores = std::move(*scores);
+    const std::vector<bool> empty = input.mask != nullptr
+                                        ? emptyChannels(*input.mask, choice.columns)
+                                        : std::vector<bool>(choice.scores.size());
+    std::vector<std::uint64_t> keys(choice.scores.size());
     for (std::size_t i = 0; i < keys.size(); ++i) {
-        keys[i] = empty[i] ? 0 : scoreKey((*scores)[i]);  // the root would not change the order
+        keys[i] = empty[i] ? 0 : scoreKey(choice.scores[i]);
     }
-    std::vector<bool> dropped(keys.size());
+    choice.dropped.resize(keys.size());
     std::vector<std::uint64_t> scratch;
-    pruneSmallest(keys,
-                  prunedCount(static_cast<std::int64_t>(keys.size()), params.real("sparsity")),
-                  scratch,
-                  [&](std::int64_t channel) { dropped[static_cast<std::size_t>(channel)] = true; });
+    pruneSmallest(
+        keys,
+        prunedCount(static_cast<std::int64_t>(keys.size()), params.real("sparsity")),
+        scratch,
+        [&](std::int64_t channel) { choice.dropped[static_cast<std::size_t>(channel)] = true; });
+    choice.mask = maskOf(input, choice.columns, choice.dropped);
+    return choice;
+}
+
+Result<StepOutput> apply(const StepInput& input, const Params& params, const JobContext& ctx) {
+    Result<Choice> choice = choose(input, params, ctx);
+    if (!choice) {
+        return fail(choice.error());
+    }
     ctx.advance(static_cast<std::uint64_t>(input.weights->rows() * input.weights->cols()));
-    return maskedOutput(input, maskOf(input, columns, dropped));
+    return maskedOutput(input, std::move(choice->mask));
+}
+
+std::string_view formulaOf(const Params& params) {
+    if (params.is("score", "l1")) {
+        return "sum |w|";
+    }
+    return params.is("score", "l2") ? "sqrt(sum w^2)" : "sqrt(sum (w·||X_j||)^2)";
+}
+
+/// Scores as bars over the columns, or as one column beside the rows.
+TracePanel scorePanel(const Choice& choice, const Matrix<double>& scores, const Params& params) {
+    const std::string title = joined({"Scores of the channels: ", formulaOf(params)});
+    if (choice.columns) {
+        return trace_parts::bars("scores", title, trace_parts::share(scores));
+    }
+    TracePanel panel =
+        trace_parts::panel("scores", title, PanelKind::Magnitude, trace_parts::share(scores));
+    panel.subtitle = "one value per output channel";
+    panel.colAxis = "score";
+    return panel;
+}
+
+/// All scores at the end of the choosing: largest that went, smallest that stayed.
+std::vector<TraceFigure> figuresOf(const Choice& choice, const Matrix<double>& scores) {
+    double went = 0;
+    double stayed = 0;
+    double count = 0;
+    bool any = false;
+    for (std::size_t i = 0; i < choice.dropped.size(); ++i) {
+        const double score = scores.data()[i];
+        if (choice.dropped[i]) {
+            went = std::max(went, score);
+            count += 1;
+        } else {
+            stayed = any ? std::min(stayed, score) : score;
+            any = true;
+        }
+    }
+    return {{"Channels pruned", count, {}},
+            {"Largest score that went", went, {}},
+            {"Smallest score that stayed", stayed, {}}};
+}
+
+Result<std::shared_ptr<const Trace>> trace(const StepInput& input,
+                                           const Params& params,
+                                           const JobContext& ctx) {
+    const Result<Choice> chosen = choose(input, params, ctx);
+    if (!chosen) {
+        return fail(chosen.error());
+    }
+    const Choice& choice = *chosen;
+    Result<Matrix<double>> before = readWhole(*input.weights);
+    Result<Matrix<double>> after = readWhole(*maskedOutput(input, choice.mask).weights);
+    if (!before || !after) {
+        return fail(!before ? before.error() : after.error());
+    }
+    const auto count = static_cast<std::int64_t>(choice.scores.size());
+    Matrix<double> scores(choice.columns ? 1 : count, choice.columns ? count : 1);
+    for (std::int64_t i = 0; i < count; ++i) {
+        const double score = choice.scores[static_cast<std::size_t>(i)];
+        scores.data()[i] = params.is("score", "l1") ? score : std::sqrt(score);
+    }
+    auto trace = std::make_shared<Trace>();
+    trace->result = std::make_shared<Matrix<double>>(std::move(*after));
+    const double limit = trace_parts::largest(*before);
+    const auto add = [&](std::string title, std::string sentence, trace_parts::Shared weights) {
+        trace->states.push_back({std::move(title), std::move(sentence), {}, {}, {}, {}, {}});
+        trace->states.back().panels.push_back(
+            trace_parts::panel("weights", "Weights", PanelKind::Signed, std::move(weights), limit));
+    };
+    const trace_parts::Shared original = trace_parts::share(*before);
+    add("Weights", "What is stored before anything is pruned.", original);
+    add("Scores",
+        choice.columns ? "Each input channel has one score for all its weights."
+                       : "Each output channel has one score for all its weights.",
+        original);
+    trace->states.back().panels.push_back(scorePanel(choice, scores, params));
+    add("Result",
+        "Whole channels go, smallest score first: here the shapes could really shrink, and each "
+        "of them takes large weights along.",
+        trace->result);
+    TraceState& last = trace->states.back();
+    last.panels.push_back(scorePanel(choice, scores, params));
+    last.panels.push_back(trace_parts::panel(
+        "mask", "Mask: 1 is kept", PanelKind::Mask, trace_parts::maskValues(*choice.mask)));
+    trace_parts::addPruned(*choice.mask, {0, 0}, {before->rows(), before->cols()}, last.regions);
+    last.figures = figuresOf(choice, scores);
+    trace->summary = last.figures;
+    trace->lesson =
+        "Structured pruning drops whole channels: no index is stored and any hardware gains, but "
+        "at the same sparsity it loses far more than single weights do. N:M patterns are often "
+        "called structured too; they are semi-structured: no channel goes.";
+    trace->explain = [original, scores, choice, formula = formulaOf(params)](std::size_t state,
+                                                                             TraceCell cell) {
+        std::vector<TraceNote> notes;
+        const bool inside = cell.row >= 0 && cell.row < original->rows() && cell.col >= 0 &&
+                            cell.col < original->cols();
+        if (!inside) {
+            return notes;
+        }
+        if (state == 0) {
+            notes.push_back(
+                {"Weight", "w", {}, trace_parts::number((*original)(cell.row, cell.col)), {}});
+            return notes;
+        }
+        const std::int64_t channel = choice.columns ? cell.col : cell.row;
+        notes.push_back(
+            {choice.columns ? "Score of the input channel" : "Score of the output channel",
+             std::string(formula),
+             {},
+             trace_parts::number(scores.data()[channel]),
+             {}});
+        if (state == 2) {
+            const bool gone = choice.dropped[static_cast<std::size_t>(channel)];
+            notes.push_back({"Choice",
+                             "the smallest scores go",
+                             {},
+                             gone ? "the whole channel is pruned" : "kept",
+                             {}});
+        }
+        return notes;
+    };
+    return std::shared_ptr<const Trace>(std::move(trace));
 }
 
 constexpr std::string_view kLadder[] = {"structured"};
@@ -166,6 +312,7 @@ const StepDefinition kStep_structured{
                    "s, " + std::string(params.text("score"));
         },
     .family = StepFamily::Pruning,
-    .ladder = kLadder};
+    .ladder = kLadder,
+    .trace = trace};
 
 }  // namespace loupe
