@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Symmetric uniform quantization. scale = a/(2^(b-1)-1), code = clamp(round(w/scale)), w^ =
 // scale·code.
+#include "core/quant/trace_vectorwise.hpp"
 #include "core/quant/uniform.hpp"
 #include "core/quant/uniform_params.hpp"
 
@@ -71,8 +72,10 @@ const StepDefinition kStep_absmax{
     .shortTitle = [](const Params& params) { return uniformTitle("Absmax", params); },
     .family = StepFamily::Uniform,
     .ladder = kLadder,
-    .trace = [](const StepInput& input,
-                const Params& params,
-                const JobContext& ctx) { return traceUniform(input, params, false, ctx); }};
+    .trace =
+        [](const StepInput& input, const Params& params, const JobContext& ctx) {
+            return isIntegerProduct(params) ? traceVectorwise(input, params, false, ctx)
+                                            : traceUniform(input, params, false, ctx);
+        }};
 
 }  // namespace loupe

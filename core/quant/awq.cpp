@@ -97,6 +97,7 @@ const StepDefinition kStep_awq{
         },
     .family = StepFamily::WithActivations,
     .isSolver = true,
-    .ladder = kLadder};
+    .ladder = kLadder,
+    .trace = traceAwq};
 
 }  // namespace loupe

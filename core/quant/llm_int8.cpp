@@ -300,6 +300,7 @@ const StepDefinition kStep_llm_int8{
                            params.is("variant", "paper") ? "" : ", int8 outlier weights"});
         },
     .family = StepFamily::WithActivations,
-    .ladder = kLadder};
+    .ladder = kLadder,
+    .trace = traceLlmInt8};
 
 }  // namespace loupe

@@ -242,6 +242,9 @@ private:
                                                  const UniformSpec& spec,
                                                  const JobContext& ctx);
 
+/// The rule that `clip` and `act_range` name; "none", "dynamic" and "max": the extremes.
+[[nodiscard]] ClipRule clipRuleOf(std::string_view text);
+
 /// Activations on integer grids whose scale comes from the first `calibrationRows` rows (per
 /// tensor, 0: all) or from each row.
 [[nodiscard]] Result<std::shared_ptr<const UniformMatrix>> makeUniformActivations(

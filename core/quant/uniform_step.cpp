@@ -45,16 +45,6 @@ ScalePer perOf(std::string_view text) {
                                    : (text == "group" ? ScalePer::Group : ScalePer::Tensor));
 }
 
-ClipRule clipOf(std::string_view text) {
-    if (text == "value") {
-        return ClipRule::Value;
-    }
-    if (text == "percentile") {
-        return ClipRule::Percentile;
-    }
-    return text == "mse" ? ClipRule::Mse : (text == "entropy" ? ClipRule::Entropy : ClipRule::None);
-}
-
 UniformSpec weightSpec(const Params& params, bool asymmetric) {
     UniformSpec spec;
     spec.bits = static_cast<int>(params.integer("bits"));
@@ -63,7 +53,7 @@ UniformSpec weightSpec(const Params& params, bool asymmetric) {
     spec.range = rangeOf(params.text("range"));
     spec.per = perOf(params.text("per"));
     spec.group = params.integer("group");
-    spec.clip = clipOf(params.text("clip"));
+    spec.clip = clipRuleOf(params.text("clip"));
     if (spec.clip == ClipRule::Value) {
         const std::optional<std::pair<double, double>> bound =
             parseBound(params.text("clip_value"));
@@ -83,11 +73,21 @@ UniformSpec activationSpec(const Params& params, const UniformSpec& weights) {
     spec.forceZero = weights.forceZero;
     spec.range = weights.range;
     spec.per = params.is("act_per", "token") ? ScalePer::Row : ScalePer::Tensor;
-    spec.clip = clipOf(params.text("act_range"));  // dynamic and max: the extremes
+    spec.clip = clipRuleOf(params.text("act_range"));  // dynamic and max: the extremes
     return spec;
 }
 
 }  // namespace
+
+ClipRule clipRuleOf(std::string_view text) {
+    if (text == "value") {
+        return ClipRule::Value;
+    }
+    if (text == "percentile") {
+        return ClipRule::Percentile;
+    }
+    return text == "mse" ? ClipRule::Mse : (text == "entropy" ? ClipRule::Entropy : ClipRule::None);
+}
 
 Result<std::shared_ptr<const UniformMatrix>> makeUniformActivations(
     std::shared_ptr<const RowSource> source,

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Asymmetric uniform quantization. scale = (max-min)/(2^b-1), z = -2^(b-1) - round(min/scale),
 // code = clamp(round(w/scale) + z), w^ = scale·(code - z).
+#include "core/quant/trace_vectorwise.hpp"
 #include "core/quant/uniform.hpp"
 #include "core/quant/uniform_params.hpp"
 
@@ -78,8 +79,10 @@ const StepDefinition kStep_zeropoint{
     .shortTitle = [](const Params& params) { return uniformTitle("Zero-point", params); },
     .family = StepFamily::Uniform,
     .ladder = kLadder,
-    .trace = [](const StepInput& input,
-                const Params& params,
-                const JobContext& ctx) { return traceUniform(input, params, true, ctx); }};
+    .trace =
+        [](const StepInput& input, const Params& params, const JobContext& ctx) {
+            return isIntegerProduct(params) ? traceVectorwise(input, params, true, ctx)
+                                            : traceUniform(input, params, true, ctx);
+        }};
 
 }  // namespace loupe
