@@ -6,7 +6,7 @@
 #include <algorithm>
 
 using namespace loupe;
-using namespace loupe::test;
+using namespace loupe::actlayers;
 using Catch::Matchers::WithinAbs;
 using Catch::Matchers::WithinRel;
 

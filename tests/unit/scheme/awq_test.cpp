@@ -8,7 +8,7 @@
 #include <limits>
 
 using namespace loupe;
-using namespace loupe::test;
+using namespace loupe::actlayers;
 using Catch::Matchers::WithinAbs;
 using Catch::Matchers::WithinRel;
 

@@ -9,7 +9,7 @@
 
 #include <cmath>
 
-namespace loupe::test {
+namespace loupe::actlayers {
 
 inline std::shared_ptr<const RowSource> source(const Matrix<double>& m) {
     return makeRowSource(m.rows(), m.cols(), std::vector<double>(m.data(), m.data() + m.size()));
@@ -97,4 +97,4 @@ inline double outputRmse(const std::string& text, const SchemeInput& input) {
     return std::sqrt(sum / static_cast<double>(y.size()));
 }
 
-}  // namespace loupe::test
+}  // namespace loupe::actlayers
