@@ -134,6 +134,9 @@ void DockLayout::setActive(bool active) {
         return;
     }
     m_active = active;
+    for (ViewDock* dock : m_docks) {
+        dock->toggleViewAction()->setEnabled(active);
+    }
     if (!active) {
         m_parked = m_window.saveState(kStateVersion);
         m_rail->hide();

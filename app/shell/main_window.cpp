@@ -16,6 +16,7 @@
 #include "app/shell/status_bar.hpp"
 #include "app/shell/top_bar.hpp"
 #include "app/shell/view_dock.hpp"
+#include "app/shell/workspaces.hpp"
 #include "app/widgets/theme.hpp"
 #include "core/scheme/scheme.hpp"
 
@@ -99,7 +100,6 @@ void MainWindow::buildBars() {
     layout->setContentsMargins(0, 0, 0, 0);
     layout->setSpacing(0);
     m_topBar = new TopBar(*m_actions, bars);
-    m_topBar->workspaces()->addTab(tr("Inspect"));
     layout->addWidget(m_topBar);
     auto* context = new ContextBar(*m_document, *m_actions, bars);
     context->setObjectName(QStringLiteral("context"));
@@ -125,6 +125,12 @@ void MainWindow::buildCentre() {
     m_pages->addWidget(m_startPage);
     m_pages->addWidget(m_work);
     setCentralWidget(m_pages);
+    m_workspaces = new Workspaces(*this,
+                                  *m_document,
+                                  *m_topBar->workspaces(),
+                                  *static_cast<QBoxLayout*>(menuWidget()->layout()),
+                                  *m_pages);
+    connect(m_workspaces, &Workspaces::changed, this, &MainWindow::showPage);
 }
 
 void MainWindow::buildDocks() {
@@ -147,6 +153,10 @@ void MainWindow::buildDocks() {
     }
     m_layout = new DockLayout(*this, m_docks);
     QMenu* window = m_actions->menu(MenuId::Window);
+    for (QAction* workspace : m_workspaces->actions()) {
+        window->insertAction((*m_actions)[ActionId::resetLayout], workspace);
+    }
+    window->insertSeparator((*m_actions)[ActionId::resetLayout]);
     for (ViewDock* dock : m_docks) {
         window->insertAction((*m_actions)[ActionId::resetLayout], dock->toggleViewAction());
     }
@@ -212,6 +222,9 @@ void MainWindow::start(const Options& options) {
     if (!session.isEmpty() && (chosen || !options.tensor.isEmpty())) {
         overrideSession(options);
     }
+    if (!options.workspace.isEmpty()) {
+        m_workspaces->select(options.workspace);
+    }
     if (m_keepsSettings) {
         m_sessions->startAutosave(spec.source.empty() && session.isEmpty());
     }
@@ -258,10 +271,13 @@ void MainWindow::showPage() {
             static_cast<void>(view(QLatin1String(definition->id)));
         }
     }
-    m_pages->setCurrentWidget(working ? m_work : m_startPage);
-    findChild<ContextBar*>()->setVisible(working);
-    m_status->setVisible(working);
-    m_layout->setActive(working);
+    WorkspacePage* page = m_workspaces->page();
+    findChild<ContextBar*>()->setVisible(working && page == nullptr);
+    m_layout->setActive(working && page == nullptr);
+    m_pages->setCurrentWidget(page != nullptr ? page : working ? m_work : m_startPage);
+    m_status->setVisible(working || page != nullptr);
+    m_status->follow(page);
+    updateActions();
 }
 
 void MainWindow::updateTitle() {
@@ -284,60 +300,27 @@ void MainWindow::updateActions() {
     for (const ActionId id : {ActionId::closeCheckpoint,
                               ActionId::reload,
                               ActionId::addActivations,
-                              ActionId::exportPicture,
                               ActionId::goToCell,
                               ActionId::filterTensors,
                               ActionId::scan,
                               ActionId::saveSession,
-                              ActionId::saveSessionAs,
-                              ActionId::copyNumbers,
-                              ActionId::copyPicture,
-                              ActionId::resetLayout,
-                              ActionId::layoutCompare}) {
+                              ActionId::saveSessionAs}) {
         enable(id, open);
     }
+    const bool page = m_workspaces->page() != nullptr;
+    for (const ActionId id : {ActionId::exportPicture,
+                              ActionId::copyNumbers,
+                              ActionId::copyPicture,
+                              ActionId::resetLayout}) {
+        enable(id, open || page);
+    }
+    enable(ActionId::layoutCompare, open && !page);
     enable(ActionId::removeActivations, !spec.activations.empty());
     enable(ActionId::copySchemeA, !spec.schemeA.empty());
     enable(ActionId::copySchemeB, !spec.schemeB.empty());
     enable(ActionId::swapSchemes, spec.schemeA != spec.schemeB);
     enable(ActionId::unflip, !spec.edits.empty());
     enable(ActionId::openSample, !FileCommands::samplePath().isEmpty());
-}
-
-QJsonObject MainWindow::saveViews() const {
-    QJsonObject state;
-    for (const auto& [definition, view] : m_centre) {
-        if (view != nullptr) {
-            state[QLatin1String(definition->id)] = view->save();
-        }
-    }
-    for (const ViewDock* dock : m_docks) {
-        state[QLatin1String(dock->definition().id)] = dock->saveView();
-    }
-    return state;
-}
-
-void MainWindow::restoreViews(const QJsonObject& state) {
-    for (const auto& [definition, made] : m_centre) {
-        view(QLatin1String(definition->id))
-            ->restore(state[QLatin1String(definition->id)].toObject());
-    }
-    for (ViewDock* dock : m_docks) {
-        dock->restoreView(state[QLatin1String(dock->definition().id)].toObject());
-    }
-}
-
-QString MainWindow::layoutKey() const {
-    return QStringLiteral("layout/inspect/%1")
-        .arg(QLatin1Char("SML"[static_cast<int>(m_layout->windowClass())]));
-}
-
-void MainWindow::saveSettings() {
-    if (m_keepsSettings) {
-        QSettings settings;
-        settings.setValue(QStringLiteral("geometry"), saveGeometry());
-        settings.setValue(layoutKey(), m_layout->save());
-    }
 }
 
 void MainWindow::quitAfterPaint() {

@@ -26,6 +26,7 @@ class SessionKeeper;
 class StatusBar;
 class TopBar;
 class ViewDock;
+class Workspaces;
 
 /// The one window: composes top bar, context bar, docks, centre and status bar, and connects the
 /// actions.
@@ -47,6 +48,7 @@ public:
     [[nodiscard]] DockLayout& layouts() { return *m_layout; }
     [[nodiscard]] FileCommands& files() { return *m_files; }
     [[nodiscard]] SessionKeeper& sessions() { return *m_sessions; }
+    [[nodiscard]] Workspaces& workspaces() { return *m_workspaces; }
     [[nodiscard]] StatusBar& status() { return *m_status; }
     [[nodiscard]] const std::vector<ViewDock*>& docks() const { return m_docks; }
     /// The view of that id, made if necessary; null if there is none.
@@ -98,6 +100,7 @@ private:
     StatusBar* m_status = nullptr;
     NoticeBar* m_notices = nullptr;
     QStackedWidget* m_pages = nullptr;
+    Workspaces* m_workspaces = nullptr;
     QWidget* m_startPage = nullptr;
     QWidget* m_work = nullptr;
     std::vector<std::pair<const ViewDefinition*, View*>> m_centre;

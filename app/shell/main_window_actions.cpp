@@ -14,6 +14,7 @@
 #include "app/shell/notice_bar.hpp"
 #include "app/shell/session_keeper.hpp"
 #include "app/shell/view_dock.hpp"
+#include "app/shell/workspaces.hpp"
 
 #include <QApplication>
 #include <QClipboard>
@@ -123,7 +124,13 @@ void MainWindow::bindViewActions() {
     a.bind(ActionId::fullScreen, this, [this] {
         setWindowState(windowState() ^ Qt::WindowFullScreen);
     });
-    a.bind(ActionId::resetLayout, m_layout, &DockLayout::reset);
+    a.bind(ActionId::resetLayout, this, [this] {
+        if (WorkspacePage* page = m_workspaces->page()) {
+            page->resetLayout();
+        } else {
+            m_layout->reset();
+        }
+    });
     a.bind(ActionId::layoutCompare, m_layout, &DockLayout::compare);
     m_appearance.fillMenu(a.addSubmenu(MenuId::View, ActionId::fontLarger, tr("Theme")));
 }
@@ -134,6 +141,9 @@ View* MainWindow::focusView() {
         if (auto* view = qobject_cast<View*>(widget)) {
             return view;
         }
+    }
+    if (WorkspacePage* page = m_workspaces->page()) {
+        return page;
     }
     return m_centre.empty() ? nullptr : m_centre.front().second;
 }
@@ -159,7 +169,7 @@ void MainWindow::exportView(View* view) {
 }
 
 void MainWindow::help(View* view) {
-    const bool working = m_document->source() != nullptr;
+    const bool working = m_document->source() != nullptr || m_workspaces->page() != nullptr;
     showHelp(working && view != nullptr ? view->helpAnchor() : QStringLiteral("start"), this);
 }
 
@@ -172,6 +182,11 @@ void MainWindow::openPalette() {
                              action->shortcut().toString(QKeySequence::NativeText),
                              [action] { action->trigger(); }});
         }
+    }
+    for (QAction* workspace : m_workspaces->actions()) {
+        items.push_back({workspace->text(),
+                         workspace->shortcut().toString(QKeySequence::NativeText),
+                         [workspace] { workspace->trigger(); }});
     }
     for (ViewDock* dock : m_docks) {
         if (m_layout->isActive()) {
@@ -227,11 +242,13 @@ void MainWindow::goToCell() {
                             .arg(weights->cols() - 1));
         return;
     }
+    m_workspaces->select(QStringLiteral("inspect"));
     m_document->cursor().select(cell);
     m_document->cursor().reveal(cell);
 }
 
 void MainWindow::findTensor() {
+    m_workspaces->select(QStringLiteral("inspect"));
     const auto tree = std::find_if(m_docks.begin(), m_docks.end(), [](const ViewDock* dock) {
         return qstrcmp(dock->definition().id, "tensor_tree") == 0;
     });

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "app/shell/options.hpp"
 
+#include "app/workspaces/workspace.hpp"
 #include "core/base/version.hpp"
 #include "core/scheme/scheme.hpp"
 
@@ -51,8 +52,12 @@ ParsedOptions parseOptions(int argc, const char* const* argv) {
     cli.add_option("--scheme", schemeA, "Scheme A, such as absmax:bits=4,group=128")
         ->check(checkScheme);
     cli.add_option("--scheme-b", schemeB, "Scheme B")->check(checkScheme);
+    std::vector<std::string> workspaces;
+    for (const WorkspaceDefinition* definition : allWorkspaces()) {
+        workspaces.emplace_back(definition->id);
+    }
     cli.add_option("--workspace", workspace, "Workspace to begin with")
-        ->check(CLI::IsMember({"inspect"}, CLI::ignore_case));
+        ->check(CLI::IsMember(workspaces, CLI::ignore_case));
     cli.add_option("--theme", theme, "Colours")
         ->check(CLI::IsMember({"light", "dark", "system", "projector"}));
     cli.add_option("--font-scale", parsed.options.fontScale, "Size of text, 1 is normal")

@@ -3,6 +3,7 @@
 
 #include "app/document/analyses.hpp"
 #include "app/shell/main_window.hpp"
+#include "app/shell/workspaces.hpp"
 
 #include <QApplication>
 #include <QPixmap>
@@ -33,7 +34,9 @@ Screenshot::Screenshot(MainWindow& window, const QString& path)
 void Screenshot::poll() {
     Analyses& analyses = m_window.document().analyses();
     const bool scanning = analyses.scanning() && m_elapsed.elapsed() < kScanLimitMs;
-    m_quiet = m_window.isVisible() && analyses.idle() && !scanning ? m_quiet + 1 : 0;
+    m_quiet = m_window.isVisible() && analyses.idle() && !scanning && !m_window.workspaces().busy()
+                  ? m_quiet + 1
+                  : 0;
     if (m_quiet >= kQuietPolls) {
         finish();
     } else if (m_elapsed.elapsed() > kLimitMs) {

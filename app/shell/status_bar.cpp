@@ -6,6 +6,7 @@
 #include "app/document/document.hpp"
 #include "app/jobs/job_bar.hpp"
 #include "app/widgets/theme.hpp"
+#include "app/workspaces/workspace.hpp"
 
 #include <QLabel>
 #include <QTextDocumentFragment>
@@ -83,7 +84,22 @@ QString StatusBar::readout() const {
     return QTextDocumentFragment::fromHtml(m_readout->text()).toPlainText();
 }
 
+void StatusBar::follow(WorkspacePage* page) {
+    if (m_page != nullptr) {
+        disconnect(m_page, nullptr, this, nullptr);
+    }
+    m_page = page;
+    if (page != nullptr) {
+        connect(page, &WorkspacePage::readoutChanged, this, &StatusBar::updateReadout);
+    }
+    updateReadout();
+}
+
 void StatusBar::updateReadout() {
+    if (m_page != nullptr) {
+        m_readout->setText(m_page->readout());
+        return;
+    }
     const Cursor& cursor = m_document.cursor();
     const std::optional<Cell> cell = cursor.hover() ? cursor.hover() : cursor.selected();
     const std::shared_ptr<const RowSource> weights = m_document.weights();

@@ -1,0 +1,196 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "app/workspaces/theatre/panel_layout.hpp"
+
+#include "app/plot/plot_style.hpp"
+#include "app/widgets/theme.hpp"
+
+#include <algorithm>
+#include <cmath>
+
+namespace loupe::app {
+
+namespace {
+
+constexpr std::int64_t kFewColumns = 16;
+constexpr std::int64_t kManyRows = 64;
+constexpr double kAspect = 0.78;       // cells are a little wider than high
+constexpr double kSecondShare = 0.55;  // of the height that the first panel gets per row
+
+double barsHeight() {
+    return Theme::px(84);
+}
+
+/// Least and best height of a panel's cells.
+struct Heights {
+    double least = 0;
+    double best = 0;
+    double given = 0;
+};
+
+Heights heightsOf(const TracePanel& panel, double cellWidth) {
+    if (panel.kind == PanelKind::Bars) {
+        return {barsHeight(), barsHeight(), 0};
+    }
+    const auto rows = static_cast<double>(panel.values->rows());
+    const double most = panel.values->cols() <= kFewColumns
+                            ? Theme::px(34)
+                            : std::max<double>(Theme::px(6), cellWidth * kAspect);
+    const double least = panel.values->rows() > kManyRows ? 1.5 : Theme::px(5);
+    const double best =
+        panel.values->rows() > kManyRows ? std::min<double>(most, Theme::px(4)) : most;
+    return {rows * std::min(least, best), rows * best, 0};
+}
+
+/// Shares `room` among the panels: each its least, then the first more than the others.
+void share(std::vector<Heights>& heights, double room) {
+    double least = 0;
+    for (const Heights& height : heights) {
+        least += height.least;
+    }
+    double left = std::max(0.0, room - least);
+    for (Heights& height : heights) {
+        height.given = height.least;
+    }
+    for (int round = 0; round < 3 && left > 1; ++round) {
+        double wish = 0;
+        for (std::size_t i = 0; i < heights.size(); ++i) {
+            wish += (heights[i].best - heights[i].given) * (i == 0 ? 1 : kSecondShare);
+        }
+        if (wish <= 0) {
+            break;
+        }
+        const double part = std::min(1 / kSecondShare, left / wish);
+        for (std::size_t i = 0; i < heights.size(); ++i) {
+            const double gap = heights[i].best - heights[i].given;
+            const double more = std::min(gap, gap * part * (i == 0 ? 1 : kSecondShare));
+            heights[i].given += more;
+            left -= more;
+        }
+    }
+}
+
+double snapped(double length) {
+    return length >= 4 ? std::floor(length) : length;
+}
+
+bool sameColumns(const TracePanel& a, const TracePanel& b) {
+    return a.values->cols() == b.values->cols() &&
+           ((a.columnOrder == nullptr && b.columnOrder == nullptr) ||
+            (a.columnOrder != nullptr && b.columnOrder != nullptr &&
+             *a.columnOrder == *b.columnOrder));
+}
+
+}  // namespace
+
+std::optional<TraceCell> PlacedPanel::cellAt(QPointF point) const {
+    if (!cells.contains(point) || cellWidth <= 0 || cellHeight <= 0) {
+        return std::nullopt;
+    }
+    const auto col = static_cast<std::int64_t>((point.x() - cells.left()) / cellWidth);
+    const auto row = panel->kind == PanelKind::Bars
+                         ? 0
+                         : static_cast<std::int64_t>((point.y() - cells.top()) / cellHeight);
+    return row < rows() && col < cols() ? std::optional(TraceCell{row, col}) : std::nullopt;
+}
+
+std::int64_t PlacedPanel::originalColumn(std::int64_t place) const {
+    const auto index = static_cast<std::size_t>(place);
+    return panel->columnOrder != nullptr && index < panel->columnOrder->size()
+               ? (*panel->columnOrder)[index]
+               : place;
+}
+
+double limitOf(const TracePanel& panel) {
+    if (panel.limit > 0) {
+        return panel.limit;
+    }
+    double most = 0;
+    const double* values = panel.values->data();
+    for (std::int64_t i = 0; i < panel.values->size(); ++i) {
+        if (std::isfinite(values[i])) {
+            most = std::max(most, std::fabs(values[i]));
+        }
+    }
+    return most;
+}
+
+PanelPage placePanels(const TraceState& state, QSizeF size) {
+    std::vector<const TracePanel*> shown;
+    std::int64_t mostCols = 1;
+    std::int64_t mostRows = 1;
+    for (const TracePanel& panel : state.panels) {
+        if (panel.values && !panel.values->empty()) {
+            shown.push_back(&panel);
+            mostCols = std::max(mostCols, panel.values->cols());
+            mostRows = std::max(mostRows, panel.values->rows());
+        }
+    }
+    const double gutter = std::max<double>(
+        Theme::px(40),
+        textWidth(QString::number(mostRows - 1), TextRole::NumberAxis) + Theme::px(16));
+    const double widest = Theme::px(mostCols <= kFewColumns ? 88 : 30);
+    const double cellWidth = snapped(std::clamp(
+        (size.width() - gutter - Theme::px(8)) / static_cast<double>(mostCols), 1.0, widest));
+    const double headerHeight = lineHeight(TextRole::Heading) + Theme::px(8);
+    const double labelHeight = lineHeight(TextRole::NumberAxis) + Theme::px(3);
+    const double gap = Theme::px(12);
+    const auto overhead = [&] {
+        double sum = 0;
+        for (std::size_t i = 0; i < shown.size(); ++i) {
+            sum += headerHeight + (i == 0 ? 0 : gap) +
+                   (i == 0 || !sameColumns(*shown[i], *shown[i - 1]) ? labelHeight : Theme::px(2));
+        }
+        return sum;
+    };
+    std::vector<Heights> heights;
+    const auto measure = [&] {
+        heights.clear();
+        double least = 0;
+        for (const TracePanel* panel : shown) {
+            heights.push_back(heightsOf(*panel, cellWidth));
+            least += heights.back().least;
+        }
+        return least + overhead();
+    };
+    while (measure() > size.height() && shown.size() > 1) {
+        const auto bars = std::find_if(shown.rbegin(), shown.rend(), [](const TracePanel* panel) {
+            return panel->kind == PanelKind::Bars;
+        });
+        if (bars == shown.rend()) {
+            break;
+        }
+        shown.erase(std::next(bars).base());
+    }
+    share(heights, size.height() - overhead());
+    PanelPage page;
+    double y = 0;
+    for (std::size_t i = 0; i < shown.size(); ++i) {
+        PlacedPanel placed;
+        placed.panel = shown[i];
+        y += i == 0 ? 0 : gap;
+        placed.header = QRectF(0, y, size.width(), headerHeight);
+        y += headerHeight;
+        if (i == 0 || !sameColumns(*shown[i], *shown[i - 1])) {
+            placed.columnLabels = QRectF(gutter, y, size.width() - gutter, labelHeight);
+            y += labelHeight;
+        } else {
+            y += Theme::px(2);
+        }
+        const bool bars = shown[i]->kind == PanelKind::Bars;
+        placed.cellWidth = cellWidth;
+        placed.cellHeight =
+            bars ? heights[i].given
+                 : snapped(heights[i].given / static_cast<double>(shown[i]->values->rows()));
+        const double height =
+            bars ? placed.cellHeight
+                 : placed.cellHeight * static_cast<double>(shown[i]->values->rows());
+        placed.cells =
+            QRectF(gutter, y, cellWidth * static_cast<double>(shown[i]->values->cols()), height);
+        y += height;
+        page.panels.push_back(placed);
+    }
+    page.height = y + Theme::px(6);
+    return page;
+}
+
+}  // namespace loupe::app

@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#pragma once
+
+#include "core/scheme/trace.hpp"
+
+#include <QRectF>
+#include <QSizeF>
+
+#include <optional>
+#include <vector>
+
+namespace loupe::app {
+
+/// A panel of a state on the page: its header, its column numbers and its cells. All panels share
+/// one column axis: a column is as wide, and stands at the same place, in each of them.
+struct PlacedPanel {
+    const TracePanel* panel = nullptr;
+    QRectF header;
+    QRectF columnLabels;  ///< empty where the panel above has them
+    QRectF cells;
+    double cellWidth = 0;
+    double cellHeight = 0;
+
+    [[nodiscard]] std::int64_t rows() const { return panel->values->rows(); }
+    [[nodiscard]] std::int64_t cols() const { return panel->values->cols(); }
+    [[nodiscard]] QRectF cell(std::int64_t row, std::int64_t col) const {
+        return {cells.left() + static_cast<double>(col) * cellWidth,
+                cells.top() + static_cast<double>(row) * cellHeight,
+                cellWidth,
+                cellHeight};
+    }
+    /// The cells of a block, one piece.
+    [[nodiscard]] QRectF block(std::int64_t row,
+                               std::int64_t col,
+                               std::int64_t height,
+                               std::int64_t width) const {
+        return {cells.left() + static_cast<double>(col) * cellWidth,
+                cells.top() + static_cast<double>(row) * cellHeight,
+                cellWidth * static_cast<double>(width),
+                cellHeight * static_cast<double>(height)};
+    }
+    [[nodiscard]] std::optional<TraceCell> cellAt(QPointF point) const;
+    /// The column of the layer that stands at a place.
+    [[nodiscard]] std::int64_t originalColumn(std::int64_t place) const;
+};
+
+struct PanelPage {
+    std::vector<PlacedPanel> panels;
+    double height = 0;  ///< that the panels take; more than given: scroll
+};
+
+/// Places the panels of a state into `size`. Bars are left out where there is no room for them
+/// beside the matrices.
+[[nodiscard]] PanelPage placePanels(const TraceState& state, QSizeF size);
+
+/// The number that the panel's colours run to.
+[[nodiscard]] double limitOf(const TracePanel& panel);
+
+}  // namespace loupe::app
