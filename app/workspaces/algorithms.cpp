@@ -213,17 +213,13 @@ void AlgorithmsPage::arrange() {
         m_parameters->show();
     }
     const bool plotWanted = m_plot->hasContent();
-    if (low) {
-        if (tabOf(m_plot) < 0 && plotWanted) {
+    if (low && plotWanted) {
+        if (tabOf(m_plot) < 0) {
             m_right->addTab(m_plot, tr("Curve"));
         }
     } else {
         m_step->addWidget(m_plot);
         m_plot->setVisible(plotWanted);
-    }
-    if (low && tabOf(m_plot) >= 0 && !plotWanted) {
-        m_step->addWidget(m_plot);
-        m_plot->hide();
     }
     const int rightWidth = Theme::px(size == PageSize::S ? 360 : size == PageSize::M ? 448 : 520);
     const int right = std::min(rightWidth, width() * 2 / 5);

@@ -80,12 +80,17 @@ Result<SchemeInput> sliceOf(const SchemeInput& layer, const Slice& slice, const 
         const std::int64_t tokens =
             std::min(layer.activations->rows(),
                      std::max<std::int64_t>(1, kMostTracedActivations / fit.cols));
-        auto activations = cutAny(layer.activations, {0, fit.col, tokens, fit.cols}, ctx);
+        // Those that calibrate come first, so that the cut keeps them.
+        const CalibratedRows ordered =
+            calibrated(layer.activations,
+                       {layer.calibrationRows, layer.calibrationChoice, layer.calibrationSeed});
+        auto activations = cutAny(ordered.rows, {0, fit.col, tokens, fit.cols}, ctx);
         if (!activations) {
             return fail(activations.error());
         }
         input.activations = *activations;
         input.calibrationRows = std::min(layer.calibrationRows, tokens);
+        input.calibrationChoice = CalibrationChoice::First;
     }
     return input;
 }

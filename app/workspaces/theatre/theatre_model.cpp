@@ -138,7 +138,9 @@ QString TheatreModel::key() const {
                 QString::fromStdString(spec.tensor) + QLatin1Char('\n') +
                 QString::fromStdString(spec.layout) + QLatin1Char('\n') +
                 QString::fromStdString(spec.activations) + QLatin1Char('\n') +
-                QString::number(spec.calibrationRows) + QLatin1Char('\n') + textOf(m_slice);
+                QString::number(spec.calibrationRows) + QLatin1Char('\n') +
+                QString::fromStdString(spec.calibrationChoice) +
+                QString::number(spec.calibrationSeed) + QLatin1Char('\n') + textOf(m_slice);
         for (const Edit& edit : spec.edits) {
             text += QStringLiteral("\n%1@%2").arg(edit.code).arg(edit.index);
         }
@@ -200,6 +202,9 @@ void TheatreModel::record() {
         const StorageType* type = m_document.tensor()->type;
         layer.storedBits = type != nullptr ? type->bits : 32;
         layer.calibrationRows = m_document.spec().calibrationRows;
+        layer.calibrationChoice = parseCalibrationChoice(m_document.spec().calibrationChoice)
+                                      .value_or(CalibrationChoice::First);
+        layer.calibrationSeed = static_cast<std::uint64_t>(m_document.spec().calibrationSeed);
         activations = m_document.spec().activations;
     }
     m_document.jobs().start(

@@ -40,7 +40,7 @@ QColor colorOf(const TraceCurve& curve, std::size_t index) {
     }
     std::size_t place = 0;
     for (std::size_t i = 0; i < index; ++i) {
-        place += isReference(curve.series[i]) ? 0 : 1;
+        place += isReference(curve.series[i]) ? 0U : 1U;
     }
     const QColor colors[] = {theme.schemeA, theme.schemeB, theme.text, theme.outlier, theme.text3};
     return colors[std::min<std::size_t>(place, 4)];

@@ -113,6 +113,7 @@ Transport::Transport(TheatreModel& model, QWidget* parent) : QWidget(parent), m_
                          {QStringLiteral("1"), tr("1×"), tr("Two steps a second")},
                          {QStringLiteral("4"), tr("4×"), tr("Eight steps a second")}});
     m_speed->setCompact(true);
+    m_speed->setMaximumHeight(Theme::px(28));
     m_layout->addWidget(m_speed);
     connect(m_speed, &SegmentedControl::chosen, this, [this](const QString& id) {
         m_model.setSpeed(id.toDouble());
