@@ -25,6 +25,7 @@ struct Method {
     MethodGroup group;
     std::string_view scheme;    ///< preset; its last step is the one that is told
     std::string_view source;    ///< a made-up source that shows it well: "synthetic:F1"
+    std::string_view toy;       ///< a worked example of it: "toy-gptq"; may be empty
     std::string_view subtitle;  ///< "column sweep"
     std::string_view question;  ///< one sentence that a student can answer by watching
 };

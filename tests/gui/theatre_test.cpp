@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "app/shell/appearance.hpp"
+#include "app/shell/dock_layout.hpp"
 #include "app/shell/main_window.hpp"
 #include "app/shell/options.hpp"
 #include "app/shell/workspaces.hpp"
 #include "app/views/step_form.hpp"
 #include "app/widgets/messages.hpp"
+#include "app/widgets/theme.hpp"
 #include "app/widgets/value_spin_box.hpp"
 #include "app/workspaces/theatre/choice_panel.hpp"
 #include "app/workspaces/theatre/panel_layout.hpp"

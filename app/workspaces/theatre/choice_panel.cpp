@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "app/workspaces/theatre/choice_panel.hpp"
 
+#include "app/plot/plot_style.hpp"
 #include "app/views/step_form.hpp"
 #include "app/widgets/controls.hpp"
 #include "app/widgets/scheme_string_field.hpp"
@@ -13,7 +14,9 @@
 #include <QGridLayout>
 #include <QLabel>
 #include <QListWidget>
+#include <QPainter>
 #include <QScrollArea>
+#include <QStyledItemDelegate>
 #include <QToolButton>
 #include <QVBoxLayout>
 
@@ -26,6 +29,44 @@ constexpr int kMethodRole = Qt::UserRole;
 QString toQ(std::string_view text) {
     return QString::fromUtf8(text.data(), static_cast<qsizetype>(text.size()));
 }
+
+/// Rows as the page's other lists draw them: room at the left, a bar at the selected one, headings
+/// in small type.
+class MethodDelegate : public QStyledItemDelegate {
+public:
+    using QStyledItemDelegate::QStyledItemDelegate;
+
+    void paint(QPainter* painter,
+               const QStyleOptionViewItem& option,
+               const QModelIndex& index) const override {
+        const Theme& theme = Theme::current();
+        const bool method = index.flags().testFlag(Qt::ItemIsEnabled);
+        const bool selected = option.state.testFlag(QStyle::State_Selected);
+        if (selected) {
+            painter->fillRect(option.rect, theme.selected);
+            painter->fillRect(QRect(option.rect.topLeft(), QSize(3, option.rect.height())),
+                              theme.text);
+        } else if (method && option.state.testFlag(QStyle::State_MouseOver)) {
+            painter->fillRect(option.rect, theme.raised);
+        }
+        QFont font = Theme::font(method ? TextRole::Body : TextRole::Caption);
+        font.setWeight(selected ? QFont::DemiBold : font.weight());
+        painter->setFont(font);
+        painter->setPen(method ? theme.text : theme.text3);
+        painter->drawText(
+            option.rect.adjusted(Theme::px(12), method ? 0 : Theme::px(6), -Theme::px(4), 0),
+            Qt::AlignLeft | Qt::AlignVCenter,
+            index.data().toString());
+        if (selected && option.state.testFlag(QStyle::State_HasFocus)) {
+            drawFocusRing(*painter, QRectF(option.rect));
+        }
+    }
+    [[nodiscard]] QSize sizeHint(const QStyleOptionViewItem&,
+                                 const QModelIndex& index) const override {
+        const bool method = index.flags().testFlag(Qt::ItemIsEnabled);
+        return {Theme::px(120), Theme::px(method ? 26 : 30)};
+    }
+};
 
 QLabel* heading(const QString& text, QWidget* parent) {
     auto* label = new QLabel(text, parent);
@@ -48,6 +89,8 @@ MethodList::MethodList(TheatreModel& model, QWidget* parent) : QWidget(parent), 
     m_list->setFrameShape(QFrame::NoFrame);
     m_list->setHorizontalScrollBarPolicy(Qt::ScrollBarAlwaysOff);
     m_list->viewport()->setAutoFillBackground(false);
+    m_list->setItemDelegate(new MethodDelegate(m_list));
+    m_list->setMouseTracking(true);
     setTextRole(m_list, TextRole::Body);
     MethodGroup group{};
     for (const Method& method : playableMethods()) {
@@ -55,7 +98,6 @@ MethodList::MethodList(TheatreModel& model, QWidget* parent) : QWidget(parent), 
             group = method.group;
             auto* item = new QListWidgetItem(toQ(groupTitle(group)), m_list);
             item->setFlags(Qt::NoItemFlags);
-            item->setFont(Theme::font(TextRole::Caption));
         }
         auto* item = new QListWidgetItem(toQ(method.title), m_list);
         item->setData(kMethodRole, toQ(method.id));

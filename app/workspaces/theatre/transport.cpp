@@ -6,12 +6,14 @@
 #include "app/widgets/marks.hpp"
 #include "app/widgets/theme.hpp"
 #include "app/workspaces/theatre/theatre_model.hpp"
+#include "core/io/synthetic.hpp"
 
 #include <QComboBox>
 #include <QEvent>
 #include <QHBoxLayout>
 #include <QLabel>
 #include <QPainter>
+#include <QPushButton>
 #include <QSlider>
 #include <QToolButton>
 
@@ -34,8 +36,10 @@ QString sourceTitle(const QString& path) {
         return id == QLatin1String("V") ? Transport::tr("slide vector V")
                                         : Transport::tr("slide vector V with 256");
     }
-    if (id.startsWith(QLatin1String("toy-"))) {
-        return Transport::tr("worked example %1").arg(id.mid(4));
+    for (const Generator& generator : allGenerators()) {
+        if (id == toQ(generator.id)) {
+            return toQ(generator.title);
+        }
     }
     return id;
 }
@@ -79,9 +83,11 @@ Transport::Transport(TheatreModel& model, QWidget* parent) : QWidget(parent), m_
     m_layout->addStretch(2);
     m_backwards = {button(QStringLiteral("first"), tr("First step"), tr("Home")),
                    button(QStringLiteral("step-back"), tr("Step back"), tr("Left"))};
-    m_play = button(QStringLiteral("play"), tr("Play"), tr("Space"));
+    m_play = new QPushButton(this);
     m_play->setObjectName(QStringLiteral("play"));
-    m_play->setMinimumWidth(Theme::px(44));
+    m_play->setProperty("loupePrimary", true);
+    m_play->setFixedSize(Theme::px(52), Theme::px(28));
+    m_layout->addWidget(m_play);
     m_forwards = {button(QStringLiteral("step-forward"), tr("Step forward"), tr("Right")),
                   button(QStringLiteral("last"), tr("Last step"), tr("End"))};
     connect(m_backwards[0], &QToolButton::clicked, this, [this] { m_model.step(-1000000); });
@@ -259,6 +265,7 @@ void Transport::resizeEvent(QResizeEvent* event) {
 void Transport::changeEvent(QEvent* event) {
     QWidget::changeEvent(event);
     if (event->type() == QEvent::FontChange) {
+        m_play->setFixedSize(Theme::px(52), Theme::px(28));
         fold();
     }
 }

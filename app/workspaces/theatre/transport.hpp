@@ -3,9 +3,12 @@
 
 #include <QWidget>
 
+#include <vector>
+
 class QComboBox;
 class QHBoxLayout;
 class QLabel;
+class QPushButton;
 class QSlider;
 class QToolButton;
 
@@ -50,7 +53,7 @@ private:
     QLabel* m_subtitle = nullptr;
     QLabel* m_source = nullptr;
     QLabel* m_activations = nullptr;
-    QToolButton* m_play = nullptr;
+    QPushButton* m_play = nullptr;
     std::vector<QToolButton*> m_backwards;
     std::vector<QToolButton*> m_forwards;
     QSlider* m_slider = nullptr;
