@@ -450,7 +450,9 @@ def llm_int8(w, keys, data):
     if variant == "paper":
         values[:, columns] = w[:, columns]
     out = Matrix(values, x_hat=x_hat, kept_cost=plain.kept_cost, codes=plain.codes, ties=plain.ties)
-    out.columns = np.flatnonzero(columns)
+    if variant == "paper":  # these inputs' weights are kept in 16 bits in place of codes, and an int32 index says which they are
+        out.ties = out.ties | columns
+        out.kept_cost = (8 + 8 * columns.mean(), plain.kept_cost[1] + 32 * columns.sum() / w.size, 0)
     return out
 
 
@@ -521,23 +523,44 @@ def awq(w, keys, data):
             best = (loss, s, k / grid)
     s = best[1]
     scaled, xs = w64 * s, x / s
-    if keys.get("clip", "true") == "true":
-        for r in range(w.shape[0]):
-            for c in range(0, w.shape[1], group):
-                part = np.s_[r:r + 1, c:min(c + group, w.shape[1])]
-                xg, wg = xs[:, part[1]], scaled[part]
-                top, least, chosen = np.abs(wg).max(), 1e9, None
-                for i in range(10):
-                    bound = top * (1 - i / 20)
-                    clipped = np.clip(wg, -bound, bound)
-                    q, _ = affine_groups(clipped, bits, group)
-                    error = ((xg @ (q - wg).T) ** 2).mean()
-                    if error < least:
-                        least, chosen = error, clipped
-                scaled[part] = chosen
-    q, count = affine_groups(scaled, bits, group)
-    out = Matrix(q / s, kept_cost=(bits, count * (16 + bits) / w.size, 0), kind="solver")
+    sure = np.ones(w.shape[0], bool)
+    values, count = np.zeros(w.shape), 0
+    steps = range(10) if keys.get("clip", "true") == "true" else range(1)
+    for r in range(w.shape[0]):
+        for c in range(0, w.shape[1], group):
+            part = np.s_[r, c:min(c + group, w.shape[1])]
+            candidates = [clipped_variants(scaled[part], 1 - i / 20, bits) for i in steps]
+            errors = [[((xs[:, part[1]] @ (q - scaled[part])) ** 2).mean() for q in v] for v in candidates]
+            first = int(np.argmin([e[0] for e in errors]))
+            values[part] = candidates[first][0]
+            count += 1
+            worst = [max(e) for e in errors]
+            possible = [q for v, e in zip(candidates, errors) for q, x_ in zip(v, e) if x_ <= min(worst) * (1 + 1e-6)]
+            sure[r] &= all(np.abs(q - values[part]).max() <= 1e-6 * np.abs(values[part]).max() for q in possible)
+    out = Matrix(values / s, kept_cost=(bits, count * (16 + bits) / w.size, 0), kind="solver")
     out.curve, out.ratio = curve, best[2]
+    if len(steps) > 1:
+        out.kind, out.sure = "rows", sure
+    return out
+
+
+def clipped_variants(w, share, bits):
+    """Q(clamp(w)) of one group of AWQ's clip search. Where both ends are clipped, zero lies on an exact tie ((2^b - 1) / 2), and so
+    do the clipped weights: FP noise decides, so every way to round them is given. The first is plain half-to-even."""
+    bound = np.abs(w).max() * share
+    v = np.clip(w, -bound, bound)
+    low, high, top = min(v.min(), 0), max(v.max(), 0), 2 ** bits - 1
+    scale = f64(f32((high - low) / top))
+    if scale == 0:
+        return [np.zeros_like(v)]
+    exact, ratio = -low / ((high - low) / top), v / scale
+    on_tie = abs(exact - np.floor(exact) - 0.5) < 1e-5
+    edge = np.abs(np.abs(ratio) - np.floor(np.abs(ratio)) - 0.5) < 1e-5
+    out = []
+    for zero in dict.fromkeys([np.rint(exact), np.floor(exact), np.ceil(exact)]) if on_tie else [np.rint(exact)]:
+        for code in [np.rint(ratio)] + ([np.where(edge, np.sign(ratio) * f(np.abs(ratio)), np.rint(ratio)) for f in (np.floor, np.ceil)]
+                                        if edge.any() else []):
+            out.append(scale * (np.clip(code + zero, 0, top) - zero))
     return out
 
 
@@ -744,10 +767,13 @@ def structured(w, keys, data):
 
 def obs(w, keys, data):
     """One weight at a time, by 1/2 w_q^2 / [H^-1]_qq of the weights still there; the others make up for it."""
-    h, dead = hessian(data.calibration, 0.01)
+    h, dead = hessian(data.calibration, 0)
+    if np.linalg.matrix_rank(h) < h.shape[0]:  # the contract has no key for it: undamped as in the paper where H allows it
+        h, dead = hessian(data.calibration, 0.01)
     inverse = np.linalg.inv(h)
     rows, n = w.shape
     values, mask = f64(w).copy(), np.ones(w.shape, bool)
+    values[:, dead] = 0
     pattern = tuple(map(int, keys["pattern"].split(":"))) if "pattern" in keys else None
     loss, near = 0.0, False
     for r in range(rows):
@@ -765,6 +791,8 @@ def obs(w, keys, data):
                     if left == 0:
                         score[c:c + pattern[1]] = np.inf
             q = int(np.argmin(score))
+            if pattern:  # ties keep the lower index
+                q = n - 1 - int(np.argmin(score[::-1]))
             rest = np.delete(score, q).min()
             near |= bool(rest - score[q] < 1e-9 * rest)
             loss += score[q]
@@ -1012,6 +1040,10 @@ def record(name, scheme, w, x, g, calibration_rows):
     row["bits_per_weight"] = float(out.bits)
     if out.values is None:
         row["pruned"] = int((~out.mask).sum())
+        return row
+    if out.kind == "rows":  # rows whose choice hangs on no exact tie
+        error = ((f64(w) - out.values) ** 2).mean(1)
+        row["rows"] = {str(r): float(error[r]) for r in np.flatnonzero(out.sure)}
         return row
     row.update(metrics(w, x, out))
     if out.loss is not None:

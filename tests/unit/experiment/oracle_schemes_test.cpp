@@ -132,6 +132,10 @@ public:
         const std::string kind = wanted_.at("kind").get<std::string>();
         const double tolerance = kind == "solver" || kind == "fit" ? 1e-4 : 1e-6;
         number("bits_per_weight", found_.bitsPerWeight, 1e-9);
+        if (kind == "rows") {
+            rows();
+            return out_.str();
+        }
         if (kind == "count") {
             number("pruned", prunedWeights(), 0);
         } else {
@@ -156,6 +160,16 @@ private:
         if (!(std::abs(found - expected) <= tolerance * std::abs(expected))) {
             out_ << ' ' << key << " oracle " << expected << " ours " << found << " ("
                  << (found - expected) / std::abs(expected) << ");";
+        }
+    }
+
+    void rows() {
+        for (const auto& [row, expected] : wanted_.at("rows").items()) {
+            const double found = found_.rowMse[static_cast<std::size_t>(std::stoi(row))];
+            if (!(std::abs(found - expected.get<double>()) <= 2e-4 * expected.get<double>())) {
+                out_ << " row " << row << " mse oracle " << expected.get<double>() << " ours "
+                     << found << ';';
+            }
         }
     }
 
