@@ -595,7 +595,7 @@ def gptq(w, keys, data):
         perm = np.argsort(-undamped, kind="stable")
         work, h = work[:, perm], h[np.ix_(perm, perm)]
     u = upper_factor(h)
-    q, loss, grid, closest = np.zeros((rows, n)), 0.0, None, 1.0
+    q, loss, grid, closest = np.zeros((rows, n)), 0.0, None, np.ones(rows)
     for i1 in range(0, n, block):
         i2 = min(i1 + block, n)
         inner, errors = work[:, i1:i2].copy(), np.zeros((rows, i2 - i1))
@@ -607,7 +607,7 @@ def gptq(w, keys, data):
             column = inner[:, i - i1]
             q[:, i] = grid(column)
             ratio = column / grid.scale
-            closest = min(closest, np.abs(np.abs(ratio - np.floor(ratio)) - 0.5).min())
+            closest = np.minimum(closest, np.abs(np.abs(ratio - np.floor(ratio)) - 0.5))
             e = (column - q[:, i]) / u[i, i]
             loss += 0.5 * (e ** 2).sum()
             inner[:, i - i1:] -= np.outer(e, u[i, i:i2])
@@ -619,10 +619,11 @@ def gptq(w, keys, data):
     assert abs(0.5 * np.trace(d @ h0 @ d.T) - loss) <= 1e-8 * max(loss, 1e-30)
     count = -(-n // group)
     overhead = count * rows * (16 + (0 if symmetric else bits)) / w.size
-    if act_order and not static and group < n:
+    if act_order and not static:  # the contract's words, though one grid per row needs no order
         overhead += 32 / rows
     out = Matrix(values, kept_cost=(bits, overhead, 0), kind="solver", loss=loss)
-    out.closest = closest
+    if closest.min() < 1e-6:  # symmetric: a group's -absmax is -7.5 steps where no update came before it
+        out.kind, out.sure = "rows", closest >= 1e-6
     return out
 
 
@@ -1041,7 +1042,7 @@ def record(name, scheme, w, x, g, calibration_rows):
     if out.values is None:
         row["pruned"] = int((~out.mask).sum())
         return row
-    if out.kind == "rows":  # rows whose choice hangs on no exact tie
+    if out.kind == "rows":  # rows without a choice that hangs on an exact tie
         error = ((f64(w) - out.values) ** 2).mean(1)
         row["rows"] = {str(r): float(error[r]) for r in np.flatnonzero(out.sure)}
         return row
