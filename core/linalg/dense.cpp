@@ -14,11 +14,29 @@ namespace loupe {
 
 namespace {
 
-constexpr std::int64_t kTile = 256;       ///< of products: a tile of C in FP32 is 256 KiB
-constexpr std::int64_t kWideTile = 1024;  ///< columns of C where the sums are short
-constexpr std::int64_t kDepth = 2048;     ///< of one gemm(): bounds the time between checkpoints
-constexpr std::int64_t kPanel = 192;      ///< of factorizations
-constexpr std::int64_t kSmall = 24;       ///< below: plain loops
+constexpr std::int64_t kDepth = 1024;  ///< of one gemm(): bounds the time between checkpoints
+constexpr std::int64_t kSmall = 24;    ///< of factorizations: below, plain loops
+
+/// Rows and columns of a tile of C. Large ones where there are many: operands are packed less
+/// often.
+struct TileShape {
+    std::int64_t rows = 256;
+    std::int64_t cols = 256;
+};
+
+TileShape productTile(std::int64_t rows, std::int64_t cols) {
+    constexpr std::int64_t kMany = std::int64_t{1} << 21;  // elements of C
+    return rows * cols >= kMany ? TileShape{512, 1024} : TileShape{256, 256};
+}
+
+/// Of a triangle of an n x n matrix: what lies above the diagonal in a tile on it is wasted.
+std::int64_t triangleTile(std::int64_t n) {
+    return n >= 2048 ? 512 : 256;
+}
+
+std::int64_t panelWidth(std::int64_t n) {
+    return n >= 2048 ? 256 : 128;
+}
 
 std::int64_t blocksOf(std::int64_t size, std::int64_t block) {
     return (size + block - 1) / block;
@@ -199,19 +217,18 @@ void multiply(T alpha,
               const JobContext& ctx) {
     const std::int64_t depth = opA == Op::Plain ? a.cols : a.rows;
     LOUPE_ASSERT(depth == (opB == Op::Plain ? b.rows : b.cols), "op(A) is m x k, op(B) k x n");
-    // Short sums: wider tiles, so that op(A) is packed less often.
-    const std::int64_t width = depth <= kTile ? kWideTile : kTile;
-    const std::int64_t across = blocksOf(c.cols, width);
-    parallelFor(blocksOf(c.rows, kTile) * across,
+    const TileShape shape = productTile(c.rows, c.cols);
+    const std::int64_t across = blocksOf(c.cols, shape.cols);
+    parallelFor(blocksOf(c.rows, shape.rows) * across,
                 1,
                 ctx,
                 [&](std::int64_t tile, std::int64_t, std::int64_t) {
-                    const std::int64_t row = tile / across * kTile;
-                    const std::int64_t col = tile % across * width;
+                    const std::int64_t row = tile / across * shape.rows;
+                    const std::int64_t col = tile % across * shape.cols;
                     for (std::int64_t k = 0; k == 0 || k < depth; k += kDepth) {
                         ctx.checkpoint();
-                        gemm<T>(std::min(kTile, c.rows - row),
-                                std::min(width, c.cols - col),
+                        gemm<T>(std::min(shape.rows, c.rows - row),
+                                std::min(shape.cols, c.cols - col),
                                 std::min(kDepth, depth - k),
                                 alpha,
                                 operandOf(a, opA, row, k),
@@ -225,16 +242,17 @@ void multiply(T alpha,
 
 template <class T>
 void addGram(T alpha, MatrixView<const T> a, MatrixView<T> c, const JobContext& ctx) {
-    const std::int64_t blocks = blocksOf(c.rows, kTile);
+    const std::int64_t side = triangleTile(c.rows);
+    const std::int64_t blocks = blocksOf(c.rows, side);
     parallelFor(
         blocks * (blocks + 1) / 2, 1, ctx, [&](std::int64_t index, std::int64_t, std::int64_t) {
             const auto [tileRow, tileCol] = lowerTile(index);
-            const std::int64_t row = tileRow * kTile;
-            const std::int64_t col = tileCol * kTile;
+            const std::int64_t row = tileRow * side;
+            const std::int64_t col = tileCol * side;
             for (std::int64_t k = 0; k < a.rows; k += kDepth) {
                 ctx.checkpoint();
-                gemm<T>(std::min(kTile, c.rows - row),
-                        std::min(kTile, c.cols - col),
+                gemm<T>(std::min(side, c.rows - row),
+                        std::min(side, c.cols - col),
                         std::min(kDepth, a.rows - k),
                         alpha,
                         operand(a, k, row, Op::Transposed),
@@ -265,10 +283,12 @@ void mirrorLower(MatrixView<T> c, const JobContext& ctx) {
 template <class T>
 std::int64_t choleskyLower(MatrixView<T> a, const JobContext& ctx) {
     const std::int64_t n = a.rows;
-    Matrix<T> panel(n, std::min(kPanel, n));
-    for (std::int64_t first = 0; first < n; first += kPanel) {
+    const std::int64_t most = panelWidth(n);
+    const std::int64_t side = triangleTile(n);
+    Matrix<T> panel(n, std::min(most, n));
+    for (std::int64_t first = 0; first < n; first += most) {
         ctx.checkpoint();
-        const std::int64_t width = std::min(kPanel, n - first);
+        const std::int64_t width = std::min(most, n - first);
         Matrix<T> inverse(width, width);
         const std::int64_t bad =
             choleskyTile<T>(part(a, first, first, width, width), inverse.view());
@@ -279,7 +299,7 @@ std::int64_t choleskyLower(MatrixView<T> a, const JobContext& ctx) {
         const std::int64_t rest = n - next;
         const MatrixView<T> solved = part(panel.view(), 0, 0, rest, width);
         // L21 = A21·inv(L11)', kept beside A so that tiles of the update read it packed.
-        parallelFor(rest, kTile, ctx, [&](std::int64_t begin, std::int64_t end, std::int64_t) {
+        parallelFor(rest, side, ctx, [&](std::int64_t begin, std::int64_t end, std::int64_t) {
             product<T>(T(1),
                        part<const T>(a, next + begin, first, end - begin, width),
                        Op::Plain,
@@ -291,14 +311,14 @@ std::int64_t choleskyLower(MatrixView<T> a, const JobContext& ctx) {
                 std::copy(solved.row(i).begin(), solved.row(i).end(), &a(next + i, first));
             }
         });
-        const std::int64_t blocks = blocksOf(rest, kTile);
+        const std::int64_t blocks = blocksOf(rest, side);
         parallelFor(
             blocks * (blocks + 1) / 2, 1, ctx, [&](std::int64_t index, std::int64_t, std::int64_t) {
                 const auto [tileRow, tileCol] = lowerTile(index);
-                const std::int64_t row = tileRow * kTile;
-                const std::int64_t col = tileCol * kTile;
-                const std::int64_t rows = std::min(kTile, rest - row);
-                const std::int64_t cols = std::min(kTile, rest - col);
+                const std::int64_t row = tileRow * side;
+                const std::int64_t col = tileCol * side;
+                const std::int64_t rows = std::min(side, rest - row);
+                const std::int64_t cols = std::min(side, rest - col);
                 product<T>(T(-1),
                            part<const T>(solved, row, 0, rows, width),
                            Op::Plain,
@@ -308,7 +328,7 @@ std::int64_t choleskyLower(MatrixView<T> a, const JobContext& ctx) {
                            part(a, next + row, next + col, rows, cols));
             });
     }
-    parallelFor(n, kTile, ctx, [&](std::int64_t begin, std::int64_t end, std::int64_t) {
+    parallelFor(n, side, ctx, [&](std::int64_t begin, std::int64_t end, std::int64_t) {
         for (std::int64_t i = begin; i < end; ++i) {
             std::fill(a.row(i).begin() + i + 1, a.row(i).end(), T(0));
         }
@@ -319,26 +339,27 @@ std::int64_t choleskyLower(MatrixView<T> a, const JobContext& ctx) {
 template <class T>
 Matrix<T> inverseLower(MatrixView<const T> lower, const JobContext& ctx) {
     const std::int64_t n = lower.rows;
-    const std::int64_t blocks = blocksOf(n, kPanel);
+    const std::int64_t most = panelWidth(n);
+    const std::int64_t blocks = blocksOf(n, most);
     Matrix<T> inverse(n, n);
     const auto diagonal = [&](std::int64_t block) {
-        const std::int64_t width = std::min(kPanel, n - block * kPanel);
-        return part(inverse.view(), block * kPanel, block * kPanel, width, width);
+        const std::int64_t width = std::min(most, n - block * most);
+        return part(inverse.view(), block * most, block * most, width, width);
     };
     parallelFor(blocks, 1, ctx, [&](std::int64_t block, std::int64_t, std::int64_t) {
-        const std::int64_t at = block * kPanel;
+        const std::int64_t at = block * most;
         const MatrixView<T> target = diagonal(block);
         invertTile<T>(part(lower, at, at, target.rows, target.rows), target);
     });
     // Columns of blocks do not depend on each other: X_ij = -inv(L_ii)·sum over k of L_ik·X_kj.
     parallelFor(blocks, 1, ctx, [&](std::int64_t block, std::int64_t, std::int64_t) {
-        const std::int64_t col = block * kPanel;
-        const std::int64_t width = std::min(kPanel, n - col);
-        Matrix<T> sum(kPanel, width);
+        const std::int64_t col = block * most;
+        const std::int64_t width = std::min(most, n - col);
+        Matrix<T> sum(most, width);
         for (std::int64_t i = block + 1; i < blocks; ++i) {
             ctx.checkpoint();
-            const std::int64_t row = i * kPanel;
-            const std::int64_t height = std::min(kPanel, n - row);
+            const std::int64_t row = i * most;
+            const std::int64_t height = std::min(most, n - row);
             const MatrixView<T> sums = part(sum.view(), 0, 0, height, width);
             product<T>(T(1),
                        part(lower, row, col, height, row - col),

@@ -51,8 +51,9 @@ public:
           group_(spec.group > 0 ? std::min(spec.group, std::max<std::int64_t>(cols_, 1))
                                 : std::max<std::int64_t>(cols_, 1)),
           groups_((cols_ + group_ - 1) / group_),
+          stretch_(stretchOf(spec, groups_, group_)),
           work_(cols_, stride_),
-          errors_(std::min(spec.block, std::max<std::int64_t>(cols_, 1)), stride_),
+          errors_(std::min(stretch_, std::max<std::int64_t>(cols_, 1)), stride_),
           scales_(groups_, stride_),
           zeros_(groups_, stride_) {}
 
@@ -269,7 +270,7 @@ private:
     void keep(const Strip& strip, std::int64_t row, std::int64_t first, std::int64_t width) {
         for (std::int64_t j = 0; j < width; ++j) {
             const T* const from = strip.errors.data() + j * kSweepRows;
-            std::copy(from, from + kSweepRows, &errors_(j, row));
+            std::copy(from, from + kSweepRows, &errors_(first % stretch_ + j, row));
         }
         for (std::int64_t r = 0; r < std::min(kSweepRows, rows_ - row); ++r) {
             std::int8_t* const codes = result_.codes.data() + (row + r) * cols_;
@@ -283,20 +284,38 @@ private:
         }
     }
 
-    /// The errors of a finished block on all columns behind it.
+    /// Columns whose errors reach those behind them in one product: some blocks, as long as no
+    /// group's scale would miss an update.
+    static std::int64_t stretchOf(const SweepSpec& spec, std::int64_t groups, std::int64_t group) {
+        constexpr std::int64_t kLong = 512;
+        const std::int64_t stretch = std::max<std::int64_t>(kLong / spec.block, 1) * spec.block;
+        const bool fixed = spec.staticGroups || groups == 1;
+        return fixed || stretch % group == 0 ? stretch : spec.block;
+    }
+
+    /// The errors of a finished block on the rest of its stretch, or those of a finished stretch on
+    /// all columns behind it.
     void push(std::int64_t first, std::int64_t width) {
         const std::int64_t next = first + width;
-        if (next >= cols_) {
-            return;
+        const std::int64_t start = first / stretch_ * stretch_;
+        const std::int64_t end = std::min(start + stretch_, cols_);
+        if (next < end) {
+            pushOn(first, next, end);
+        } else if (next < cols_) {
+            pushOn(start, next, cols_);
         }
+    }
+
+    /// Errors of the places [from, next) on those in [next, end).
+    void pushOn(std::int64_t from, std::int64_t next, std::int64_t end) {
         const Matrix<T>& upper = factor_.upper;
         multiply<T>(T(-1),
-                    {&upper(first, 0) + next, width, cols_ - next, upper.cols()},
+                    {&upper(from, 0) + next, next - from, end - next, upper.cols()},
                     Op::Transposed,
-                    {errors_.data(), width, stride_, stride_},
+                    {&errors_(from % stretch_, 0), next - from, stride_, stride_},
                     Op::Plain,
                     T(1),
-                    {&work_(next, 0), cols_ - next, stride_, stride_},
+                    {&work_(next, 0), end - next, stride_, stride_},
                     ctx_);
     }
 
@@ -317,9 +336,13 @@ private:
         if (shown_.empty()) {
             shown_ = Matrix<T>(rows_, cols_);
         }
-        if (i == 0) {  // columns behind the block, to which its errors are added below
+        if (i == 0) {
+            // Columns of the stretch as they are; those behind it have its errors added below,
+            // ahead of the product that will.
+            const std::int64_t start = first / stretch_ * stretch_;
+            const std::int64_t end = first == start ? cols_ : std::min(start + stretch_, cols_);
             for (std::int64_t row = 0; row < rows_; ++row) {
-                for (std::int64_t place = first; place < cols_; ++place) {
+                for (std::int64_t place = first; place < end; ++place) {
                     shown_(row, place) = work_(place, row);
                 }
             }
@@ -407,9 +430,10 @@ private:
     std::int64_t stride_;  ///< rows_, in whole strips: rows beyond are zeros and stay zeros
     std::int64_t group_;
     std::int64_t groups_;
-    Matrix<T> work_;    ///< [place][row]
-    Matrix<T> errors_;  ///< of the block: [place in it][row]
-    Matrix<T> scales_;  ///< [group][row]
+    std::int64_t stretch_;  ///< whole blocks whose errors are pushed behind them at once
+    Matrix<T> work_;        ///< [place][row]
+    Matrix<T> errors_;      ///< of the stretch: [place in it][row]
+    Matrix<T> scales_;      ///< [group][row]
     Matrix<T> zeros_;
     std::vector<std::int64_t> placeOf_;  ///< of each column
     Matrix<T> shown_;                    ///< for the observer

@@ -198,7 +198,11 @@ TEST_CASE("act_order shows the columns loudest first, and puts them back") {
 }
 
 TEST_CASE("a long row is told in at most 512 states") {
-    const auto trace = told("gptq:group=128", random(2, 1400, 40, 9));
+    const SchemeInput input = random(2, 1400, 40, 9);
+    const auto trace = told("gptq:group=128", input);
+    const auto applied = applyScheme(parseScheme("gptq:group=128").value(), input).value();
+    CHECK(*trace->result == readWhole(*applied->quantized).value());
+    CHECK(*panel(trace->states.back(), "weights").values == *trace->result);
     CHECK(trace->states.size() <= 512);
     CHECK(trace->states.back().marker == 1400.0);
     CHECK(trace->curves[0].series[0].x.size() == 1401);
