@@ -24,6 +24,10 @@ const StepDefinition kStep_binary{
             return applyLowBit(input, params, LowBitRule::Binary, ctx);
         },
     .family = StepFamily::LowBit,
-    .ladder = kLadder};
+    .ladder = kLadder,
+    .trace =
+        [](const StepInput& input, const Params& params, const JobContext& ctx) {
+            return traceLowBit(input, params, LowBitRule::Binary, ctx);
+        }};
 
 }  // namespace loupe

@@ -2,12 +2,21 @@
 // nf4 and fp4: blocks over the flattened matrix, as in bitsandbytes.
 #include "core/quant/blockwise.hpp"
 
+#include "core/base/assert.hpp"
+#include "core/base/worker_pool.hpp"
 #include "core/formats/codec.hpp"
+#include "core/quant/block_kernels.hpp"
 #include "core/quant/board_numbers.hpp"
+#include "core/quant/finite_rows.hpp"
+#include "core/quant/first_error.hpp"
+#include "core/quant/trace_elementwise.hpp"
+#include "core/quant/uniform_kernels.hpp"
 
 #include <algorithm>
 #include <array>
+#include <bit>
 #include <cmath>
+#include <limits>
 #include <type_traits>
 
 namespace loupe {
@@ -82,12 +91,54 @@ std::vector<double> nested(const std::vector<double>& absmax) {
     return result;
 }
 
+}  // namespace
+
+/// Found by asking the codec, so that ties and the signs of zeros are its own.
+BlockLevels blockLevels(const NumberFormat& format) {
+    const auto codeAt = [&format](std::int32_t key) {
+        const std::int32_t bits = key ^ ((key >> 31) & 0x7fffffff);
+        return static_cast<std::int32_t>(
+            encode(format, static_cast<double>(std::bit_cast<float>(bits))).value());
+    };
+    constexpr std::int32_t kOne = 0x3f800000;
+    BlockLevels levels{};
+    std::fill(std::begin(levels.borders),
+              std::end(levels.borders),
+              std::numeric_limits<std::int32_t>::max());
+    std::int32_t low = ~kOne;  // the key of -1
+    for (std::size_t rank = 0; rank < std::size(levels.codes); ++rank) {
+        levels.codes[rank] = codeAt(low);
+        levels.values[rank] = format.codebook[static_cast<std::size_t>(levels.codes[rank])];
+        // The last key of this level, by halves.
+        std::int64_t inside = low;
+        std::int64_t outside = std::int64_t{kOne} + 1;
+        while (outside - inside > 1) {
+            const std::int64_t middle = inside + (outside - inside) / 2;
+            (codeAt(static_cast<std::int32_t>(middle)) == levels.codes[rank] ? inside : outside) =
+                middle;
+        }
+        if (inside == kOne) {
+            break;
+        }
+        LOUPE_ASSERT(rank < std::size(levels.borders), "sixteen levels");
+        levels.borders[rank] = static_cast<std::int32_t>(inside);
+        low = static_cast<std::int32_t>(inside + 1);
+    }
+    std::copy_n(format.codebook.begin(), std::size(levels.byCode), levels.byCode);
+    return levels;
+}
+
+namespace {
+
 class BlockwiseMatrix final : public QuantizedMatrix {
 public:
     BlockwiseMatrix(std::shared_ptr<const RowSource> source,
                     const NumberFormat& format,
                     std::int64_t block)
-        : source_(std::move(source)), format_(format), block_(block) {}
+        : source_(std::move(source)),
+          format_(format),
+          block_(block),
+          levels_(blockLevels(format)) {}
 
     [[nodiscard]] Result<void> calibrate(bool twice, const JobContext& ctx);
     [[nodiscard]] std::int64_t rows() const override { return source_->rows(); }
@@ -147,6 +198,12 @@ private:
     [[nodiscard]] std::size_t blockOf(std::int64_t row, std::int64_t col) const {
         return static_cast<std::size_t>((row * cols() + col) / block_);
     }
+    template <class T>
+    [[nodiscard]] Result<void> findAbsmaxes(const JobContext& ctx);
+    /// Calls piece(index of the block, first, count) for the parts of blocks that lie in rows
+    /// [firstRow, firstRow + rowCount), places counted from the first of them.
+    template <class Piece>
+    void forBlocks(std::int64_t firstRow, std::int64_t rowCount, const Piece& piece) const;
     /// Values to out, or codes to `codes` where given.
     template <class T, class Out>
     [[nodiscard]] Result<void> work(std::int64_t first,
@@ -157,35 +214,86 @@ private:
     std::shared_ptr<const RowSource> source_;
     const NumberFormat& format_;
     std::int64_t block_;
+    BlockLevels levels_;
     std::vector<double> absmax_;  ///< what the weights are divided by; 1 for a block of zeros
     ScaleGrid scales_;            ///< what the levels are multiplied by
 };
 
+template <class Piece>
+void BlockwiseMatrix::forBlocks(std::int64_t firstRow,
+                                std::int64_t rowCount,
+                                const Piece& piece) const {
+    const std::int64_t begin = firstRow * cols();
+    const std::int64_t end = begin + rowCount * cols();
+    for (std::int64_t at = begin; at < end;) {
+        const std::int64_t next = std::min(end, (at / block_ + 1) * block_);
+        piece(static_cast<std::size_t>(at / block_), at - begin, next - at);
+        at = next;
+    }
+}
+
+float largestOf(const float* values, std::int64_t count) {
+    std::uint32_t bits = 0;
+    uniformKernels().magnitudesF32(
+        reinterpret_cast<const unsigned char*>(values), count, count, &bits);
+    return std::bit_cast<float>(bits);
+}
+
+double largestOf(const double* values, std::int64_t count) {
+    double most = 0;
+    for (std::int64_t i = 0; i < count; ++i) {
+        most = std::max(most, std::fabs(values[i]));
+    }
+    return most;
+}
+
+template <class T>
+Result<void> BlockwiseMatrix::findAbsmaxes(const JobContext& ctx) {
+    const std::int64_t step = rowsPerChunk(cols());
+    // Blocks that begin before a chunk, or go on after it, belong to several chunks: joined later.
+    struct Edges {
+        std::size_t first = 0, last = 0;
+        double firstMost = 0, lastMost = 0;
+    };
+    std::vector<Edges> edges(static_cast<std::size_t>((rows() + step - 1) / step));
+    FirstError errors;
+    parallelFor(rows(), step, ctx, [&](std::int64_t begin, std::int64_t end, std::int64_t chunk) {
+        std::vector<T> values;
+        if (Result<void> done = readFinite(*source_, begin, end - begin, values); !done) {
+            errors.report(chunk, done.error());
+            return;
+        }
+        Edges& edge = edges[static_cast<std::size_t>(chunk)];
+        edge.first = static_cast<std::size_t>(begin * cols() / block_);
+        edge.last = static_cast<std::size_t>((end * cols() - 1) / block_);
+        forBlocks(begin, end - begin, [&](std::size_t block, std::int64_t at, std::int64_t count) {
+            const auto most = static_cast<double>(largestOf(values.data() + at, count));
+            if (block == edge.first) {
+                edge.firstMost = most;
+            } else if (block == edge.last) {
+                edge.lastMost = most;
+            } else {
+                absmax_[block] = most;
+            }
+        });
+        source_->release(begin, end - begin);
+        ctx.advance(static_cast<std::uint64_t>((end - begin) * cols()));
+    });
+    for (const Edges& edge : edges) {
+        absmax_[edge.first] = std::max(absmax_[edge.first], edge.firstMost);
+        absmax_[edge.last] = std::max(absmax_[edge.last], edge.lastMost);
+    }
+    return errors.result();
+}
+
 Result<void> BlockwiseMatrix::calibrate(bool twice, const JobContext& ctx) {
-    const std::int64_t width = cols();
-    const std::int64_t count = (rows() * width + block_ - 1) / block_;
+    const std::int64_t count = (rows() * cols() + block_ - 1) / block_;
     absmax_.assign(static_cast<std::size_t>(count), 0);
-    std::vector<double> values(static_cast<std::size_t>(width));
-    for (std::int64_t row = 0; row < rows(); ++row) {
-        ctx.checkpoint();
-        if (Result<void> done = source_->read(row, 1, values.data()); !done) {
+    if (count > 0) {
+        if (Result<void> done = isDouble() ? findAbsmaxes<double>(ctx) : findAbsmaxes<float>(ctx);
+            !done) {
             return done;
         }
-        for (std::int64_t col = 0; col < width; ++col) {
-            const double size = std::fabs(values[static_cast<std::size_t>(col)]);
-            if (!std::isfinite(size)) {
-                return fail(ErrorCode::Invalid,
-                            joined({std::isnan(size) ? "NaN" : "infinity",
-                                    " at row ",
-                                    std::to_string(row),
-                                    ", column ",
-                                    std::to_string(col),
-                                    ": a scheme needs finite values"}));
-            }
-            double& most = absmax_[blockOf(row, col)];
-            most = std::max(most, size);
-        }
-        ctx.advance(static_cast<std::uint64_t>(width));
     }
     scales_.rows = 1;
     scales_.cols = count;
@@ -212,21 +320,32 @@ Result<void> BlockwiseMatrix::work(std::int64_t first,
     if (Result<void> done = source_->read(first, count, values.data()); !done) {
         return done;
     }
-    for (std::size_t i = 0; i < values.size(); ++i) {
-        const auto block =
-            static_cast<std::size_t>((first * cols() + static_cast<std::int64_t>(i)) / block_);
-        const T scaled = values[i] / static_cast<T>(absmax_[block]);
-        const Result<std::uint64_t> code = encode(format_, static_cast<double>(scaled));
-        if (!code) {
-            return fail(code.error());
-        }
-        if (codes != nullptr) {
-            codes[i] = static_cast<std::int32_t>(*code);
+    forBlocks(first, count, [&](std::size_t block, std::int64_t at, std::int64_t size) {
+        const T absmax = static_cast<T>(absmax_[block]);
+        const T scale = static_cast<T>(scales_.values[block]);
+        if constexpr (std::is_same_v<T, float>) {
+            float* part = values.data() + at;
+            if (codes != nullptr) {
+                blockKernels().codes(part, size, absmax, levels_, codes + at);
+            } else if constexpr (std::is_same_v<Out, float>) {
+                blockKernels().values(part, size, absmax, scale, levels_, out + at);
+            } else {
+                blockKernels().values(part, size, absmax, scale, levels_, part);
+                std::copy(part, part + size, out + at);
+            }
         } else {
-            const T level = static_cast<T>(format_.codebook[static_cast<std::size_t>(*code)]);
-            out[i] = static_cast<Out>(static_cast<T>(scales_.values[block]) * level);
+            for (std::int64_t i = at; i < at + size; ++i) {
+                const double scaled = values[static_cast<std::size_t>(i)] / absmax;
+                const std::uint64_t code = encode(format_, scaled).value();
+                if (codes != nullptr) {
+                    codes[i] = static_cast<std::int32_t>(code);
+                } else {
+                    out[i] = static_cast<Out>(
+                        scale * static_cast<T>(format_.codebook[static_cast<std::size_t>(code)]));
+                }
+            }
         }
-    }
+    });
     return {};
 }
 
@@ -287,6 +406,38 @@ Result<StepOutput> applyBlockwise(const StepInput& input,
         twice ? 8 / size + 32 / (size * 256) : (weights > 0 ? 32 * blocks / weights : 0);
     output.weights = std::move(matrix);
     return output;
+}
+
+Result<std::shared_ptr<const Trace>> traceBlockwise(const StepInput& input,
+                                                    const Params& params,
+                                                    std::string_view format,
+                                                    const JobContext& ctx) {
+    const Result<StepOutput> output = applyBlockwise(input, params, format, ctx);
+    if (!output) {
+        return fail(output.error());
+    }
+    ElementwiseStory story;
+    story.scaleSentence =
+        params.flag("double")
+            ? "The largest magnitude of each block of neighbours; these scales are "
+              "themselves stored in 8 bits."
+            : "The largest magnitude of each block of neighbours, which may cross "
+              "rows.";
+    story.scaleLabels = {"absmax"};
+    story.codeSentence = "The nearest of 16 levels between -1 and 1, closer together near 0.";
+    story.endSentence = "The level times the block's scale.";
+    story.lesson =
+        format == "nf4"
+            ? "The levels hold equally many weights of a normal distribution, so no code is "
+              "wasted; the largest weight of each block is exact."
+            : "Levels with a sign, two exponent bits and one bit of fraction: relative "
+              "precision, at the price of fewer levels near the largest weight.";
+    story.formulas = {{"absmax", "s = max|w| of the block"},
+                      {"scaled", "x = w / s"},
+                      {"code", "q = argmin |x - level|"},
+                      {"becomes", "w^ = s · level[q]"},
+                      {"error", "w^ - w"}};
+    return traceElementwise(input, *output, story);
 }
 
 std::string blockwiseTitle(std::string_view name, const Params& params) {

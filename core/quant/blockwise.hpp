@@ -2,6 +2,7 @@
 #pragma once
 
 #include "core/formats/number_format.hpp"
+#include "core/quant/block_kernels.hpp"
 #include "core/scheme/step.hpp"
 
 #include <string>
@@ -17,6 +18,13 @@ namespace loupe {
                                                 const Params& params,
                                                 std::string_view format,
                                                 const JobContext& ctx);
+/// A format of sixteen levels for the kernels.
+[[nodiscard]] BlockLevels blockLevels(const NumberFormat& format);
+/// The same told state by state.
+[[nodiscard]] Result<std::shared_ptr<const Trace>> traceBlockwise(const StepInput& input,
+                                                                  const Params& params,
+                                                                  std::string_view format,
+                                                                  const JobContext& ctx);
 [[nodiscard]] std::string blockwiseTitle(std::string_view name, const Params& params);
 /// block, double.
 [[nodiscard]] std::span<const ParamSpec> blockwiseParams();

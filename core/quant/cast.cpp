@@ -7,6 +7,7 @@
 #include "core/formats/number_format.hpp"
 #include "core/quant/board_numbers.hpp"
 #include "core/quant/first_error.hpp"
+#include "core/quant/trace_elementwise.hpp"
 #include "core/quant/uniform.hpp"
 #include "core/quant/uniform_kernels.hpp"
 #include "core/scheme/step.hpp"
@@ -490,6 +491,31 @@ std::string castTitle(const Params& params) {
     return text;
 }
 
+Result<std::shared_ptr<const Trace>> traceCast(const StepInput& input,
+                                               const Params& params,
+                                               const JobContext& ctx) {
+    const Result<StepOutput> output = applyCast(input, params, ctx);
+    if (!output) {
+        return fail(output.error());
+    }
+    ElementwiseStory story;
+    story.scaleSentence = "The largest magnitude of each group becomes the format's largest value.";
+    story.codeSentence = "The bits of the nearest value that the format has.";
+    story.endSentence = params.is("scale", "none")
+                            ? "Each weight is the nearest value that the format has."
+                            : "The nearest value of the format, times the scale.";
+    story.lesson =
+        "A float's spacing grows with the value: the relative error stays the same over "
+        "its whole range, where an integer's absolute error does.";
+    story.formulas = {{"scale", "s = max|w| / largest value"},
+                      {"scaled", "x = w / s"},
+                      {"rounds to", "nearest value of the format"},
+                      {"code", "its bits"},
+                      {"becomes", "w^ = s · value"},
+                      {"error", "w^ - w"}};
+    return traceElementwise(input, *output, story);
+}
+
 constexpr std::string_view kLadder[] = {"cast:format=bf16",
                                         "cast:format=fp16",
                                         "cast:format=fp8_e4m3,scale=row",
@@ -508,6 +534,7 @@ const StepDefinition kStep_cast{
     .apply = applyCast,
     .shortTitle = castTitle,
     .family = StepFamily::Uniform,
-    .ladder = kLadder};
+    .ladder = kLadder,
+    .trace = traceCast};
 
 }  // namespace loupe

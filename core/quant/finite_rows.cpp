@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "core/quant/finite_rows.hpp"
 
+#include "core/base/worker_pool.hpp"
 #include "core/quant/board_numbers.hpp"
 #include "core/quant/first_error.hpp"
 
@@ -68,16 +69,18 @@ namespace {
 
 template <class T>
 Result<void> checkRowsAs(const RowSource& source, const JobContext& ctx, std::string_view what) {
-    const std::int64_t step = rowsPerChunk(source.cols(), 16384);
-    std::vector<T> values;
-    for (std::int64_t first = 0; first < source.rows(); first += step) {
-        ctx.checkpoint();
-        const std::int64_t count = std::min(step, source.rows() - first);
-        if (Result<void> done = readFinite(source, first, count, values, what); !done) {
-            return done;
-        }
-    }
-    return {};
+    FirstError errors;
+    parallelFor(source.rows(),
+                rowsPerChunk(source.cols()),
+                ctx,
+                [&](std::int64_t first, std::int64_t last, std::int64_t chunk) {
+                    std::vector<T> values;
+                    const Result<void> done = readFinite(source, first, last - first, values, what);
+                    if (!done) {
+                        errors.report(chunk, done.error());
+                    }
+                });
+    return errors.result();
 }
 
 }  // namespace

@@ -20,6 +20,9 @@ const StepDefinition kStep_fp4{
                 const JobContext& ctx) { return applyBlockwise(input, params, "fp4_bnb", ctx); },
     .shortTitle = [](const Params& params) { return blockwiseTitle("FP4", params); },
     .family = StepFamily::Codebook,
-    .ladder = kLadder};
+    .ladder = kLadder,
+    .trace = [](const StepInput& input,
+                const Params& params,
+                const JobContext& ctx) { return traceBlockwise(input, params, "fp4_bnb", ctx); }};
 
 }  // namespace loupe

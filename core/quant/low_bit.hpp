@@ -26,10 +26,15 @@ inline constexpr ParamSpec kLowBitPerParam{
 
 /// Applies binary or ternary. Weights that an earlier mask dropped count in no mean.
 /// @errors Invalid: NaN or infinite weights naming row and column
-/// @cost   one pass over the weights (two for Twn), on one thread; memory O(rows)
+/// @cost   one pass over the weights (two for Twn), on all threads; memory O(rows)
 [[nodiscard]] Result<StepOutput> applyLowBit(const StepInput& input,
                                              const Params& params,
                                              LowBitRule rule,
                                              const JobContext& ctx);
+/// The same told state by state.
+[[nodiscard]] Result<std::shared_ptr<const Trace>> traceLowBit(const StepInput& input,
+                                                               const Params& params,
+                                                               LowBitRule rule,
+                                                               const JobContext& ctx);
 
 }  // namespace loupe

@@ -20,6 +20,9 @@ const StepDefinition kStep_nf4{
                 const JobContext& ctx) { return applyBlockwise(input, params, "nf4", ctx); },
     .shortTitle = [](const Params& params) { return blockwiseTitle("NF4", params); },
     .family = StepFamily::Codebook,
-    .ladder = kLadder};
+    .ladder = kLadder,
+    .trace = [](const StepInput& input,
+                const Params& params,
+                const JobContext& ctx) { return traceBlockwise(input, params, "nf4", ctx); }};
 
 }  // namespace loupe

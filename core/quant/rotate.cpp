@@ -4,8 +4,11 @@
 // of order q + 1.
 #include "core/base/rng.hpp"
 #include "core/base/text.hpp"
+#include "core/quant/finite_rows.hpp"
+#include "core/quant/trace_builder.hpp"
 #include "core/scheme/step.hpp"
 
+#include <algorithm>
 #include <cmath>
 
 namespace loupe {
@@ -71,12 +74,25 @@ public:
     }
     [[nodiscard]] std::int64_t size() const override { return size_; }
     void forward(double* row) const override {
-        flip(row);
-        turn(row, false);
+        forward(row, [](Stage, std::int64_t) {});
     }
     void backward(double* row) const override {
-        turn(row, true);
+        turn(row, true, [](Stage, std::int64_t) {});
         flip(row);
+    }
+
+    /// What a row has been through, in this order.
+    enum class Stage : std::uint8_t { Signs, Paley, Butterfly, Norm };
+    /// Calls seen(stage, distance of partners) after each: what a trace shows.
+    template <class Seen>
+    void forward(double* row, const Seen& seen) const {
+        flip(row);
+        seen(Stage::Signs, 0);
+        turn(row, false, seen);
+    }
+    [[nodiscard]] std::int64_t order() const { return order_; }
+    [[nodiscard]] double sign(std::int64_t col) const {
+        return signs_[static_cast<std::size_t>(col)];
     }
 
 private:
@@ -85,7 +101,8 @@ private:
             row[i] *= signs_[static_cast<std::size_t>(i)];
         }
     }
-    void turn(double* row, bool transposed) const {
+    template <class Seen>
+    void turn(double* row, bool transposed, const Seen& seen) const {
         const std::int64_t blocks = size_ / order_;
         if (order_ > 1) {
             std::vector<double> part(static_cast<std::size_t>(order_));
@@ -101,6 +118,7 @@ private:
                 }
                 std::copy(part.begin(), part.end(), values);
             }
+            seen(Stage::Paley, order_);
         }
         for (std::int64_t half = 1; half < blocks; half *= 2) {
             for (std::int64_t b = 0; b < blocks; b += 2 * half) {
@@ -111,11 +129,13 @@ private:
                     row[i + half * order_] = x - y;
                 }
             }
+            seen(Stage::Butterfly, half * order_);
         }
         const double norm = std::sqrt(static_cast<double>(size_));
         for (std::int64_t i = 0; i < size_; ++i) {
             row[i] /= norm;
         }
+        seen(Stage::Norm, 0);
     }
 
     std::int64_t size_;
@@ -176,31 +196,18 @@ private:
     std::shared_ptr<const Hadamard> rotation_;
 };
 
-/// A rotation spreads one NaN over its row: refuse before.
-Result<void> checkFinite(const RowSource& source, const JobContext& ctx) {
-    std::vector<double> row(static_cast<std::size_t>(source.cols()));
-    for (std::int64_t r = 0; r < source.rows(); ++r) {
-        ctx.checkpoint();
-        if (Result<void> done = source.read(r, 1, row.data()); !done) {
-            return done;
-        }
-        const auto bad =
-            std::find_if(row.begin(), row.end(), [](double x) { return !std::isfinite(x); });
-        if (bad != row.end()) {
-            return fail(ErrorCode::Invalid,
-                        std::string(std::isnan(*bad) ? "NaN" : "infinite value") + " at row " +
-                            std::to_string(r) + ", column " + std::to_string(bad - row.begin()) +
-                            ": a scheme needs finite values");
-        }
-    }
-    return {};
-}
-
 Result<StepOutput> applyRotate(const StepInput& input,
                                const Params& params,
                                const JobContext& ctx) {
-    if (Result<void> finite = checkFinite(*input.weights, ctx); !finite) {
+    // A rotation would spread one NaN over its row: refuse before.
+    if (Result<void> finite = checkFiniteRows(*input.weights, ctx); !finite) {
         return fail(finite.error());
+    }
+    if (input.activations != nullptr) {
+        if (Result<void> finite = checkFiniteRows(*input.activations, ctx, "activations: ");
+            !finite) {
+            return fail(finite.error());
+        }
     }
     const std::int64_t size = input.weights->cols();
     const std::int64_t order = paleyOrder(size);
@@ -221,6 +228,191 @@ Result<StepOutput> applyRotate(const StepInput& input,
     output.rotation = rotation;
     ctx.advance(static_cast<std::uint64_t>(input.weights->rows() * size));
     return output;
+}
+
+/// Peak over root mean square; 0 for zeros.
+double crestOf(const Matrix<double>& values) {
+    double power = 0;
+    for (std::int64_t i = 0; i < values.size(); ++i) {
+        power += values.data()[i] * values.data()[i];
+    }
+    return power > 0
+               ? largestMagnitude(values) / std::sqrt(power / static_cast<double>(values.size()))
+               : 0;
+}
+
+/// Rotates all weights at once, one picture after each stage.
+class RotationTeller {
+public:
+    RotationTeller(Matrix<double> original, std::shared_ptr<const Hadamard> rotation)
+        : rotation_(std::move(rotation)), now_(std::move(original)) {}
+
+    std::shared_ptr<const Trace> tell() {
+        add("Weights", "What is stored before anything is done.", [](TraceCell) {
+            return std::vector<TraceNote>{};
+        });
+        std::vector<std::pair<Hadamard::Stage, std::int64_t>> stages;
+        std::vector<std::shared_ptr<Matrix<double>>> pictures;
+        Matrix<double> work = now_;
+        for (std::int64_t row = 0; row < work.rows(); ++row) {
+            std::size_t at = 0;
+            double* values = work.row(row).data();
+            rotation_->forward(values, [&](Hadamard::Stage stage, std::int64_t distance) {
+                if (row == 0) {
+                    stages.emplace_back(stage, distance);
+                    pictures.push_back(std::make_shared<Matrix<double>>(work.rows(), work.cols()));
+                }
+                std::copy(values, values + work.cols(), pictures[at++]->row(row).data());
+            });
+        }
+        for (std::size_t i = 0; i < stages.size(); ++i) {
+            const auto before = builder_.trace().states.back().panels[0].values;
+            now_ = *pictures[i];
+            addStage(stages[i].first, stages[i].second, before, pictures[i]);
+        }
+        addCurve();
+        Trace& trace = builder_.trace();
+        trace.summary = {
+            {"Crest factor before", crests_.front(), "largest |w| over the root mean square"},
+            {"Crest factor after", crests_.back(), {}}};
+        trace.lesson =
+            "A rotation changes no length and no product XW', but a far value is shared out over "
+            "all inputs: the next step's grid then need not reach for it.";
+        return builder_.finish(trace.states.back().panels[0].values);
+    }
+
+private:
+    TraceState& add(std::string title, std::string sentence, CellExplainer explain) {
+        TraceState& state = builder_.add(std::move(title), std::move(sentence), std::move(explain));
+        TraceBuilder::panel(state,
+                            "weights",
+                            "Weights",
+                            PanelKind::Signed,
+                            std::make_shared<const Matrix<double>>(now_));
+        std::vector<double> largest(static_cast<std::size_t>(now_.cols()), 0.0);
+        for (std::int64_t row = 0; row < now_.rows(); ++row) {
+            for (std::int64_t col = 0; col < now_.cols(); ++col) {
+                double& most = largest[static_cast<std::size_t>(col)];
+                most = std::max(most, std::fabs(now_(row, col)));
+            }
+        }
+        TraceBuilder::bars(state, "largest", "Largest |w| of each input", "input channel", largest);
+        state.marker = static_cast<double>(crests_.size());
+        crests_.push_back(crestOf(now_));
+        state.figures.push_back({"Crest factor", crests_.back(), "largest over root mean square"});
+        return state;
+    }
+
+    void addStage(Hadamard::Stage stage,
+                  std::int64_t distance,
+                  const TraceMatrix& before,
+                  const TraceMatrix& after) {
+        switch (stage) {
+            case Hadamard::Stage::Signs:
+                add("Random signs",
+                    "Half of the inputs change sign, so that no row of weights can match a row of "
+                    "the Hadamard matrix by design.",
+                    [before, after, rotation = rotation_](TraceCell at) {
+                        return std::vector<TraceNote>{
+                            {"Sign",
+                             "w · sign of the input",
+                             joined({traceOperand((*before)(at.row, at.col)),
+                                     " · ",
+                                     traceOperand(rotation->sign(at.col))}),
+                             traceNumber((*after)(at.row, at.col)),
+                             {}}};
+                    });
+                return;
+            case Hadamard::Stage::Paley:
+                add("Blocks of " + std::to_string(distance),
+                    "The number of inputs is no power of two: blocks are multiplied by Paley's "
+                    "Hadamard matrix first.",
+                    [after, distance](TraceCell at) {
+                        return std::vector<TraceNote>{{"Product with a row of signs",
+                                                       "sum of +-w over the block",
+                                                       joined({std::to_string(distance), " terms"}),
+                                                       traceNumber((*after)(at.row, at.col)),
+                                                       {}}};
+                    });
+                return;
+            case Hadamard::Stage::Butterfly:
+                addButterfly(distance, before, after);
+                return;
+            case Hadamard::Stage::Norm:
+                add("Divide by sqrt(n)",
+                    "So that every row keeps its length.",
+                    [before, after](TraceCell at) {
+                        return std::vector<TraceNote>{
+                            {"Norm",
+                             "w / sqrt(n)",
+                             joined({traceOperand((*before)(at.row, at.col)),
+                                     " / sqrt(",
+                                     std::to_string(before->cols()),
+                                     ")"}),
+                             traceNumber((*after)(at.row, at.col)),
+                             {}}};
+                    });
+                return;
+        }
+    }
+
+    void addButterfly(std::int64_t distance, const TraceMatrix& before, const TraceMatrix& after) {
+        TraceState& state =
+            add("Butterflies at distance " + std::to_string(distance),
+                "Each pair of inputs becomes its sum and its difference: two additions for two "
+                "weights.",
+                [before, after, distance](TraceCell at) {
+                    const bool second = at.col / distance % 2 != 0;
+                    const std::int64_t left = second ? at.col - distance : at.col;
+                    const double x = (*before)(at.row, left);
+                    const double y = (*before)(at.row, left + distance);
+                    return std::vector<TraceNote>{
+                        {second ? "Difference" : "Sum",
+                         second ? "x - y" : "x + y",
+                         joined({traceNumber(x), second ? " - " : " + ", traceOperand(y)}),
+                         traceNumber((*after)(at.row, at.col)),
+                         joined({"inputs ",
+                                 std::to_string(left),
+                                 " and ",
+                                 std::to_string(left + distance)})}};
+                });
+        state.regions.push_back({"weights", RegionKind::Current, 0, 0, 1, 1, "x"});
+        state.regions.push_back({"weights", RegionKind::Current, 0, distance, 1, 1, "y"});
+    }
+
+    void addCurve() {
+        TraceSeries series{"crest factor", {}, crests_};
+        for (std::size_t i = 0; i < crests_.size(); ++i) {
+            series.x.push_back(static_cast<double>(i));
+        }
+        builder_.trace().curves.push_back({"crest",
+                                           "Crest factor of the weights",
+                                           "stage",
+                                           "largest |w| / root mean square",
+                                           {std::move(series)},
+                                           false});
+    }
+
+    TraceBuilder builder_;
+    std::shared_ptr<const Hadamard> rotation_;
+    Matrix<double> now_;
+    std::vector<double> crests_;
+};
+
+Result<std::shared_ptr<const Trace>> traceRotate(const StepInput& input,
+                                                 const Params& params,
+                                                 const JobContext& ctx) {
+    const Result<StepOutput> output = applyRotate(input, params, ctx);
+    if (!output) {
+        return fail(output.error());
+    }
+    Result<Matrix<double>> original = readWhole(*input.weights);
+    if (!original) {
+        return fail(original.error());
+    }
+    return RotationTeller(std::move(*original),
+                          std::dynamic_pointer_cast<const Hadamard>(output->rotation))
+        .tell();
 }
 
 constexpr ParamSpec kParams[] = {{.name = "seed",
@@ -246,6 +438,7 @@ const StepDefinition kStep_rotate{
     .params = kParams,
     .apply = applyRotate,
     .family = StepFamily::Rotation,
-    .ladder = kLadder};
+    .ladder = kLadder,
+    .trace = traceRotate};
 
 }  // namespace loupe

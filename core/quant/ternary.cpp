@@ -38,6 +38,13 @@ const StepDefinition kStep_ternary{
                                ctx);
         },
     .family = StepFamily::LowBit,
-    .ladder = kLadder};
+    .ladder = kLadder,
+    .trace =
+        [](const StepInput& input, const Params& params, const JobContext& ctx) {
+            return traceLowBit(input,
+                               params,
+                               params.is("rule", "twn") ? LowBitRule::Twn : LowBitRule::AbsMean,
+                               ctx);
+        }};
 
 }  // namespace loupe
