@@ -5,6 +5,7 @@
 #include "core/quant/first_error.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <limits>
 #include <utility>
@@ -49,9 +50,11 @@ public:
             }
             for (std::int64_t row = 0; row < count; ++row) {
                 const double* score = values.data() + row * cols_;
-                for (std::int64_t col = 0; col < cols_; ++col) {
-                    const bool live = earlier_ == nullptr || earlier_->kept(first + row, col);
-                    keys[static_cast<std::size_t>(col)] = live ? scoreKey(score[col]) : 0;
+                std::transform(score, score + cols_, keys.begin(), scoreKey);
+                for (std::int64_t col = 0; earlier_ != nullptr && col < cols_; ++col) {
+                    if (!earlier_->kept(first + row, col)) {
+                        keys[static_cast<std::size_t>(col)] = 0;
+                    }
                 }
                 body(first + row, std::span<const std::uint64_t>(keys));
             }
@@ -82,6 +85,13 @@ Result<void> overParts(const KeySource& source, const Work& work) {
                 });
     return errors.result();
 }
+
+/// The largest key that goes, and how many of those that have it.
+struct RankedKey {
+    std::uint64_t key = 0;
+    std::int64_t equal = 0;
+    std::int64_t total = 0;
+};
 
 /// The key of the matrix's `count`-th smallest weight, and how many weights with that key are
 /// pruned.
@@ -178,26 +188,151 @@ Result<void> dropWholeMatrix(const KeySource& source, double sparsity, BitMask& 
     return allTies || !done ? done : dropFirstTies(source, *found, std::move(ties), mask);
 }
 
+/// Counts keys in buckets of 1/32 of an octave, 32 octaves below the largest; what lies deeper
+/// shares the first bucket. A key's leading bits are its exponent and mantissa, so that buckets
+/// keep the order.
+class Buckets {
+public:
+    static constexpr int kShift = 52 - 5;
+    static constexpr std::uint64_t kCount = 1024;
+
+    explicit Buckets(std::span<const std::uint64_t> keys) {
+        std::uint64_t most = 0;
+        for (const std::uint64_t key : keys) {
+            most = std::max(most, key);
+        }
+        const std::uint64_t top = most >> kShift;
+        first_ = top > kCount - 1 ? top - (kCount - 1) : 0;
+        std::int32_t* const counts = counts_.data();
+        for (const std::uint64_t key : keys) {
+            ++counts[of(key)];
+        }
+    }
+    [[nodiscard]] std::uint64_t of(std::uint64_t key) const {
+        const std::uint64_t place = key >> kShift;
+        return place > first_ ? place - first_ : 0;
+    }
+    [[nodiscard]] std::int64_t count(std::uint64_t bucket) const { return counts_[bucket]; }
+
+private:
+    std::uint64_t first_ = 0;
+    std::array<std::int32_t, kCount> counts_{};
+};
+
+/// The `count`-th smallest key (count >= 1), how many with that key are among the smallest, and how
+/// many there are. Counting finds its bucket, and only what lies in there is put in order: some
+/// three operations per key, where a selection over all keys takes several times as many.
+RankedKey rankedKey(std::span<const std::uint64_t> keys,
+                    std::int64_t count,
+                    std::vector<std::uint64_t>& scratch) {
+    const Buckets buckets(keys);
+    std::uint64_t bucket = 0;
+    std::int64_t left = count;
+    for (; left > buckets.count(bucket); ++bucket) {
+        left -= buckets.count(bucket);
+    }
+    scratch.resize(static_cast<std::size_t>(buckets.count(bucket)) + 1);
+    std::uint64_t* const in = scratch.data();
+    std::size_t inside = 0;
+    for (const std::uint64_t key : keys) {  // no branch: what is next overwrites what is outside
+        in[inside] = key;
+        inside += static_cast<std::size_t>(buckets.of(key) == bucket);
+    }
+    const auto end = scratch.begin() + static_cast<std::ptrdiff_t>(inside);
+    const auto found = scratch.begin() + (left - 1);
+    std::nth_element(scratch.begin(), found, end);
+    const std::uint64_t key = *found;
+    const auto less = std::count_if(scratch.begin(), end, [&](std::uint64_t x) { return x < key; });
+    const auto total = std::count(scratch.begin(), end, key);
+    return {key, left - less, total};
+}
+
+/// The words of a row's mask: 1 where the key is above the threshold.
+void keepAbove(std::span<const std::uint64_t> keys, RankedKey ranked, std::uint64_t* words) {
+    for (std::size_t first = 0; first < keys.size(); first += 64) {
+        const std::size_t size = std::min<std::size_t>(64, keys.size() - first);
+        const std::uint64_t* const part = keys.data() + first;
+        std::uint64_t word = 0;
+        for (std::size_t i = 0; i < size; ++i) {
+            word |= std::uint64_t{part[i] > ranked.key ? 1U : 0U} << i;
+        }
+        words[first / 64] = word;
+    }
+    if (ranked.equal == ranked.total) {
+        return;
+    }
+    for (std::size_t i = 0; i < keys.size(); ++i) {  // of equal ones the lower index goes
+        if (keys[i] == ranked.key && ranked.equal-- <= 0) {
+            words[i / 64] |= std::uint64_t{1} << (i % 64);
+        }
+    }
+}
+
+/// Keeps the `keep` largest of up to 64 keys; ties keep the lower index. @returns a bit for each
+std::uint64_t keptOf(const std::uint64_t* keys, std::int64_t size, std::int64_t keep) {
+    std::uint64_t kept = 0;
+    for (std::int64_t i = 0; i < size; ++i) {
+        std::int64_t better = 0;
+        for (std::int64_t j = 0; j < i; ++j) {
+            better += keys[j] >= keys[i] ? 1 : 0;
+        }
+        for (std::int64_t j = i + 1; j < size; ++j) {
+            better += keys[j] > keys[i] ? 1 : 0;
+        }
+        kept |= std::uint64_t{better < keep ? 1U : 0U} << i;
+    }
+    return kept;
+}
+
+/// The same for 2 of 4, six comparisons in place of twelve.
+std::uint64_t keptTwoOfFour(const std::uint64_t* k) {
+    const unsigned a = k[0] >= k[1] ? 1 : 0;  // each: the earlier one is not worse
+    const unsigned b = k[0] >= k[2] ? 1 : 0;
+    const unsigned c = k[0] >= k[3] ? 1 : 0;
+    const unsigned d = k[1] >= k[2] ? 1 : 0;
+    const unsigned e = k[1] >= k[3] ? 1 : 0;
+    const unsigned f = k[2] >= k[3] ? 1 : 0;
+    const unsigned zero = a + b + c >= 2 ? 1 : 0;
+    const unsigned one = (1 - a) + d + e >= 2 ? 1 : 0;
+    const unsigned two = (1 - b) + (1 - d) + f >= 2 ? 1 : 0;
+    const unsigned three = (1 - c) + (1 - e) + (1 - f) >= 2 ? 1 : 0;
+    return zero | one << 1U | two << 2U | three << 3U;
+}
+
+/// N of every M of a row, written as the words of its mask.
+void keepPattern(std::span<const std::uint64_t> keys,
+                 const Selection& selection,
+                 std::uint64_t* words) {
+    const auto cols = static_cast<std::int64_t>(keys.size());
+    std::fill(words, words + (cols + 63) / 64, 0);
+    const bool twoOfFour = selection.keep == 2 && selection.block == 4;
+    for (std::int64_t first = 0; first < cols; first += selection.block) {
+        const std::int64_t size = std::min(selection.block, cols - first);
+        const std::uint64_t* block = keys.data() + first;
+        const std::uint64_t kept =
+            twoOfFour && size == 4 ? keptTwoOfFour(block) : keptOf(block, size, selection.keep);
+        words[first / 64] |= kept << (first % 64);
+        if (first % 64 + size > 64) {
+            words[first / 64 + 1] |= kept >> (64 - first % 64);
+        }
+    }
+}
+
 /// Each row's smallest, or each block's.
 Result<void> dropInRows(const KeySource& source, const Selection& selection, BitMask& mask) {
+    const std::int64_t count = prunedCount(source.cols(), selection.sparsity);
+    if (selection.keep == 0 && count == 0) {
+        return overParts(source, [&](std::int64_t begin, std::int64_t end, std::int64_t) {
+            return source.forRows(begin, end, [](std::int64_t, const auto&) {});
+        });
+    }
     return overParts(source, [&](std::int64_t begin, std::int64_t end, std::int64_t) {
         std::vector<std::uint64_t> scratch;
         return source.forRows(begin, end, [&](std::int64_t row, const auto& keys) {
-            if (selection.keep == 0) {
-                const std::int64_t count = prunedCount(source.cols(), selection.sparsity);
-                pruneSmallest(
-                    keys, count, scratch, [&](std::int64_t col) { mask.set(row, col, false); });
-                return;
-            }
-            for (std::int64_t first = 0; first < source.cols(); first += selection.block) {
-                const std::int64_t size = std::min(selection.block, source.cols() - first);
-                // Ties keep the lower index: the block is looked at from its end.
-                std::vector<std::uint64_t> block(keys.begin() + first, keys.begin() + first + size);
-                std::reverse(block.begin(), block.end());
-                pruneSmallest(
-                    block, size - std::min(selection.keep, size), scratch, [&](std::int64_t i) {
-                        mask.set(row, first + size - 1 - i, false);
-                    });
+            if (selection.keep > 0) {
+                keepPattern(keys, selection, mask.rowWords(row));
+            } else {
+                keepAbove(keys, rankedKey(keys, count, scratch), mask.rowWords(row));
             }
         });
     });
@@ -229,15 +364,9 @@ void pruneSmallest(std::span<const std::uint64_t> keys,
     if (count <= 0) {
         return;
     }
-    scratch.assign(keys.begin(), keys.end());
-    const auto last = scratch.begin() + (count - 1);
-    std::nth_element(scratch.begin(), last, scratch.end());
-    const std::uint64_t threshold = *last;
-    const auto below =
-        std::count_if(scratch.begin(), last, [&](std::uint64_t key) { return key < threshold; });
-    std::int64_t equal = count - below;
+    RankedKey ranked = rankedKey(keys, count, scratch);
     for (std::size_t i = 0; i < keys.size(); ++i) {
-        if (keys[i] < threshold || (keys[i] == threshold && equal-- > 0)) {
+        if (keys[i] < ranked.key || (keys[i] == ranked.key && ranked.equal-- > 0)) {
             drop(static_cast<std::int64_t>(i));
         }
     }
