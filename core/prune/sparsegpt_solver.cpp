@@ -16,7 +16,7 @@ namespace loupe {
 namespace {
 
 /// Rows of a chunk: fixed, for the order of the products' sums.
-constexpr std::int64_t kRows = 64;
+constexpr std::int64_t kRows = 256;
 
 template <class T>
 class Sweep {
