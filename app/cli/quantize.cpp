@@ -7,6 +7,7 @@
 #include "core/experiment/column_norms.hpp"
 #include "core/experiment/pipeline.hpp"
 #include "core/io/tensor_source.hpp"
+#include "core/prune/storage_cost.hpp"
 #include "core/scheme/step.hpp"
 
 #include <CLI/CLI.hpp>
@@ -92,7 +93,33 @@ void writePerChannel(JsonWriter& json, const SchemeResult& result) {
     json.endObject();
 }
 
-std::string jsonText(const TensorInfo& tensor, const SchemeResult& result, bool perChannel) {
+/// What the pruned matrix costs in each layout; nothing where the scheme has no mask.
+Result<void> writeStorage(JsonWriter& json, const TensorInfo& tensor, const SchemeResult& result) {
+    const int storedBits = tensor.type != nullptr ? tensor.type->bits : 32;
+    const Result<std::optional<StorageTable>> found =
+        storageTable(*result.quantized, storedBits, {});
+    if (!found) {
+        return fail(found.error());
+    }
+    if (!*found) {
+        return {};
+    }
+    const StorageTable& table = **found;
+    json.key("storage").beginObject().key("value_bits").value(table.valueBits);
+    json.key("density").value(table.density).key("kept").value(table.kept);
+    json.key("scale_bits_per_weight").value(table.scaleBits).key("layouts").beginArray();
+    for (const StorageEntry& entry : table.entries) {
+        json.beginObject().key("layout").value(entry.name).key("fits").value(entry.fits);
+        json.key("bits_per_weight").value(entry.bitsPerWeight).key("ratio").value(entry.ratio);
+        json.key("break_even_sparsity").value(entry.breakEven).endObject();
+    }
+    json.endArray().endObject();
+    return {};
+}
+
+Result<std::string> jsonText(const TensorInfo& tensor,
+                             const SchemeResult& result,
+                             bool perChannel) {
     JsonWriter json;
     json.beginObject()
         .key("tensor")
@@ -108,6 +135,9 @@ std::string jsonText(const TensorInfo& tensor, const SchemeResult& result, bool 
         .key("count")
         .value(result.count);
     json.key("seconds").value(result.seconds);
+    if (Result<void> written = writeStorage(json, tensor, result); !written) {
+        return fail(written.error());
+    }
     if (perChannel) {
         writePerChannel(json, result);
     }
@@ -244,7 +274,8 @@ Result<Output> run(const Options& options, const Common& common) {
         }
     }
     if (common.json) {
-        return Output{jsonText(tensor, **result, options.perChannel)};
+        const Result<std::string> text = jsonText(tensor, **result, options.perChannel);
+        return text ? Result<Output>(Output{*text}) : fail(text.error());
     }
     return Output{humanText(tensor, **result, isColumnNorms(input.activations.get())) +
                   (options.perChannel ? channelText(**result) : std::string())};

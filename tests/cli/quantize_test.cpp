@@ -232,3 +232,29 @@ TEST_CASE("schemes lists every step and key") {
     CHECK(unknown.exitCode == 2);
     CHECK(unknown.err.find("absmax") != std::string::npos);
 }
+
+TEST_CASE("prune: what each layout of the pruned matrix costs") {
+    const auto layoutOf = [](const json& document, const std::string& name) {
+        for (const json& layout : document.at("storage").at("layouts")) {
+            if (layout.at("layout") == name) {
+                return layout;
+            }
+        }
+        return json();
+    };
+    const json half =
+        quantize({"synthetic:F1", "--tensor", "weight", "--scheme", "magnitude:pattern=2:4"});
+    const double bits = half.at("storage").at("value_bits").get<double>();
+    CHECK(half.at("storage").at("density") == 0.5);
+    CHECK(half.at("storage").at("kept") == 1024);
+    CHECK(layoutOf(half, "dense").at("bits_per_weight") == bits);
+    CHECK(layoutOf(half, "2:4").at("fits") == true);
+    CHECK(layoutOf(half, "2:4").at("bits_per_weight") == bits / 2 + 1);
+    CHECK(layoutOf(half, "bitmask").at("bits_per_weight") == half.at("bits_per_weight"));
+    CHECK(layoutOf(half, "csr16").at("break_even_sparsity").is_number());
+    CHECK(layoutOf(half, "2:4").at("break_even_sparsity").is_null());
+    const json free = quantize({"synthetic:F1", "--tensor", "weight", "--scheme", "magnitude"});
+    CHECK(layoutOf(free, "2:4").at("fits") == false);
+    CHECK_FALSE(
+        quantize({"synthetic:F1", "--tensor", "weight", "--scheme", "absmax"}).contains("storage"));
+}
