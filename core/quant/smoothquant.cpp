@@ -12,7 +12,11 @@ namespace loupe {
 
 namespace {
 
-using namespace uniform_params;
+using uniform_params::kActBits;
+using uniform_params::kActPerParam;
+using uniform_params::kActRangeParam;
+using uniform_params::kBits;
+using uniform_params::kPerParam;
 
 constexpr std::string_view kRowTensor[] = {"row", "tensor"};
 constexpr ParamSpec kAlpha{
