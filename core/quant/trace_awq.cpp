@@ -233,17 +233,17 @@ private:
             [story = story_](TraceCell cell) {
                 const std::size_t at = story->result.inner->scales()->entryOf(cell.row, cell.col);
                 const auto [low, high] = story->result.clip.intervals[at];
-                const double shrink = story->result.clip.shrinks[at];
+                const int shrink = story->result.clip.shrinks[at];
                 return std::vector<TraceNote>{
                     {"Bound of the group",
                      "max |w·s| · (1 - i / 20)",
-                     joined({"i = ", traceNumber(shrink)}),
-                     joined({traceNumber(100 - 5 * shrink), " %"}),
-                     "i = 0 .. 9: the least error of the group's share of the output"},
+                     joined({"max |w·s| · (1 - ", std::to_string(shrink), " / 20)"}),
+                     traceNumber(std::max(-low, high)),
+                     "of i = 0 .. 9, the least error of the group's share of the output"},
                     {"Range",
-                     "with 0 in it",
-                     joined({traceNumber(low), " .. ", traceNumber(high)}),
-                     {}}};
+                     "the group's weights, cut to the bound; 0 is in it",
+                     {},
+                     joined({traceNumber(low), " .. ", traceNumber(high)})}};
             });
         TraceBuilder::panel(
             state, "scaled", "W · s", PanelKind::Signed, s.scaled[s.search().best], s.limit);

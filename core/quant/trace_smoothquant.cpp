@@ -148,11 +148,13 @@ private:
             s.result.scale->begin(), s.result.scale->end(), [](double v) { return v < 1; });
         TraceState& state = builder_.add(
             "A factor s for each input",
-            joined({"Inputs with large activations get a large s. It need not exceed 1: here ",
-                    std::to_string(below),
-                    " of ",
-                    std::to_string(s.result.scale->size()),
-                    " are smaller."}),
+            joined({"Inputs with large activations get a large s. ",
+                    below > 0 ? joined({"It need not exceed 1: here ",
+                                        std::to_string(below),
+                                        " of ",
+                                        std::to_string(s.result.scale->size()),
+                                        " are smaller."})
+                              : "Here none is below 1, though s may be."}),
             [story = story_](TraceCell cell) {
                 const auto at = static_cast<std::size_t>(cell.col);
                 const double x = std::max(story->result.xMost[at], kLeastMaximum);
