@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "core/quant/awq.hpp"
 
+#include "core/base/cpu_dispatch.hpp"
 #include "core/base/worker_pool.hpp"
+#include "core/quant/awq_kernels.hpp"
 #include "tests/unit/scheme/layer_fixture.hpp"
 
 #include <algorithm>
@@ -189,4 +191,54 @@ TEST_CASE("AWQ: few or many tokens, odd sizes, threads, and errors") {
     CHECK_FALSE(applyScheme(parseScheme("awq").value(),
                             layer(makeRowSource(4, 6, std::vector<float>(24, 1.0F)), nullptr))
                     .has_value());
+}
+
+TEST_CASE("AWQ: kernels of every instruction set give the values of the definition") {
+    const CpuTarget before = cpuTarget();
+    for (const CpuTarget target : availableCpuTargets()) {
+        CAPTURE(cpuTargetName(target));
+        setCpuTarget(target);
+        for (const std::int64_t count : {1, 3, 4, 15, 16, 17, 50, 128}) {
+            CAPTURE(count);
+            std::vector<float> w(static_cast<std::size_t>(count));
+            std::vector<float> s(w.size());
+            for (std::size_t i = 0; i < w.size(); ++i) {
+                w[i] = static_cast<float>(0.05 * randomStudentT(1, i, 4));
+                s[i] = static_cast<float>(0.1 + 5 * randomUniform(2, i));
+            }
+            std::vector<float> scaled(w.size());
+            float low = 0;
+            float high = 0;
+            awqKernels().scale(w.data(), s.data(), count, scaled.data(), &low, &high);
+            UniformSpec spec;
+            spec.bits = 4;
+            spec.asymmetric = true;
+            spec.range = GridRange::Full;
+            const auto grid =
+                gridFor<float>(spec, std::min(low, 0.0F), std::max(high, 0.0F) * 0.8F);
+            std::vector<float> errors(w.size());
+            awqKernels().errors(w.data(),
+                                scaled.data(),
+                                s.data(),
+                                count,
+                                grid.scale,
+                                static_cast<float>(spec.codeMin() - grid.zeroPoint),
+                                static_cast<float>(spec.codeMax() - grid.zeroPoint),
+                                errors.data());
+            float least = w[0] * s[0];
+            float most = least;
+            for (std::size_t i = 0; i < w.size(); ++i) {
+                const float v = w[i] * s[i];
+                least = std::min(least, v);
+                most = std::max(most, v);
+                REQUIRE(scaled[i] == v);
+                const auto level = static_cast<float>(
+                    codeOf<float>(spec, grid.scale, grid.zeroPoint, v) - grid.zeroPoint);
+                REQUIRE(errors[i] == grid.scale * level / s[i] - w[i]);
+            }
+            CHECK(low == least);
+            CHECK(high == most);
+        }
+    }
+    setCpuTarget(before);
 }
