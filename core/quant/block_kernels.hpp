@@ -19,23 +19,26 @@ struct BlockLevels {
 /// assumed.
 struct BlockKernels {
     /// out[] = scale · level nearest to data[] / absmax: one division, one product, each rounded
-    /// once. Input is finite.
+    /// once. Blocks of `block` begin at data[0], the last may be shorter. Input is finite.
     void (*values)(const float* data,
                    std::int64_t count,
-                   float absmax,
-                   float scale,
+                   std::int64_t block,
+                   const float* absmax,
+                   const float* scales,
                    const BlockLevels& levels,
                    float* out);
     /// Codes of the same.
     void (*codes)(const float* data,
                   std::int64_t count,
-                  float absmax,
+                  std::int64_t block,
+                  const float* absmax,
                   const BlockLevels& levels,
                   std::int32_t* out);
-    /// Codes of the same, two a byte, the first in the high half; `count` is even.
+    /// Codes of the same, two a byte, the first in the high half; `count` and `block` are even.
     void (*pack)(const float* data,
                  std::int64_t count,
-                 float absmax,
+                 std::int64_t block,
+                 const float* absmax,
                  const BlockLevels& levels,
                  std::uint8_t* out);
     /// out[] = scale · level of packed codes, in blocks of `block` (even) that begin at packed[0];

@@ -204,6 +204,16 @@ private:
     /// [firstRow, firstRow + rowCount), places counted from the first of them.
     template <class Piece>
     void forBlocks(std::int64_t firstRow, std::int64_t rowCount, const Piece& piece) const;
+    /// Neighbouring weights for one call of a kernel.
+    struct Run {
+        std::int64_t at;
+        std::int64_t count;
+        const float* absmax;
+        const float* scales;
+    };
+    /// Calls call(weights, run) for all of `values`, which begin with row `firstRow`.
+    template <class Call>
+    void throughKernels(std::int64_t firstRow, std::vector<float>& values, const Call& call) const;
     /// Values to out, or codes to `codes` where given.
     template <class T, class Out>
     [[nodiscard]] Result<void> work(std::int64_t first,
@@ -320,33 +330,58 @@ Result<void> BlockwiseMatrix::work(std::int64_t first,
     if (Result<void> done = source_->read(first, count, values.data()); !done) {
         return done;
     }
-    forBlocks(first, count, [&](std::size_t block, std::int64_t at, std::int64_t size) {
-        const T absmax = static_cast<T>(absmax_[block]);
-        const T scale = static_cast<T>(scales_.values[block]);
-        if constexpr (std::is_same_v<T, float>) {
-            float* part = values.data() + at;
-            if (codes != nullptr) {
-                blockKernels().codes(part, size, absmax, levels_, codes + at);
-            } else if constexpr (std::is_same_v<Out, float>) {
-                blockKernels().values(part, size, absmax, scale, levels_, out + at);
-            } else {
-                blockKernels().values(part, size, absmax, scale, levels_, part);
-                std::copy(part, part + size, out + at);
-            }
+    if constexpr (std::is_same_v<T, float>) {
+        if (codes != nullptr) {
+            throughKernels(first, values, [&](const float* part, const Run& run) {
+                blockKernels().codes(part, run.count, block_, run.absmax, levels_, codes + run.at);
+            });
         } else {
-            for (std::int64_t i = at; i < at + size; ++i) {
-                const double scaled = values[static_cast<std::size_t>(i)] / absmax;
-                const std::uint64_t code = encode(format_, scaled).value();
-                if (codes != nullptr) {
-                    codes[i] = static_cast<std::int32_t>(code);
-                } else {
-                    out[i] = static_cast<Out>(
-                        scale * static_cast<T>(format_.codebook[static_cast<std::size_t>(code)]));
-                }
+            throughKernels(first, values, [&](float* part, const Run& run) {
+                blockKernels().values(
+                    part, run.count, block_, run.absmax, run.scales, levels_, part);
+            });
+            std::copy(values.begin(), values.end(), out);
+        }
+        return {};
+    }
+    forBlocks(first, count, [&](std::size_t block, std::int64_t at, std::int64_t size) {
+        for (std::int64_t i = at; i < at + size; ++i) {
+            const T scaled = values[static_cast<std::size_t>(i)] / static_cast<T>(absmax_[block]);
+            const std::uint64_t code = encode(format_, static_cast<double>(scaled)).value();
+            if (codes != nullptr) {
+                codes[i] = static_cast<std::int32_t>(code);
+            } else {
+                const T level = static_cast<T>(format_.codebook[static_cast<std::size_t>(code)]);
+                out[i] = static_cast<Out>(static_cast<T>(scales_.values[block]) * level);
             }
         }
     });
     return {};
+}
+
+template <class Call>
+void BlockwiseMatrix::throughKernels(std::int64_t firstRow,
+                                     std::vector<float>& values,
+                                     const Call& call) const {
+    const auto count = static_cast<std::int64_t>(values.size());
+    if (count == 0) {
+        return;
+    }
+    const std::int64_t begin = firstRow * cols();
+    const auto block = static_cast<std::size_t>(begin / block_);
+    const auto blocks = static_cast<std::size_t>((begin + count - 1) / block_) - block + 1;
+    std::vector<float> absmax(blocks);
+    std::vector<float> scales(blocks);
+    for (std::size_t i = 0; i < blocks; ++i) {
+        absmax[i] = static_cast<float>(absmax_[block + i]);
+        scales[i] = static_cast<float>(scales_.values[block + i]);
+    }
+    // What is left of the block that a row before began, then whole blocks.
+    const std::int64_t rest = std::min(count, (begin / block_ + 1) * block_ - begin);
+    call(values.data(), Run{0, rest, absmax.data(), scales.data()});
+    if (rest < count) {
+        call(values.data() + rest, Run{rest, count - rest, absmax.data() + 1, scales.data() + 1});
+    }
 }
 
 std::vector<EquationLine> BlockwiseMatrix::explain(std::int64_t row, std::int64_t col) const {

@@ -52,25 +52,28 @@ void quantize(const float* weights,
               const BlockLevels& levels,
               const Packed& out) {
     const BlockKernels& kernels = blockKernels();
-    parallelFor(
-        count,
-        block * kBlocksPerChunk,
-        {},
-        [&](std::int64_t begin, std::int64_t end, std::int64_t) {
-            for (std::int64_t first = begin; first < end; first += block) {
-                const std::int64_t size = std::min(block, end - first);
-                std::uint32_t bits = 0;
-                uniformKernels().magnitudesF32(
-                    reinterpret_cast<const unsigned char*>(weights + first), size, size, &bits);
-                const auto most = std::bit_cast<float>(bits);
-                out.scales.as<float>()[first / block] = most;
-                kernels.pack(weights + first,
-                             size,
-                             most > 0 ? most : 1,
-                             levels,
-                             out.codes.as<std::uint8_t>() + first / 2);
-            }
-        });
+    parallelFor(count,
+                block * kBlocksPerChunk,
+                {},
+                [&](std::int64_t begin, std::int64_t end, std::int64_t) {
+                    std::vector<std::uint32_t> bits(kBlocksPerChunk);
+                    uniformKernels().magnitudesF32(
+                        reinterpret_cast<const unsigned char*>(weights + begin),
+                        end - begin,
+                        block,
+                        bits.data());
+                    float* absmax = out.scales.as<float>() + begin / block;
+                    for (std::int64_t i = 0; i < (end - begin + block - 1) / block; ++i) {
+                        const auto most = std::bit_cast<float>(bits[static_cast<std::size_t>(i)]);
+                        absmax[i] = most > 0 ? most : 1;
+                    }
+                    kernels.pack(weights + begin,
+                                 end - begin,
+                                 block,
+                                 absmax,
+                                 levels,
+                                 out.codes.as<std::uint8_t>() + begin / 2);
+                });
 }
 
 void dequantize(const Packed& in,

@@ -49,6 +49,9 @@ TEST_CASE("block kernels: codes, values, packing and unpacking of the codec") {
             CAPTURE(name, cpuTargetName(target));
             setCpuTarget(target);
             const float absmax = 0.75F;
+            const std::int64_t block = 22;  // vectors and a rest
+            const std::vector<float> most(data.size() / 22 + 1, absmax);
+            const std::vector<float> scales(data.size() / 22 + 1, 0.3F);
             std::vector<std::int32_t> codes(data.size());
             std::vector<float> values(data.size());
             std::vector<std::uint8_t> packed(data.size() / 2);
@@ -56,9 +59,12 @@ TEST_CASE("block kernels: codes, values, packing and unpacking of the codec") {
             for (float& x : scaledData) {
                 x *= absmax;
             }
-            blockKernels().codes(scaledData.data(), count, absmax, levels, codes.data());
-            blockKernels().values(scaledData.data(), count, absmax, 0.3F, levels, values.data());
-            blockKernels().pack(scaledData.data(), count, absmax, levels, packed.data());
+            blockKernels().codes(
+                scaledData.data(), count, block, most.data(), levels, codes.data());
+            blockKernels().values(
+                scaledData.data(), count, block, most.data(), scales.data(), levels, values.data());
+            blockKernels().pack(
+                scaledData.data(), count, block, most.data(), levels, packed.data());
             for (std::size_t i = 0; i < data.size(); ++i) {
                 const float scaled = scaledData[i] / absmax;
                 const auto code =
@@ -70,9 +76,9 @@ TEST_CASE("block kernels: codes, values, packing and unpacking of the codec") {
                         std::bit_cast<std::uint32_t>(expected));
                 REQUIRE((packed[i / 2] >> (i % 2 == 0 ? 4 : 0) & 15) == code);
             }
-            const std::vector<float> scales(data.size() / 22 + 1, 0.3F);
             std::vector<float> unpacked(data.size());
-            blockKernels().unpack(packed.data(), count, 22, scales.data(), levels, unpacked.data());
+            blockKernels().unpack(
+                packed.data(), count, block, scales.data(), levels, unpacked.data());
             CHECK(unpacked == values);
             setCpuTarget(before);
         }
