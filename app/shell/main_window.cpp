@@ -7,6 +7,7 @@
 #include "app/jobs/job_manager.hpp"
 #include "app/shell/actions.hpp"
 #include "app/shell/appearance.hpp"
+#include "app/shell/centre_stack.hpp"
 #include "app/shell/context_bar.hpp"
 #include "app/shell/dock_layout.hpp"
 #include "app/shell/file_commands.hpp"
@@ -122,6 +123,8 @@ void MainWindow::buildCentre() {
     m_work = new QWidget(m_pages);
     auto* layout = new QHBoxLayout(m_work);
     layout->setContentsMargins(0, 0, 0, 0);
+    m_centreStack = new CentreStack(*m_actions, m_work);
+    layout->addWidget(m_centreStack);
     m_pages->addWidget(m_startPage);
     m_pages->addWidget(m_work);
     setCentralWidget(m_pages);
@@ -131,6 +134,9 @@ void MainWindow::buildCentre() {
                                   *static_cast<QBoxLayout*>(menuWidget()->layout()),
                                   *m_pages);
     connect(m_workspaces, &Workspaces::changed, this, &MainWindow::showPage);
+    connect(m_centreStack, &CentreStack::asked, m_workspaces, [this] {
+        m_workspaces->select(QStringLiteral("inspect"));
+    });
 }
 
 void MainWindow::buildDocks() {
@@ -167,11 +173,12 @@ View* MainWindow::view(const QString& id) {
     for (auto& [definition, view] : m_centre) {
         if (id == QLatin1String(definition->id)) {
             if (view == nullptr) {
-                view = definition->create(*m_document, m_work);
+                view = definition->create(*m_document, m_centreStack);
                 view->setObjectName(id);
                 view->setAccessibleName(view->accessibleName().isEmpty() ? tr(definition->title)
                                                                          : view->accessibleName());
-                m_work->layout()->addWidget(view);
+                m_centreStack->add(
+                    view, id == QLatin1String("matrix") ? tr("Picture") : tr(definition->title));
             }
             return view;
         }
@@ -224,6 +231,12 @@ void MainWindow::start(const Options& options) {
     }
     if (!options.workspace.isEmpty()) {
         m_workspaces->select(options.workspace);
+    }
+    if (const QString centre = CentreStack::idOf(options.workspace); !centre.isEmpty()) {
+        for (const auto& [definition, made] : m_centre) {
+            static_cast<void>(view(QLatin1String(definition->id)));
+        }
+        m_centreStack->showView(centre);
     }
     if (m_keepsSettings) {
         m_sessions->startAutosave(spec.source.empty() && session.isEmpty());
@@ -301,6 +314,11 @@ void MainWindow::updateActions() {
                               ActionId::reload,
                               ActionId::addActivations,
                               ActionId::goToCell,
+                              ActionId::showPicture,
+                              ActionId::showLadder,
+                              ActionId::showCurves,
+                              ActionId::showErrorA,
+                              ActionId::showErrorB,
                               ActionId::filterTensors,
                               ActionId::scan,
                               ActionId::saveSession,

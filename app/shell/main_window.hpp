@@ -18,6 +18,7 @@ namespace loupe::app {
 
 class Actions;
 class Appearance;
+class CentreStack;
 class DockLayout;
 class FileCommands;
 class History;
@@ -103,6 +104,7 @@ private:
     Workspaces* m_workspaces = nullptr;
     QWidget* m_startPage = nullptr;
     QWidget* m_work = nullptr;
+    CentreStack* m_centreStack = nullptr;
     std::vector<std::pair<const ViewDefinition*, View*>> m_centre;
     std::vector<ViewDock*> m_docks;
     DockLayout* m_layout = nullptr;

@@ -6,6 +6,7 @@
 #include "app/plot/export.hpp"
 #include "app/shell/actions.hpp"
 #include "app/shell/appearance.hpp"
+#include "app/shell/centre_stack.hpp"
 #include "app/shell/command_palette.hpp"
 #include "app/shell/dock_layout.hpp"
 #include "app/shell/file_commands.hpp"
@@ -145,7 +146,7 @@ View* MainWindow::focusView() {
     if (WorkspacePage* page = m_workspaces->page()) {
         return page;
     }
-    return m_centre.empty() ? nullptr : m_centre.front().second;
+    return m_centreStack->current();
 }
 
 void MainWindow::copyNumbers(View* view) {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // What the window keeps: states of views for sessions, sizes in the settings.
+#include "app/shell/centre_stack.hpp"
 #include "app/shell/dock_layout.hpp"
 #include "app/shell/main_window.hpp"
 #include "app/shell/view_dock.hpp"
@@ -11,6 +12,7 @@ namespace loupe::app {
 
 QJsonObject MainWindow::saveViews() const {
     QJsonObject state;
+    state[QStringLiteral("centre")] = m_centreStack->save();
     for (const auto& [definition, view] : m_centre) {
         if (view != nullptr) {
             state[QLatin1String(definition->id)] = view->save();
@@ -28,6 +30,7 @@ void MainWindow::restoreViews(const QJsonObject& state) {
         view(QLatin1String(definition->id))
             ->restore(state[QLatin1String(definition->id)].toObject());
     }
+    m_centreStack->restore(state[QStringLiteral("centre")].toObject());
     for (ViewDock* dock : m_docks) {
         dock->restoreView(state[QLatin1String(dock->definition().id)].toObject());
     }

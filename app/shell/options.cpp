@@ -56,6 +56,7 @@ ParsedOptions parseOptions(int argc, const char* const* argv) {
     for (const WorkspaceDefinition* definition : allWorkspaces()) {
         workspaces.emplace_back(definition->id);
     }
+    workspaces.insert(workspaces.end(), {"ladder", "curves"});  // Inspect with that in the centre
     cli.add_option("--workspace", workspace, "Workspace to begin with")
         ->check(CLI::IsMember(workspaces, CLI::ignore_case));
     cli.add_option("--theme", theme, "Colours")

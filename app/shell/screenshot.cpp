@@ -2,6 +2,7 @@
 #include "app/shell/screenshot.hpp"
 
 #include "app/document/analyses.hpp"
+#include "app/jobs/job_manager.hpp"
 #include "app/shell/main_window.hpp"
 #include "app/shell/workspaces.hpp"
 
@@ -34,9 +35,10 @@ Screenshot::Screenshot(MainWindow& window, const QString& path)
 void Screenshot::poll() {
     Analyses& analyses = m_window.document().analyses();
     const bool scanning = analyses.scanning() && m_elapsed.elapsed() < kScanLimitMs;
-    m_quiet = m_window.isVisible() && analyses.idle() && !scanning && !m_window.workspaces().busy()
-                  ? m_quiet + 1
-                  : 0;
+    const JobManager& jobs = m_window.document().jobs();
+    const bool busy = m_window.workspaces().busy() || jobs.isRunning(QStringLiteral("ladder")) ||
+                      jobs.isRunning(QStringLiteral("sweep"));
+    m_quiet = m_window.isVisible() && analyses.idle() && !scanning && !busy ? m_quiet + 1 : 0;
     if (m_quiet >= kQuietPolls) {
         finish();
     } else if (m_elapsed.elapsed() > kLimitMs) {

@@ -220,6 +220,30 @@ std::vector<SweepKey> sweepKeys(const Scheme& scheme) {
     return keys;
 }
 
+std::string sweepTitle(const Scheme& scheme, std::string_view key) {
+    const Result<Place> place = findPlace(scheme, key);
+    if (!place) {
+        return title(scheme);
+    }
+    std::string text;
+    for (std::size_t i = 0; i < scheme.steps.size(); ++i) {
+        const Step& step = scheme.steps[i];
+        const StepDefinition* definition = findStep(step.name);
+        text += i == 0 ? "" : " + ";
+        text += definition->title;
+        for (const ParamSpec& spec : definition->params) {
+            const auto given = step.values.find(std::string(spec.name));
+            if (given != step.values.end() && (i != place->step || &spec != place->spec)) {
+                text += ", ";
+                text += spec.name;
+                text += '=';
+                text += given->second;
+            }
+        }
+    }
+    return text;
+}
+
 Result<Scheme> withSweepValue(const Scheme& scheme, std::string_view key, std::string_view value) {
     const Result<Place> place = findPlace(scheme, key);
     if (!place) {
@@ -293,7 +317,7 @@ Result<SweepResult> runSweep(const std::vector<Scheme>& schemes,
                 return definition != nullptr && definition->isSolver;
             });
         order[solver ? 1 : 0].push_back(result.series.size());
-        result.series.push_back({toString(scheme), title(scheme), {}, {}});
+        result.series.push_back({toString(scheme), sweepTitle(scheme, axis.key), {}, {}});
     }
     ctx.setTotal(schemes.size() * axis.values.size());
     const JobContext inner = ctx.withoutProgress();

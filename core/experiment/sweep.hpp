@@ -41,6 +41,9 @@ struct SweepKey {
 };
 [[nodiscard]] std::vector<SweepKey> sweepKeys(const Scheme& scheme);
 
+/// A method's name without the swept key: "Absmax, symmetric, group=128" where the bits vary.
+[[nodiscard]] std::string sweepTitle(const Scheme& scheme, std::string_view key);
+
 struct SweepPoint {
     std::string value;             ///< as in the axis
     std::optional<double> number;  ///< the same as a number; empty for choices and patterns

@@ -149,5 +149,8 @@ TEST_CASE("sweep: a composition's steps are told apart") {
           "wanda:sparsity=0.7+absmax:bits=4,per=row");
     CHECK(toString(withSweepValue(both, "absmax.bits", "3").value()) ==
           "wanda+absmax:bits=3,per=row");
+    CHECK(sweepTitle(both, "sparsity") == "Wanda + Absmax, symmetric, bits=4, per=row");
+    CHECK(sweepTitle(both, "bits") == "Wanda + Absmax, symmetric, per=row");
+    CHECK(sweepTitle(both, "alpha") == title(both));
     CHECK_FALSE(withSweepValue(both, "wanda.bits", "3").has_value());
 }
