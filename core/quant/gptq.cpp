@@ -170,6 +170,11 @@ Result<GptqSetup<T>> setUpGptq(const StepInput& input,
     if (!h) {
         return fail(h.error());
     }
+    // Progress counts weights: a quarter for the Hessian, a quarter for its factor, half for the
+    // sweep.
+    const auto quarter =
+        static_cast<std::uint64_t>(input.weights->rows() * input.weights->cols() / 4);
+    ctx.advance(quarter);
     std::vector<std::int64_t> order;
     if (params.flag("act_order")) {
         order = loudestFirst(*h);
@@ -192,6 +197,7 @@ Result<GptqSetup<T>> setUpGptq(const StepInput& input,
         return fail(std::move(error));
     }
     setup.factor = std::move(*factor);
+    ctx.advance(quarter);
     return setup;
 }
 

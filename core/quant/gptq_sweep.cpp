@@ -75,7 +75,8 @@ public:
             const std::int64_t width = std::min(spec_.block, cols_ - first);
             sweepBlock(first, width);
             push(first, width);
-            ctx_.advance(static_cast<std::uint64_t>(width * rows_));
+            ctx_.advance(
+                static_cast<std::uint64_t>(width * rows_ / 2));  // the other half: Hessian, factor
         }
         fillGrids();
         return std::move(result_);

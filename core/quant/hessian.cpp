@@ -177,14 +177,23 @@ double quadraticLoss(MatrixView<const T> error,
     return std::accumulate(losses.begin(), losses.end(), 0.0);
 }
 
-#define LOUPE_INSTANTIATE(T)                                                                  \
-    template Result<Matrix<T>> hessian<T>(const RowSource&, std::int64_t, const JobContext&); \
-    template Result<HessianFactor<T>> factorHessian<T>(                                       \
-        Matrix<T>, double, std::span<const std::int64_t>, const JobContext&);                 \
-    template Matrix<T> inverseOf<T>(const HessianFactor<T>&, const JobContext&);              \
-    template double quadraticLoss<T>(MatrixView<const T>, MatrixView<const T>, const JobContext&);
-LOUPE_INSTANTIATE(float)
-LOUPE_INSTANTIATE(double)
-#undef LOUPE_INSTANTIATE
+template Result<Matrix<float>> hessian<float>(const RowSource&, std::int64_t, const JobContext&);
+template Result<HessianFactor<float>> factorHessian<float>(Matrix<float>,
+                                                           double,
+                                                           std::span<const std::int64_t>,
+                                                           const JobContext&);
+template Matrix<float> inverseOf<float>(const HessianFactor<float>&, const JobContext&);
+template double quadraticLoss<float>(MatrixView<const float>,
+                                     MatrixView<const float>,
+                                     const JobContext&);
+template Result<Matrix<double>> hessian<double>(const RowSource&, std::int64_t, const JobContext&);
+template Result<HessianFactor<double>> factorHessian<double>(Matrix<double>,
+                                                             double,
+                                                             std::span<const std::int64_t>,
+                                                             const JobContext&);
+template Matrix<double> inverseOf<double>(const HessianFactor<double>&, const JobContext&);
+template double quadraticLoss<double>(MatrixView<const double>,
+                                      MatrixView<const double>,
+                                      const JobContext&);
 
 }  // namespace loupe
