@@ -9,7 +9,9 @@ namespace loupe {
 
 namespace {
 
-using namespace pruner_params;
+using pruner_params::kPattern;
+using pruner_params::kScope;
+using pruner_params::kSparsity;
 
 constexpr ParamSpec kSeed{
     .name = "seed",

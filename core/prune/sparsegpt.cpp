@@ -16,7 +16,7 @@ namespace loupe {
 
 namespace {
 
-using namespace pruner_params;
+using pruner_params::kPattern;
 
 constexpr ParamSpec kShare{
     .name = "sparsity",

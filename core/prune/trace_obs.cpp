@@ -11,7 +11,16 @@ namespace loupe {
 
 namespace {
 
-using namespace trace_parts;
+using trace_parts::bars;
+using trace_parts::factorText;
+using trace_parts::largest;
+using trace_parts::maskValues;
+using trace_parts::number;
+using trace_parts::panel;
+using trace_parts::plus;
+using trace_parts::region;
+using trace_parts::share;
+using trace_parts::Shared;
 
 /// Weights told one by one, at most; the row that reaches it is told to its end.
 constexpr std::size_t kMostSingles = 64;

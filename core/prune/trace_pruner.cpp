@@ -15,7 +15,15 @@ namespace loupe {
 
 namespace {
 
-using namespace trace_parts;
+using trace_parts::addPruned;
+using trace_parts::bars;
+using trace_parts::largest;
+using trace_parts::maskValues;
+using trace_parts::number;
+using trace_parts::panel;
+using trace_parts::region;
+using trace_parts::share;
+using trace_parts::Shared;
 
 /// States that choose, at most: rows or groups of columns share one beyond that.
 constexpr std::int64_t kMostChoices = 96;
@@ -269,8 +277,8 @@ private:
                            number(size - gone),
                            " largest of ",
                            number(size),
-                           " neighbours stay: N:M counts what is kept (some codes count what is "
-                           "pruned)."});
+                           " neighbours stay: N:M counts what is kept; ",
+                           "some codes count what is pruned."});
         }
         return joined({"The ",
                        number(gone),

@@ -10,7 +10,17 @@ namespace loupe {
 
 namespace {
 
-using namespace trace_parts;
+using trace_parts::addPruned;
+using trace_parts::bars;
+using trace_parts::factorText;
+using trace_parts::largest;
+using trace_parts::maskValues;
+using trace_parts::number;
+using trace_parts::panel;
+using trace_parts::plus;
+using trace_parts::region;
+using trace_parts::share;
+using trace_parts::Shared;
 
 constexpr std::int64_t kMostColumnStates = 160;
 constexpr std::int64_t kMostMaskStates = 80;

@@ -254,3 +254,37 @@ TEST_CASE("SparseGPT: edges") {
     CHECK_FALSE(parseScheme("sparsegpt:sparsity=0.5,pattern=2:4").has_value());
     CHECK(title(parseScheme("sparsegpt:pattern=2:4,bits=4").value()) == "SparseGPT 2:4, int4");
 }
+
+TEST_CASE("SparseGPT: wide layers are swept in float, to the loss of double") {
+    constexpr std::int64_t kInputs = 1100;
+    constexpr std::int64_t kTokens = 1400;
+    std::vector<float> weights(6 * kInputs);
+    std::vector<float> tokens(kTokens * kInputs);
+    for (std::size_t i = 0; i < weights.size(); ++i) {
+        weights[i] = static_cast<float>(0.02 * randomNormal(21, i));
+    }
+    for (std::size_t i = 0; i < tokens.size(); ++i) {
+        const float before = i % kInputs > 0 ? tokens[i - 1] : 0;
+        tokens[i] = static_cast<float>(randomNormal(22, i)) + 0.8F * before;
+    }
+    StepInput input;
+    input.weights = makeRowSource(6, kInputs, weights);
+    input.activations = makeRowSource(kTokens, kInputs, tokens);
+    CHECK_FALSE(sparseGptInDouble(input));
+    for (const char* text : {"sparsegpt", "sparsegpt:pattern=2:4"}) {
+        CAPTURE(text);
+        const Step step = parseScheme(text).value().steps[0];
+        const Params params(findStep(step.name)->params, step);
+        SparseGptRun<float> single;
+        REQUIRE(runSparseGpt<float>(input, params, true, nullptr, {}, single).has_value());
+        const SparseGptRun<double> twice = runOf(text, input);
+        CHECK(single.result.mask->count() == 3 * kInputs);
+        CHECK_THAT(single.result.loss, WithinRel(twice.result.loss, 1e-3));
+        Matrix<double> result(6, kInputs);
+        std::copy(single.solved.data(), single.solved.data() + result.size(), result.data());
+        const double direct = dampedLoss(
+            single.problem.weights, result, single.problem.hessian, single.factor.damping, {});
+        CHECK_THAT(single.result.loss, WithinRel(direct, 1e-3));
+        CHECK(valuesOf(*tryStep(text, input)->weights) == result);
+    }
+}
