@@ -224,7 +224,7 @@ TEST_CASE("a rotation alone changes neither weights nor product, and composes") 
 
 TEST_CASE("N:M keeps exactly N of every M consecutive inputs") {
     for (const auto& [rows, cols] :
-         {std::pair<std::int64_t, std::int64_t>{24, 40}, {17, 31}, {3, 8}}) {
+         {std::pair<std::int64_t, std::int64_t>{24, 40}, {17, 31}, {3, 8}, {4, 135}}) {
         const Layer layer = layerOf(rows, cols, 48, 31);
         for (const char* name :
              {"random", "magnitude", "gradient", "obd", "obs", "wanda", "sparsegpt"}) {
@@ -232,7 +232,7 @@ TEST_CASE("N:M keeps exactly N of every M consecutive inputs") {
                 continue;
             }
             for (const auto& [n, m] :
-                 {std::pair<std::int64_t, std::int64_t>{2, 4}, {4, 8}, {1, 4}, {3, 4}}) {
+                 {std::pair<std::int64_t, std::int64_t>{2, 4}, {4, 8}, {1, 4}, {3, 4}, {2, 5}}) {
                 const std::string scheme =
                     std::string(name) + ":pattern=" + std::to_string(n) + ":" + std::to_string(m);
                 CAPTURE(scheme, rows, cols);
