@@ -2,6 +2,7 @@
 // loupe quantize PATH --tensor NAME --scheme S, and its alias prune: one scheme on one tensor,
 // measured over every weight.
 #include "app/cli/command.hpp"
+#include "app/cli/scheme_input.hpp"
 #include "app/cli/scheme_result.hpp"
 #include "core/base/text.hpp"
 #include "core/experiment/column_norms.hpp"
@@ -22,22 +23,11 @@ namespace loupe::cli {
 namespace {
 
 struct Options {
-    std::string path;
-    std::string tensor;
+    SchemeInputOptions data;
     std::string scheme;
-    std::string activations;
-    std::int64_t calibrationRows = 0;
-    std::string calibrationChoice = "first";
-    std::uint64_t calibrationSeed = 0;
     bool perChannel = false;
-    std::string gradients;
-    std::string layout = "auto";
     std::string output;
 };
-
-Layout layoutOf(const std::string& text) {
-    return text == "in_out" ? Layout::InOut : (text == "out_in" ? Layout::OutIn : Layout::Auto);
-}
 
 std::string significant(double value) {
     std::array<char, 64> text{};
@@ -226,42 +216,12 @@ Result<Output> run(const Options& options, const Common& common) {
     if (!scheme) {
         return fail(scheme.error());
     }
-    const OpenOptions open{layoutOf(options.layout)};
-    const Result<std::shared_ptr<const TensorSource>> source = openSource(options.path, open);
-    if (!source) {
-        return fail(source.error());
+    const Result<OpenedInput> opened = openInput(options.data);
+    if (!opened) {
+        return fail(opened.error());
     }
-    const Result<std::size_t> index = findTensor(**source, options.tensor);
-    if (!index) {
-        return fail(index.error());
-    }
-    const TensorInfo& tensor = (*source)->tensors()[*index];
-    const Result<std::shared_ptr<const RowSource>> weights = (*source)->matrix(*index);
-    if (!weights) {
-        return fail(weights.error());
-    }
-    SchemeInput input{
-        *weights,
-        tensor.type != nullptr ? tensor.type->bits : 32,
-        nullptr,
-        options.calibrationRows,
-        nullptr,
-        parseCalibrationChoice(options.calibrationChoice).value_or(CalibrationChoice::First),
-        options.calibrationSeed};
-    if (!options.activations.empty()) {
-        const auto activations = openActivations(options.activations, tensor.name, tensor.cols);
-        if (!activations) {
-            return fail(activations.error());
-        }
-        input.activations = *activations;
-    }
-    if (!options.gradients.empty()) {
-        const auto gradients = openGradients(options.gradients, tensor.name, **weights, open);
-        if (!gradients) {
-            return fail(gradients.error());
-        }
-        input.gradients = *gradients;
-    }
+    const TensorInfo& tensor = opened->tensor;
+    const SchemeInput& input = opened->input;
     const auto result = applyScheme(*scheme, input);
     if (!result) {
         Error error = result.error();
@@ -283,30 +243,10 @@ Result<Output> run(const Options& options, const Common& common) {
 
 std::function<Result<Output>()> configure(CLI::App& app, const Common& common) {
     auto options = std::make_shared<Options>();
-    app.add_option("path", options->path, "File, sharded index, model folder or synthetic:...")
-        ->required();
-    app.add_option(
-        "--tensor", options->tensor, "Name of the tensor; may be left out where there is only one");
+    options->data.addTo(app);
     app.add_option(
            "--scheme", options->scheme, "STEP[:KEY=VALUE,...][+STEP...]; see 'loupe schemes'")
         ->required();
-    app.add_option("--activations",
-                   options->activations,
-                   "FILE[:TENSOR], [tokens, in]: for the output error and activation quantization; "
-                   "or an importance matrix (imatrix), for wanda, obd and structured");
-    app.add_option("--calibration-rows",
-                   options->calibrationRows,
-                   "N rows of the activations calibrate, all are judged (default: all do both)")
-        ->check(CLI::NonNegativeNumber);
-    app.add_option("--calibration-choice",
-                   options->calibrationChoice,
-                   "Which N rows calibrate: first, spread (at equal distances), random")
-        ->check(CLI::IsMember({"first", "spread", "random"}));
-    app.add_option(
-        "--calibration-seed", options->calibrationSeed, "Seed of --calibration-choice random");
-    app.add_option("--gradients", options->gradients, "FILE[:TENSOR], the weight's shape");
-    app.add_option("--layout", options->layout, "How matrices are stored: auto, out_in, in_out")
-        ->check(CLI::IsMember({"auto", "out_in", "in_out"}));
     app.add_option(
         "--output", options->output, "OUT.safetensors (values, codes, scales) or OUT.npy (values)");
     app.add_flag("--per-channel",

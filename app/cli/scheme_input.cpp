@@ -10,11 +10,19 @@ void SchemeInputOptions::addTo(CLI::App& app) {
     app.add_option(
         "--tensor", tensor, "Name of the tensor; may be left out where there is only one");
     app.add_option(
-        "--activations", activations, "FILE[:TENSOR], [tokens, in]: for the output error");
+        "--activations",
+        activations,
+        "FILE[:TENSOR], [tokens, in]: for the output error and activation quantization; or an "
+        "importance matrix (imatrix), for wanda, obd and structured");
     app.add_option("--calibration-rows",
                    calibrationRows,
-                   "The first N rows of the activations calibrate (default: all)")
+                   "N rows of the activations calibrate, all are judged (default: all do both)")
         ->check(CLI::NonNegativeNumber);
+    app.add_option("--calibration-choice",
+                   calibrationChoice,
+                   "Which N rows calibrate: first, spread (at equal distances), random")
+        ->check(CLI::IsMember({"first", "spread", "random"}));
+    app.add_option("--calibration-seed", calibrationSeed, "Seed of --calibration-choice random");
     app.add_option("--gradients", gradients, "FILE[:TENSOR], the weight's shape");
     app.add_option("--layout", layout, "How matrices are stored: auto, out_in, in_out")
         ->check(CLI::IsMember({"auto", "out_in", "in_out"}));
@@ -41,6 +49,9 @@ Result<OpenedInput> openInput(const SchemeInputOptions& options) {
     opened.input.weights = *weights;
     opened.input.storedBits = tensor.type != nullptr ? tensor.type->bits : 32;
     opened.input.calibrationRows = options.calibrationRows;
+    opened.input.calibrationChoice =
+        parseCalibrationChoice(options.calibrationChoice).value_or(CalibrationChoice::First);
+    opened.input.calibrationSeed = options.calibrationSeed;
     if (!options.activations.empty()) {
         const auto activations = openActivations(options.activations, tensor.name, tensor.cols);
         if (!activations) {

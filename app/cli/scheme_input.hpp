@@ -4,6 +4,7 @@
 #include "core/experiment/pipeline.hpp"
 #include "core/io/tensor_source.hpp"
 
+#include <cstdint>
 #include <memory>
 #include <string>
 
@@ -19,6 +20,8 @@ struct SchemeInputOptions {
     std::string tensor;
     std::string activations;
     std::int64_t calibrationRows = 0;
+    std::string calibrationChoice = "first";
+    std::uint64_t calibrationSeed = 0;
     std::string gradients;
     std::string layout = "auto";
 

@@ -10,7 +10,10 @@
 #include <QDoubleSpinBox>
 #include <QFormLayout>
 #include <QLabel>
+#include <QLineEdit>
 #include <QPushButton>
+#include <QRegularExpression>
+#include <QRegularExpressionValidator>
 #include <QSpinBox>
 
 #include <algorithm>
@@ -88,6 +91,18 @@ void SyntheticDialog::rebuild() {
                 changed();
             });
             field = combo;
+        } else if (param.type == GeneratorParamType::Indices) {
+            auto* line = new QLineEdit(text(param.defaultText), fields);
+            line->setPlaceholderText(tr("random ones, or 3,17,40"));
+            line->setValidator(new QRegularExpressionValidator(
+                QRegularExpression(QStringLiteral("(\\d{1,8}(,\\d{1,8})*)?")), line));
+            connect(line, &QLineEdit::textChanged, this, [this, key, line](const QString& value) {
+                if (line->hasAcceptableInput()) {
+                    m_values[key] = value.toStdString();
+                    changed();
+                }
+            });
+            field = line;
         } else if (param.type == GeneratorParamType::Integer) {
             auto* spin = new QSpinBox(fields);
             spin->setRange(clampInt(param.min), clampInt(param.max));
@@ -133,6 +148,8 @@ void SyntheticDialog::setValue(const QString& key, const QString& value) {
         real->setValue(value.toDouble());
     } else if (auto* combo = m_fields->findChild<QComboBox*>(key)) {
         combo->setCurrentText(value);
+    } else if (auto* line = m_fields->findChild<QLineEdit*>(key)) {
+        line->setText(value);
     }
 }
 

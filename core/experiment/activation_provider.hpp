@@ -49,5 +49,7 @@ protected:
 /// The reference "SOURCE:activations" where an open checkpoint has such a tensor itself and it fits
 /// the weight `tensor`; empty where not. What made-up layers come with.
 [[nodiscard]] std::string ownActivations(const TensorSource& source, const TensorInfo& tensor);
+/// The same for a tensor `gradients` of the weight's shape.
+[[nodiscard]] std::string ownGradients(const TensorSource& source, const TensorInfo& tensor);
 
 }  // namespace loupe

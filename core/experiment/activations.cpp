@@ -142,6 +142,16 @@ private:
     Reference reference_;
 };
 
+/// What lies beside a weight under that name; null where there is none that can be read.
+const TensorInfo* ownTensor(const TensorSource& source,
+                            const TensorInfo& weight,
+                            std::string_view name) {
+    const std::optional<std::size_t> own = source.find(name);
+    const bool isWeight =
+        weight.name != "activations" && weight.name != "gradients" && weight.shape.size() >= 2;
+    return own && isWeight && !source.tensors()[*own].problem ? &source.tensors()[*own] : nullptr;
+}
+
 }  // namespace
 
 Result<std::shared_ptr<const ActivationProvider>> openActivationFile(const std::string& reference) {
@@ -172,16 +182,16 @@ Result<LayerActivations> fittingActivations(const ActivationProvider& provider,
 }
 
 std::string ownActivations(const TensorSource& source, const TensorInfo& tensor) {
-    constexpr std::string_view kName = "activations";
-    const std::optional<std::size_t> own = source.find(kName);
-    if (!own || tensor.name == kName || tensor.shape.size() < 2) {
-        return {};
-    }
-    const TensorInfo& found = source.tensors()[*own];
-    if (found.problem || found.shape.size() != 2 || found.shape[1] != tensor.cols) {
-        return {};
-    }
-    return source.info().path.string() + ":" + std::string(kName);
+    const TensorInfo* own = ownTensor(source, tensor, "activations");
+    return own != nullptr && own->shape.size() == 2 && own->shape[1] == tensor.cols
+               ? source.info().path.string() + ":activations"
+               : std::string();
+}
+
+std::string ownGradients(const TensorSource& source, const TensorInfo& tensor) {
+    const TensorInfo* own = ownTensor(source, tensor, "gradients");
+    return own != nullptr && own->shape == tensor.shape ? source.info().path.string() + ":gradients"
+                                                        : std::string();
 }
 
 Result<std::shared_ptr<const RowSource>> openActivations(const std::string& reference,

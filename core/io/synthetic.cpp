@@ -130,6 +130,31 @@ constexpr std::array kOutliersParams{
                    "Spikes are this many standard deviations"},
     GeneratorParam{
         "tokens", Integer, "256", 1, 1 << 20, {}, "Tokens", "Rows of the matching activations"},
+    GeneratorParam{
+        "at",
+        Indices,
+        "",
+        0,
+        1 << 24,
+        {},
+        "At channels",
+        "Which input channels are outliers, with commas between them; empty: random ones"},
+    GeneratorParam{"share",
+                   Real,
+                   "1",
+                   0,
+                   1,
+                   {},
+                   "Share of tokens",
+                   "In so many of the activations' rows the outlier channels are large"},
+    GeneratorParam{"correlation",
+                   Real,
+                   "0",
+                   0,
+                   0.999,
+                   {},
+                   "Correlation",
+                   "Of neighbouring channels of the activations"},
     kDtype};
 
 constexpr std::array<Generator, 8> kOwnGenerators{
@@ -210,6 +235,27 @@ std::string hintOf(std::string_view word, const std::vector<std::string>& candid
     return hint;
 }
 
+std::vector<std::string_view> indexTexts(std::string_view text) {
+    return text.empty() ? std::vector<std::string_view>() : split(text, ',');
+}
+
+Result<void> checkIndices(const GeneratorParam& param,
+                          std::string_view value,
+                          const std::string& path) {
+    for (const std::string_view text : indexTexts(value)) {
+        const std::optional<std::int64_t> index = parseInteger(text);
+        if (!index || static_cast<double>(*index) < param.min ||
+            static_cast<double>(*index) > param.max) {
+            return fail(ErrorCode::Usage,
+                        std::string(param.name) +
+                            ": expected channel numbers with commas between them, found '" +
+                            std::string(text) + "'",
+                        path);
+        }
+    }
+    return {};
+}
+
 Result<void> checkValue(const Generator& generator,
                         std::string_view key,
                         std::string_view value,
@@ -229,6 +275,9 @@ Result<void> checkValue(const Generator& generator,
                         std::string(key) + ": expected one of fp32, bf16, fp16, found " +
                             std::string(value),
                         path);
+        }
+        if (param.type == Indices) {
+            return checkIndices(param, value, path);
         }
         const std::optional<double> number =
             param.type == Real ? parseDouble(value) : [&]() -> std::optional<double> {
@@ -297,7 +346,10 @@ struct Recipe {
     double location = 0;
     double spread = 1;
     double degrees = 5;
+    double correlation = 0;  ///< of neighbouring columns: x = rho·left + sqrt(1 - rho^2)·draw
     std::vector<float> columnFactor;                     ///< empty: 1 everywhere
+    double factorShare = 1;                              ///< of the rows that the factors hold in
+    std::uint64_t factorSeed = 0;                        ///< chooses those rows
     std::vector<std::pair<std::int64_t, float>> spikes;  ///< element index and value, ascending
     const StorageType* type = nullptr;
 };
@@ -311,6 +363,26 @@ void fillRun(const Recipe& recipe, std::int64_t begin, std::int64_t count, float
                                 ? randomStudentT(recipe.seed, index, recipe.degrees)
                                 : randomUniform(recipe.seed, index);
         out[i] = static_cast<float>(recipe.location + recipe.spread * draw);
+    }
+}
+
+/// Correlation and outlier channels of one row of draws.
+void finishRow(const Recipe& recipe, std::int64_t row, float* values) {
+    if (recipe.correlation > 0) {
+        const double rest = std::sqrt(1 - recipe.correlation * recipe.correlation);
+        double left = static_cast<double>(values[0]);
+        for (std::int64_t col = 1; col < recipe.cols; ++col) {
+            left = recipe.correlation * left + rest * static_cast<double>(values[col]);
+            values[col] = static_cast<float>(left);
+        }
+    }
+    const bool loud =
+        recipe.factorShare >= 1 ||
+        randomUniform(recipe.factorSeed, static_cast<std::uint64_t>(row)) < recipe.factorShare;
+    if (!recipe.columnFactor.empty() && loud) {
+        for (std::int64_t col = 0; col < recipe.cols; ++col) {
+            values[col] *= recipe.columnFactor[static_cast<std::size_t>(col)];
+        }
     }
 }
 
@@ -329,10 +401,8 @@ void fill(const Recipe& recipe, std::int64_t first, std::int64_t count, float* o
             fillRun<Recipe::Draw::Uniform>(recipe, begin, n, out);
             break;
     }
-    if (!recipe.columnFactor.empty()) {
-        for (std::int64_t i = 0; i < n; ++i) {
-            out[i] *= recipe.columnFactor[static_cast<std::size_t>(i % recipe.cols)];
-        }
+    for (std::int64_t row = 0; row < count; ++row) {
+        finishRow(recipe, first + row, out + row * recipe.cols);
     }
     auto spike = std::lower_bound(recipe.spikes.begin(),
                                   recipe.spikes.end(),
@@ -515,7 +585,7 @@ std::vector<float> outlierFactors(std::int64_t cols,
 }
 
 /// Streams of random numbers of one seed that must not resemble each other.
-enum class Stream : std::uint64_t { Values, Channels, Spikes, Activations };
+enum class Stream : std::uint64_t { Values, Channels, Spikes, Activations, Tokens };
 
 std::uint64_t streamSeed(std::uint64_t seed, Stream stream) {
     return stream == Stream::Values ? seed : randomBits(seed, ~static_cast<std::uint64_t>(stream));
@@ -543,10 +613,24 @@ Recipe recipeOf(const Values& values) {
     return recipe;
 }
 
-void addOutliers(const Values& values, Recipe& recipe) {
+Result<void> addOutliers(const Values& values, const std::string& path, Recipe& recipe) {
     const std::int64_t channels = values.integer("channels");
-    recipe.columnFactor = outlierFactors(
-        recipe.cols, channels, values.real("strength"), streamSeed(recipe.seed, Stream::Channels));
+    const std::vector<std::string_view> places = indexTexts(values.text("at"));
+    recipe.columnFactor = outlierFactors(recipe.cols,
+                                         places.empty() ? channels : 0,
+                                         values.real("strength"),
+                                         streamSeed(recipe.seed, Stream::Channels));
+    for (const std::string_view place : places) {
+        const std::int64_t column = parseInteger(place).value_or(0);
+        if (column >= recipe.cols) {
+            return fail(ErrorCode::Usage,
+                        "at: expected channels below cols = " + std::to_string(recipe.cols) +
+                            ", found " + std::to_string(column),
+                        path);
+        }
+        recipe.columnFactor[static_cast<std::size_t>(column)] =
+            static_cast<float>(values.real("strength"));
+    }
     const std::uint64_t seed = streamSeed(recipe.seed, Stream::Spikes);
     const auto size = static_cast<std::uint64_t>(recipe.rows * recipe.cols);
     const auto value = static_cast<float>(values.real("std") * values.real("spike_strength"));
@@ -556,6 +640,7 @@ void addOutliers(const Values& values, Recipe& recipe) {
                                    (bits & 1) != 0 ? -value : value);
     }
     std::sort(recipe.spikes.begin(), recipe.spikes.end());
+    return {};
 }
 
 }  // namespace
@@ -610,7 +695,9 @@ Result<std::shared_ptr<const TensorSource>> openSynthetic(const std::string& pat
                     path);
     }
     if (generator.id == "outliers") {
-        addOutliers(*values, recipe);
+        if (Result<void> added = addOutliers(*values, path, recipe); !added) {
+            return fail(added.error());
+        }
     }
     const StorageType* type = recipe.type;
     const std::vector<float> factors = recipe.columnFactor;
@@ -624,6 +711,9 @@ Result<std::shared_ptr<const TensorSource>> openSynthetic(const std::string& pat
         activations.rows = values->integer("tokens");
         activations.cols = cols;
         activations.columnFactor = factors;
+        activations.correlation = values->real("correlation");
+        activations.factorShare = values->real("share");
+        activations.factorSeed = streamSeed(seed, Stream::Tokens);
         activations.type = findStorageType("fp32");
         const std::int64_t tokens = activations.rows;
         const StorageType* single = activations.type;

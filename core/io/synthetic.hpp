@@ -12,7 +12,12 @@
 
 namespace loupe {
 
-enum class GeneratorParamType : std::uint8_t { Integer, Real, Choice };
+enum class GeneratorParamType : std::uint8_t {
+    Integer,
+    Real,
+    Choice,
+    Indices,  ///< whole numbers with commas between them, or empty
+};
 
 /// One parameter of a made-up matrix: drives the parser of "synthetic:" paths and the form "Make up
 /// a matrix".
@@ -20,7 +25,7 @@ struct GeneratorParam {
     std::string_view name;  ///< key in the path: "rows"
     GeneratorParamType type = GeneratorParamType::Integer;
     std::string_view defaultText;
-    double min = 0, max = 0;  ///< inclusive, for Integer and Real
+    double min = 0, max = 0;  ///< inclusive, for Integer, Real and each of Indices
     std::span<const std::string_view> choices{};
     std::string_view label;  ///< for the form: "Rows (outputs)"
     std::string_view help;   ///< one sentence
@@ -38,7 +43,9 @@ struct Generator {
 /// examples (`toy-...`: `weight` and, where they have them, `activations` and `gradients`).
 ///
 /// Random matrices hold the tensor `weight` [rows, cols], `outliers` also `activations` [tokens,
-/// cols] with the same outlier channels. Values depend on seed and element index alone; they are
+/// cols] with the same outlier channels: rows of an AR(1) sequence along the channels (correlation
+/// rho between neighbours, variance 1), outlier channels multiplied by their strength in a random
+/// share of the tokens. Values depend on seed and element index alone; they are
 /// computed in double, rounded to float and then to `dtype`.
 [[nodiscard]] std::span<const Generator> allGenerators();
 

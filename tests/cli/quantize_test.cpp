@@ -9,6 +9,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 #include <fstream>
@@ -183,6 +184,62 @@ TEST_CASE("quantize: activations by name, output error of the synthetic layer") 
         {"quantize", weights, "--scheme", "absmax", "--activations", activations + ":other"});
     CHECK(wrong.exitCode == 1);
     CHECK(wrong.err.find("[tokens, 64]") != std::string::npos);
+}
+
+TEST_CASE("quantize: errors per channel, calibration rows chosen, data from archives") {
+    const std::vector<std::string> base{"synthetic:F1",
+                                        "--tensor",
+                                        "weight",
+                                        "--scheme",
+                                        "smoothquant:act_per=tensor,act_range=max",
+                                        "--activations",
+                                        "synthetic:F1:activations"};
+    const auto with = [&](const std::vector<std::string>& more) {
+        std::vector<std::string> arguments = base;
+        arguments.insert(arguments.end(), more.begin(), more.end());
+        return quantize(arguments);
+    };
+    const json plain = with({});
+    CHECK_FALSE(plain.contains("output_error"));
+    const json all = with({"--per-channel"});
+    CHECK(all["metrics"] == plain["metrics"]);
+    const json& output = all["output_error"];
+    REQUIRE(output["channels"].size() == 32);
+    REQUIRE(output["tokens"].size() == 256);
+    const auto tokens = output["tokens"].get<std::vector<double>>();
+    const auto worst = std::max_element(tokens.begin(), tokens.end());
+    CHECK(output["worst_token"]["index"] == worst - tokens.begin());
+    CHECK(output["worst_token"]["relative_error"] == *worst);
+    CHECK(output["relative"] == all["metrics"]["output_relative_error"]);
+    CHECK(all["weight_error"]["output_channel_mse"].size() == 32);
+    CHECK(all["weight_error"]["input_channel_mse"].size() == 64);
+    const auto error = [&](const char* choice, const char* seed) {
+        return with({"--calibration-rows",
+                     "3",
+                     "--calibration-choice",
+                     choice,
+                     "--calibration-seed",
+                     seed})["metrics"]["output_relative_error"]
+            .get<double>();
+    };
+    CHECK(error("first", "0") != error("spread", "0"));
+    CHECK(error("random", "1") != error("random", "2"));
+    CHECK(error("random", "1") == error("random", "1"));
+    const auto golden = test::goldenDir() / "io";
+    const auto pruned = runProgram("loupe",
+                                   {"prune",
+                                    (golden / "stored.npz").string(),
+                                    "--tensor",
+                                    "weight",
+                                    "--scheme",
+                                    "wanda",
+                                    "--activations",
+                                    (golden / "importance.gguf").string() + ":blk.0.attn_q.weight",
+                                    "--json"});
+    INFO(pruned.err);
+    REQUIRE(pruned.exitCode == 0);
+    CHECK(json::parse(pruned.out)["zeros"] == 24);
+    CHECK(json::parse(pruned.out)["metrics"]["output_relative_error"].is_null());
 }
 
 TEST_CASE("quantize --layout in_out: rows are outputs, files keep the stored orientation") {

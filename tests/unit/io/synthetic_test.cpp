@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "core/io/fixtures.hpp"
 #include "core/io/synthetic.hpp"
 
 #include "core/base/worker_pool.hpp"
+#include "core/io/fixtures.hpp"
 #include "core/io/sample.hpp"
 #include "tests/unit/io/io_support.hpp"
 
@@ -246,4 +246,64 @@ TEST_CASE("the example checkpoint is the same every time and opens cleanly") {
     const Moments moments =
         momentsOf(readAll(*matrixOf(**model, "model.layers.2.mlp.gate_proj.weight")));
     CHECK(moments.kurtosis > 1);
+}
+
+TEST_CASE("outlier activations: planted channels, share of tokens and correlation, measured") {
+    constexpr std::size_t kTokens = 4000;
+    constexpr std::size_t kCols = 32;
+    const std::string path =
+        "synthetic:outliers?rows=4&cols=32&tokens=4000&at=3,17&strength=50&share=0.25&correlation="
+        "0.8";
+    const std::vector<double> x = valuesOf(path, "activations");
+    REQUIRE(x.size() == kTokens * kCols);
+    std::size_t loud = 0;
+    for (std::size_t t = 0; t < kTokens; ++t) {
+        // |x| of a standard normal times 50 is below 5 one time in twelve: both at once rarely.
+        const bool large = std::abs(x[t * kCols + 3]) + std::abs(x[t * kCols + 17]) > 9;
+        loud += large ? 1U : 0U;
+    }
+    CHECK_THAT(static_cast<double>(loud) / kTokens, WithinAbs(0.25, 0.03));
+    const auto correlation = [&](std::size_t left, std::size_t right) {
+        double both = 0;
+        double a = 0;
+        double b = 0;
+        for (std::size_t t = 0; t < kTokens; ++t) {
+            const double u = x[t * kCols + left];
+            const double v = x[t * kCols + right];
+            both += u * v;
+            a += u * u;
+            b += v * v;
+        }
+        return both / std::sqrt(a * b);
+    };
+    // Standard error (1 - rho^2) / sqrt(tokens): 0.0057 and 0.012.
+    CHECK_THAT(correlation(20, 21), WithinAbs(0.8, 0.03));
+    CHECK_THAT(correlation(20, 22), WithinAbs(0.64, 0.05));
+    for (const std::size_t column : {std::size_t{0}, std::size_t{10}, std::size_t{31}}) {
+        double squares = 0;
+        for (std::size_t t = 0; t < kTokens; ++t) {
+            squares += x[t * kCols + column] * x[t * kCols + column];
+        }
+        CHECK_THAT(squares / kTokens, WithinAbs(1, 0.12));
+    }
+    // The weights have the same channels, in every row.
+    const auto source = openSource(path);
+    const std::vector<double> w =
+        valuesOf("synthetic:outliers?rows=4000&cols=32&at=3,17&strength=50&df=1000&share=0.25");
+    double large = 0;
+    double usual = 0;
+    for (std::size_t r = 0; r < kTokens; ++r) {
+        large += w[r * kCols + 3] * w[r * kCols + 3];
+        usual += w[r * kCols + 4] * w[r * kCols + 4];
+    }
+    CHECK_THAT(std::sqrt(large / usual), WithinRel(50, 0.05));
+    // Values do not depend on which rows are read together.
+    const auto matrix = matrixOf(**source, "activations");
+    std::vector<double> row(kCols);
+    REQUIRE(matrix->read(1234, 1, row.data()).has_value());
+    CHECK(std::equal(row.begin(), row.end(), x.begin() + 1234 * kCols));
+    for (const char* wrong : {"at=3,,4", "at=x", "at=99&cols=32", "share=1.5", "correlation=1"}) {
+        CAPTURE(wrong);
+        CHECK_FALSE(openSource(std::string("synthetic:outliers?") + wrong).has_value());
+    }
 }
