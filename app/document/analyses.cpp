@@ -12,7 +12,9 @@
 #endif
 
 #include "app/document/analyses_private.hpp"
+#include "app/document/inputs.hpp"
 #include "app/jobs/job_manager.hpp"
+#include "core/experiment/column_norms.hpp"
 
 namespace loupe::app {
 
@@ -58,27 +60,34 @@ std::size_t schemeBytes(const SchemeResult& result) {
     const auto grid = [](const ScaleGrid* scales) {
         return scales == nullptr ? 0 : scales->values.size() * sizeof(double);
     };
-    return sizeof result + (result.rowMse.size() + result.colMse.size()) * sizeof(double) +
+    return sizeof result +
+           (result.rowMse.size() + result.colMse.size() + result.outputChannelError.size() +
+            result.outputTokenError.size()) *
+               sizeof(double) +
            result.codeUsage.size() * sizeof(result.codeUsage[0]) +
            grid(result.quantized->scales()) + grid(result.quantized->zeroPoints());
 }
 
+void describe(const Result<std::shared_ptr<const RowSource>>& opened, LayerInput& input) {
+    input.pending = false;
+    if (!opened) {
+        input.error = opened.error();
+        return;
+    }
+    input.rows = (*opened)->rows();
+    input.cols = (*opened)->cols();
+    input.columnNorms = isColumnNorms(opened->get());
+}
+
 Result<std::shared_ptr<const SchemeResult>> runScheme(const std::string& text,
                                                       SchemeInput input,
-                                                      const std::string& activations,
-                                                      const std::string& tensor,
+                                                      const InputReferences& references,
                                                       const JobContext& ctx) {
     const Result<Scheme> scheme = parseScheme(text);
     if (!scheme) {
         return fail(scheme.error());
     }
-    if (!activations.empty()) {
-        // Where they cannot be used, activationsError() says so; steps that need them fail by
-        // themselves.
-        if (auto opened = openActivations(activations, tensor, input.weights->cols())) {
-            input.activations = *opened;
-        }
-    }
+    openInputs(references, input);
     return applyScheme(*scheme, input, ctx);
 }
 
@@ -145,8 +154,7 @@ std::string Analyses::Private::tensorKey() const {
 std::string Analyses::Private::schemeKey(Side side) const {
     const ExperimentSpec& spec = document.spec();
     const std::string& scheme = side == Side::A ? spec.schemeA : spec.schemeB;
-    return scheme + '\n' + spec.activations + '\n' + std::to_string(spec.calibrationRows) + '\n' +
-           tensorKey();
+    return scheme + '\n' + inputReferences(document).key() + '\n' + tensorKey();
 }
 
 // --- looking up
@@ -347,16 +355,14 @@ void Analyses::Private::startScheme(Side side, const std::string& key) {
     SchemeInput input;
     input.weights = document.weights();
     input.storedBits = info != nullptr && info->type != nullptr ? info->type->bits : 32;
-    input.calibrationRows = spec.calibrationRows;
     const QString title = side == Side::A ? tr("Scheme A") : tr("Scheme B");
     jobs().start(
         schemeSlot(side),
         title,
         [text = side == Side::A ? spec.schemeA : spec.schemeB,
          input,
-         activations = spec.activations,
-         tensor = spec.tensor](const JobContext& ctx) -> Value {
-            return runScheme(text, input, activations, tensor, ctx);
+         references = inputReferences(document)](const JobContext& ctx) -> Value {
+            return runScheme(text, input, references, ctx);
         },
         &q,
         [this, side, key](const Value& value) {
@@ -391,25 +397,42 @@ void Analyses::Private::resumeWaiting() {
     }
 }
 
-void Analyses::Private::checkActivations() {
-    activationsError.reset();
-    const ExperimentSpec& spec = document.spec();
+void Analyses::Private::checkInputs() {
+    const InputReferences references = inputReferences(document);
+    activations = {};
+    gradients = {};
+    activations.reference = references.activations;
+    activations.own = references.ownActivations;
+    gradients.reference = references.gradients;
+    gradients.own = references.ownGradients;
     jobs().cancel(QLatin1String(kActivationsSlot));
-    if (spec.activations.empty() || !document.weights()) {
+    if ((references.activations.empty() && references.gradients.empty()) || !document.weights()) {
         return;
     }
-    using Value = std::optional<Error>;
+    activations.pending = !references.activations.empty();
+    gradients.pending = !references.gradients.empty();
+    using Value = std::pair<LayerInput, LayerInput>;
     jobs().start(
         QLatin1String(kActivationsSlot),
         tr("Opening activations"),
-        [reference = spec.activations, tensor = spec.tensor, in = document.weights()->cols()](
-            const JobContext&) -> Value {
-            const auto opened = openActivations(reference, tensor, in);
-            return opened ? Value{} : Value{opened.error()};
+        [references, weights = document.weights(), found = Value{activations, gradients}](
+            const JobContext&) mutable -> Value {
+            if (!references.activations.empty()) {
+                describe(
+                    openActivations(references.activations, references.tensor, weights->cols()),
+                    found.first);
+            }
+            if (!references.gradients.empty()) {
+                describe(openGradients(
+                             references.gradients, references.tensor, *weights, references.options),
+                         found.second);
+            }
+            return found;
         },
         &q,
-        [this](const Value& error) {
-            activationsError = error;
+        [this](const Value& found) {
+            activations = found.first;
+            gradients = found.second;
             announceResults();
         });
 }
@@ -433,7 +456,7 @@ void Analyses::documentChanged(Changes what) {
         p.stopAll();
     }
     if (what & (Changes(Change::Source) | Change::Tensor | Change::Inputs)) {
-        p.checkActivations();
+        p.checkInputs();
     }
 }
 
@@ -614,7 +637,15 @@ void Analyses::Private::drainScan() {
 }
 
 const std::optional<Error>& Analyses::activationsError() const {
-    return m_private->activationsError;
+    return m_private->activations.error;
+}
+
+const LayerInput& Analyses::activations() const {
+    return m_private->activations;
+}
+
+const LayerInput& Analyses::gradients() const {
+    return m_private->gradients;
 }
 
 bool Analyses::idle() const {

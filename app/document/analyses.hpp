@@ -11,6 +11,7 @@
 
 #include <memory>
 #include <optional>
+#include <string>
 
 namespace loupe::app {
 
@@ -48,6 +49,17 @@ struct PlaneData {
     RowFiller fill;
 };
 
+/// Activations or gradients of the selected tensor, as far as they are known.
+struct LayerInput {
+    std::string reference;  ///< empty: none
+    bool own = false;       ///< the source itself comes with them
+    bool pending = false;   ///< being opened
+    std::int64_t rows = 0;
+    std::int64_t cols = 0;
+    bool columnNorms = false;    ///< an importance matrix: no output error, few steps
+    std::optional<Error> error;  ///< why they cannot be used
+};
+
 /// Results of the document's experiment: looked up by the full input, computed on demand in the
 /// background, cached (LRU by bytes). Calling a getter starts the work if there is none;
 /// Document::changed(Results) tells when it arrived. A failed key is remembered and not retried. UI
@@ -75,6 +87,8 @@ public:
 
     /// Why the spec's activations cannot be used; empty where there are none or they are fine.
     [[nodiscard]] const std::optional<Error>& activationsError() const;
+    [[nodiscard]] const LayerInput& activations() const;
+    [[nodiscard]] const LayerInput& gradients() const;
 
     /// For tests and --screenshot: nothing running and nothing asked for is missing. A scan does
     /// not count.

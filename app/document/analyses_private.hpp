@@ -67,7 +67,7 @@ public:
                     const std::string& key,
                     Quantity quantity,
                     PlaneInputs inputs);
-    void checkActivations();
+    void checkInputs();
     void sourceChanged();
     void stopAll();
     void onJobFailed(const QString& name, const QString& what);
@@ -86,7 +86,8 @@ public:
     std::map<QString, std::pair<Quantity, Side>>
         waiting;                       ///< planes whose schemes are still being applied
     std::vector<std::string> stopped;  ///< keys whose job a person cancelled
-    std::optional<Error> activationsError;
+    LayerInput activations;
+    LayerInput gradients;
     std::vector<std::shared_ptr<const TensorStats>> known;
     std::shared_ptr<ScanShared> scan = std::make_shared<ScanShared>();
     QTimer scanTimer;

@@ -165,6 +165,7 @@ void Document::open(const QString& path, const QString& tensor) {
         spec.source = source;
         spec.tensor = tensor.toStdString();
         spec.activations.clear();
+        spec.gradients.clear();
         spec.edits.clear();
     });
 }
@@ -211,7 +212,10 @@ void Document::assign(const ExperimentSpec& next) {
     if (old.schemeB != m_spec.schemeB) {
         what |= Change::SchemeB;
     }
-    if (old.activations != m_spec.activations || old.calibrationRows != m_spec.calibrationRows) {
+    if (old.activations != m_spec.activations || old.gradients != m_spec.gradients ||
+        old.calibrationRows != m_spec.calibrationRows ||
+        old.calibrationChoice != m_spec.calibrationChoice ||
+        old.calibrationSeed != m_spec.calibrationSeed) {
         what |= Change::Inputs;
     }
     if (old.outlierThreshold != m_spec.outlierThreshold) {

@@ -56,6 +56,7 @@ void History::go(std::size_t index) {
                         if (spec.source != place.source) {
                             spec.edits.clear();
                             spec.activations.clear();
+                            spec.gradients.clear();
                         }
                         spec.source = place.source;
                         spec.tensor = place.tensor;

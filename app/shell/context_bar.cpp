@@ -151,8 +151,13 @@ void ContextBar::showTensor() {
             tensor && tensor->offset ? tr("From the start of the file: %1 bytes")
                                            .arg(formatCount(static_cast<qint64>(*tensor->offset)))
                                      : QString());
-    const QString activations = QString::fromStdString(m_document.spec().activations);
-    setChip(m_activations, activations.isEmpty() ? QString() : tr("activations"), activations);
+    const LayerInput& given = m_document.analyses().activations();
+    const QString activations = QString::fromStdString(given.reference);
+    setChip(m_activations,
+            activations.isEmpty() ? QString()
+            : given.columnNorms   ? tr("importance matrix")
+                                  : tr("activations"),
+            given.own ? tr("%1, the source's own").arg(activations) : activations);
     m_removeActivations->setVisible(!activations.isEmpty());
     showPath();
 }

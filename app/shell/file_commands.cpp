@@ -2,6 +2,7 @@
 #include "app/shell/file_commands.hpp"
 
 #include "app/document/document.hpp"
+#include "app/document/inputs.hpp"
 #include "app/shell/main_window.hpp"
 #include "app/shell/notice_bar.hpp"
 #include "app/shell/session_keeper.hpp"
@@ -108,6 +109,7 @@ void FileCommands::openSample() {
     m_window.document().edit(tr("Open the bundled sample"), [&](ExperimentSpec& spec) {
         spec.source = path.toStdString();
         spec.tensor.clear();
+        spec.gradients.clear();
         spec.edits.clear();
         spec.activations =
             QFileInfo::exists(activations) ? activations.toStdString() : std::string();
@@ -115,11 +117,12 @@ void FileCommands::openSample() {
 }
 
 void FileCommands::addActivationsDialog() {
-    const QString path = QFileDialog::getOpenFileName(
-        &m_window,
-        tr("Activations of this layer, [tokens, in]"),
-        lastFolder(),
-        tr("Tensors (*.safetensors *.npy *.csv *.tsv);;All files (*)"));
+    const QString path =
+        QFileDialog::getOpenFileName(&m_window,
+                                     tr("Activations of this layer, [tokens, in]"),
+                                     lastFolder(),
+                                     tr("Tensors (*.safetensors *.npy *.npz *.csv *.tsv *.gguf "
+                                        "*.dat *.imatrix);;All files (*)"));
     if (!path.isEmpty()) {
         rememberFolder(path);
         setActivations(path);
@@ -127,9 +130,7 @@ void FileCommands::addActivationsDialog() {
 }
 
 void FileCommands::setActivations(const QString& reference) {
-    m_window.document().edit(
-        reference.isEmpty() ? tr("Remove activations") : tr("Add activations"),
-        [&](ExperimentSpec& spec) { spec.activations = reference.toStdString(); });
+    loupe::app::setActivations(m_window.document(), reference);
 }
 
 void FileCommands::locate(const QString& missing) {

@@ -333,7 +333,7 @@ void MainWindow::updateActions() {
         enable(id, open || page);
     }
     enable(ActionId::layoutCompare, open && !page);
-    enable(ActionId::removeActivations, !spec.activations.empty());
+    enable(ActionId::removeActivations, !m_document->analyses().activations().reference.empty());
     enable(ActionId::copySchemeA, !spec.schemeA.empty());
     enable(ActionId::copySchemeB, !spec.schemeB.empty());
     enable(ActionId::swapSchemes, spec.schemeA != spec.schemeB);

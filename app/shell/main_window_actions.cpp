@@ -42,6 +42,7 @@ void MainWindow::bindActions() {
             spec.source.clear();
             spec.tensor.clear();
             spec.activations.clear();
+            spec.gradients.clear();
             spec.edits.clear();
         });
     });

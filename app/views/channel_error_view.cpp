@@ -3,6 +3,7 @@
 
 #include "app/document/cursor.hpp"
 #include "app/views/cell_access.hpp"
+#include "app/widgets/controls.hpp"
 
 #include <QAction>
 #include <QKeyEvent>
@@ -44,7 +45,10 @@ ChannelErrorView::ChannelErrorView(Document& document, QWidget* parent) : View(d
     m_plot->setInteractions(QCP::Interactions());
     auto* layout = new QVBoxLayout(this);
     layout->setContentsMargins(0, 0, 0, 0);
-    layout->addWidget(m_plot);
+    layout->setSpacing(0);
+    makeSwitch();
+    layout->addWidget(m_switch, 0, Qt::AlignLeft);
+    layout->addWidget(m_plot, 1);
     m_plot->setPrepare([this](QSize size) { prepare(size); });
     new PaintLayer(m_plot, "main", [this](QPainter& painter) { paintMain(painter); });
     new PaintLayer(m_plot, "axes", [this](QPainter& painter) { paintLabels(painter); });
@@ -55,6 +59,25 @@ ChannelErrorView::ChannelErrorView(Document& document, QWidget* parent) : View(d
         if (isVisible()) {
             m_plot->replotOverlay();
         }
+    });
+}
+
+void ChannelErrorView::makeSwitch() {
+    m_switch = new SegmentedControl(this);
+    m_switch->setCompact(true);
+    m_switch->setAccessibleName(tr("What is measured"));
+    m_switch->setContentsMargins(Theme::px(8), Theme::px(4), 0, 0);
+    m_switch->setOptions({{"weights", tr("Weights"), tr("RMSE of the weights of each channel")},
+                          {"channels",
+                           tr("Output channels"),
+                           tr("|y − ŷ| / |y| of each output channel over all tokens")},
+                          {"tokens", tr("Tokens"), tr("|y − ŷ| / |y| of each token")}});
+    m_switch->setCurrent("weights");
+    m_switch->hide();
+    connect(m_switch, &SegmentedControl::chosen, this, [this](const QString& id) {
+        setMeasure(id == "channels" ? ChannelMeasure::OutputChannels
+                   : id == "tokens" ? ChannelMeasure::Tokens
+                                    : ChannelMeasure::Weights);
     });
 }
 
@@ -112,7 +135,11 @@ std::optional<std::int64_t> ChannelErrorView::placeOf(std::int64_t channel) cons
 
 std::optional<std::int64_t> ChannelErrorView::selectedPlace() const {
     const std::optional<Cell> cell = selectedCell(document());
-    return cell ? placeOf(m_inputs ? cell->col : cell->row) : std::nullopt;
+    if (m_measure == ChannelMeasure::Tokens) {
+        return std::nullopt;  // a token is no row of the matrix
+    }
+    const bool column = m_inputs && m_measure == ChannelMeasure::Weights;
+    return cell ? placeOf(column ? cell->col : cell->row) : std::nullopt;
 }
 
 void ChannelErrorView::refresh(Changes what) {
@@ -148,11 +175,16 @@ void ChannelErrorView::rebuild() {
     for (std::size_t i = 0; i < 2; ++i) {
         m_rmse[i].clear();
         if (m_results[i]) {
-            m_rmse[i] = roots(m_inputs ? m_results[i]->colMse : m_results[i]->rowMse);
+            m_rmse[i] = m_measure == ChannelMeasure::Weights ? roots(measured(*m_results[i]))
+                                                             : measured(*m_results[i]);
         }
     }
+    const bool given = std::any_of(m_results.begin(), m_results.end(), [](const auto& result) {
+        return result != nullptr && !result->outputChannelError.empty();
+    });
+    m_switch->setVisible(given || m_measure != ChannelMeasure::Weights);
     m_rms.clear();
-    if (m_stats) {
+    if (m_stats && m_measure == ChannelMeasure::Weights) {
         const ChannelRanges& ranges = m_inputs ? m_stats->colRanges : m_stats->rowRanges;
         const double count =
             double(std::max<std::int64_t>(1, m_inputs ? m_stats->rows : m_stats->cols));
@@ -167,7 +199,9 @@ void ChannelErrorView::rebuild() {
         m_order.resize(key.size());
         std::iota(m_order.begin(), m_order.end(), 0);
         std::stable_sort(m_order.begin(), m_order.end(), [&](std::int64_t a, std::int64_t b) {
-            return key[std::size_t(a)] > key[std::size_t(b)];
+            const double left = key[std::size_t(a)];
+            const double right = key[std::size_t(b)];
+            return std::isnan(right) ? !std::isnan(left) : left > right;
         });
         m_places.resize(key.size());
         for (std::size_t place = 0; place < m_order.size(); ++place) {
@@ -175,13 +209,55 @@ void ChannelErrorView::rebuild() {
         }
     }
     setHoverPlace(m_hoverPlace);
-    setSubtitle(hasData() ? QStringList({m_inputs ? tr("RMSE of each input channel")
-                                                  : tr("RMSE of each output channel"),
+    setSubtitle(hasData() ? QStringList({what(),
                                          m_sorted ? tr("sorted") : QString(),
                                          m_logarithmic ? tr("log") : QString()})
                                 .filter(QRegularExpression("."))
                                 .join(" · ")
                           : QString());
+}
+
+const std::vector<double>& ChannelErrorView::measured(const SchemeResult& result) const {
+    switch (m_measure) {
+        case ChannelMeasure::OutputChannels:
+            return result.outputChannelError;
+        case ChannelMeasure::Tokens:
+            return result.outputTokenError;
+        case ChannelMeasure::Weights:
+            break;
+    }
+    return m_inputs ? result.colMse : result.rowMse;
+}
+
+QString ChannelErrorView::what() const {
+    switch (m_measure) {
+        case ChannelMeasure::OutputChannels:
+            return tr("Relative output error of each output channel");
+        case ChannelMeasure::Tokens:
+            return tr("Relative output error of each token");
+        case ChannelMeasure::Weights:
+            break;
+    }
+    return m_inputs ? tr("RMSE of each input channel") : tr("RMSE of each output channel");
+}
+
+QString ChannelErrorView::axisName() const {
+    if (m_sorted) {
+        return tr("place by error");
+    }
+    if (m_measure == ChannelMeasure::Tokens) {
+        return tr("token");
+    }
+    return m_inputs && m_measure == ChannelMeasure::Weights ? tr("input channel")
+                                                            : tr("output channel");
+}
+
+QString ChannelErrorView::channelName(std::int64_t channel) const {
+    if (m_measure == ChannelMeasure::Tokens) {
+        return tr("token %1").arg(channel);
+    }
+    return (m_inputs && m_measure == ChannelMeasure::Weights ? tr("column %1") : tr("row %1"))
+        .arg(channel);
 }
 
 double ChannelErrorView::yOf(double value) const {
@@ -306,31 +382,72 @@ void ChannelErrorView::paintMain(QPainter& painter) {
     paintLine(painter, m_rmse[0], sidePen(Side::A, width));
 }
 
+void ChannelErrorView::paintEmpty(QPainter& painter, const QRectF& all) {
+    if (m_error) {
+        drawEmpty(painter,
+                  all,
+                  "error",
+                  tr("The scheme cannot be applied"),
+                  QString::fromStdString(m_error->message()));
+    } else if (m_stale) {
+        drawEmpty(painter, all, "wave", tr("Measuring channels"), {});
+    } else if (document().tensor() == nullptr) {
+        drawEmpty(painter,
+                  all,
+                  "wave",
+                  tr("No tensor selected"),
+                  tr("The error of each of its channels appears here."));
+    } else if (m_measure != ChannelMeasure::Weights && (m_wanted[0] || m_wanted[1])) {
+        drawEmpty(painter,
+                  all,
+                  "wave",
+                  tr("The output error needs activations"),
+                  tr("Add activations, [tokens, in], below a scheme."));
+    } else {
+        drawEmpty(painter,
+                  all,
+                  "wave",
+                  tr("No scheme"),
+                  tr("Choose a scheme under A or B: the error of each channel appears here."));
+    }
+}
+
+/// Direct labels at the lines' ends, moved apart where they would touch.
+void ChannelErrorView::paintEnds(QPainter& painter, const QRectF& area) {
+    std::vector<std::pair<double, int>> ends;
+    for (int i = 0; i < 2; ++i) {
+        const std::vector<double>& values = m_rmse[std::size_t(i)];
+        for (std::size_t place = values.size(); place > 0; --place) {
+            const double value = values[std::size_t(channelAt(place - 1))];
+            if (std::isfinite(value)) {
+                ends.emplace_back(yOf(value), i);
+                break;
+            }
+        }
+    }
+    const double height = lineHeight(TextRole::Heading);
+    std::sort(ends.begin(), ends.end());
+    if (ends.size() == 2 && ends[1].first - ends[0].first < height) {
+        const double middle = (ends[0].first + ends[1].first) / 2;
+        ends[0].first = middle - height / 2;
+        ends[1].first = middle + height / 2;
+    }
+    for (const auto& [y, i] : ends) {
+        const double at = clampTo(y, area.top() + height / 2, area.bottom() - height / 2);
+        drawTextLine(painter,
+                     QRectF(area.right() + 5, at - height / 2, Theme::px(18), height),
+                     Qt::AlignLeft,
+                     i == 0 ? "A" : "B",
+                     TextRole::Heading,
+                     sideColor(i == 0 ? Side::A : Side::B));
+    }
+}
+
 void ChannelErrorView::paintLabels(QPainter& painter) {
     const Theme& theme = Theme::current();
     const QRectF all = m_plot->viewport();
     if (!hasData()) {
-        if (m_error) {
-            drawEmpty(painter,
-                      all,
-                      "error",
-                      tr("The scheme cannot be applied"),
-                      QString::fromStdString(m_error->message()));
-        } else if (m_stale) {
-            drawEmpty(painter, all, "wave", tr("Measuring channels"), {});
-        } else if (document().tensor() == nullptr) {
-            drawEmpty(painter,
-                      all,
-                      "wave",
-                      tr("No tensor selected"),
-                      tr("The error of each of its channels appears here."));
-        } else {
-            drawEmpty(painter,
-                      all,
-                      "wave",
-                      tr("No scheme"),
-                      tr("Choose a scheme under A or B: the error of each channel appears here."));
-        }
+        paintEmpty(painter, all);
     } else {
         const QRectF area = axisRect();
         drawTextLine(painter,
@@ -339,35 +456,10 @@ void ChannelErrorView::paintLabels(QPainter& painter) {
                             area.width(),
                             lineHeight(TextRole::Caption)),
                      Qt::AlignRight,
-                     m_sorted   ? tr("place by error")
-                     : m_inputs ? tr("input channel")
-                                : tr("output channel"),
+                     axisName(),
                      TextRole::Caption,
                      theme.text3);
-        // Direct labels at the lines' ends, moved apart where they would touch.
-        std::vector<std::pair<double, int>> ends;
-        for (int i = 0; i < 2; ++i) {
-            const std::vector<double>& values = m_rmse[std::size_t(i)];
-            if (!values.empty()) {
-                ends.emplace_back(yOf(values[std::size_t(channelAt(values.size() - 1))]), i);
-            }
-        }
-        const double height = lineHeight(TextRole::Heading);
-        std::sort(ends.begin(), ends.end());
-        if (ends.size() == 2 && ends[1].first - ends[0].first < height) {
-            const double middle = (ends[0].first + ends[1].first) / 2;
-            ends[0].first = middle - height / 2;
-            ends[1].first = middle + height / 2;
-        }
-        for (const auto& [y, i] : ends) {
-            const double at = clampTo(y, area.top() + height / 2, area.bottom() - height / 2);
-            drawTextLine(painter,
-                         QRectF(area.right() + 5, at - height / 2, Theme::px(18), height),
-                         Qt::AlignLeft,
-                         i == 0 ? "A" : "B",
-                         TextRole::Heading,
-                         sideColor(i == 0 ? Side::A : Side::B));
-        }
+        paintEnds(painter, area);
     }
     if (m_stale) {
         drawProgressLine(painter, all, m_fraction);
@@ -438,9 +530,9 @@ void ChannelErrorView::setHoverPlace(std::optional<std::int64_t> place) {
     m_readout.clear();
     if (m_hoverPlace) {
         const std::int64_t channel = channelAt(std::size_t(*m_hoverPlace));
-        QStringList parts{(m_inputs ? tr("column %1") : tr("row %1")).arg(channel)};
+        QStringList parts{channelName(channel)};
         for (std::size_t i = 0; i < 2; ++i) {
-            if (!m_rmse[i].empty()) {
+            if (channel < std::int64_t(m_rmse[i].size())) {
                 parts << (i == 0 ? "A " : "B ") + formatNumber(m_rmse[i][std::size_t(channel)]);
             }
         }
@@ -450,12 +542,31 @@ void ChannelErrorView::setHoverPlace(std::optional<std::int64_t> place) {
 }
 
 void ChannelErrorView::selectPlace(std::int64_t place) {
+    if (m_measure == ChannelMeasure::Tokens) {
+        setHoverPlace(place);
+        return;
+    }
     const std::int64_t channel = channelAt(std::size_t(place));
     Cell cell = document().cursor().selected().value_or(Cell{});
-    (m_inputs ? cell.col : cell.row) = channel;
+    (m_inputs && m_measure == ChannelMeasure::Weights ? cell.col : cell.row) = channel;
     document().cursor().select(cell);
     document().cursor().reveal(cell);
     setHoverPlace(place);
+}
+
+void ChannelErrorView::setMeasure(ChannelMeasure measure) {
+    if (m_measure == measure) {
+        return;
+    }
+    m_measure = measure;
+    m_switch->setCurrent(measure == ChannelMeasure::OutputChannels ? "channels"
+                         : measure == ChannelMeasure::Tokens       ? "tokens"
+                                                                   : "weights");
+    m_inputAction->setEnabled(measure == ChannelMeasure::Weights);
+    m_referenceAction->setEnabled(measure == ChannelMeasure::Weights);
+    m_hoverPlace.reset();
+    rebuild();
+    m_plot->replot(QCustomPlot::rpQueuedReplot);
 }
 
 void ChannelErrorView::setInputs(bool inputs) {
@@ -494,18 +605,25 @@ QString ChannelErrorView::copyText() const {
     if (!hasData()) {
         return {};
     }
-    QString text = QString("%1_channel").arg(m_inputs ? "input" : "output");
+    const bool weights = m_measure == ChannelMeasure::Weights;
+    const QString name = weights ? QString("rmse") : QString("output_error");
+    QString text = m_measure == ChannelMeasure::Tokens ? "token"
+                   : m_inputs && weights               ? "input_channel"
+                                                       : "output_channel";
     for (std::size_t i = 0; i < 2; ++i) {
-        text += m_rmse[i].empty() ? "" : i == 0 ? "\trmse_a" : "\trmse_b";
+        text += m_rmse[i].empty() ? QString() : '\t' + name + (i == 0 ? "_a" : "_b");
     }
-    text += "\toriginal_rms\n";
+    text += weights ? "\toriginal_rms\n" : "\n";
     for (std::size_t place = 0; place < channels(); ++place) {
         const auto channel = std::size_t(channelAt(place));
         text += QString::number(channel);
         for (const std::vector<double>& values : m_rmse) {
             text += values.empty() ? QString() : '\t' + plainNumber(values[channel]);
         }
-        text += '\t' + (channel < m_rms.size() ? plainNumber(m_rms[channel]) : QString()) + '\n';
+        if (weights) {
+            text += '\t' + (channel < m_rms.size() ? plainNumber(m_rms[channel]) : QString());
+        }
+        text += '\n';
     }
     return text;
 }
@@ -518,13 +636,15 @@ void ChannelErrorView::paintExport(QPainter& painter, const QRectF& target) {
 }
 
 QJsonObject ChannelErrorView::save() const {
-    return {{"inputs", m_inputs},
+    return {{"measure", int(m_measure)},
+            {"inputs", m_inputs},
             {"sorted", m_sorted},
             {"reference", m_reference},
             {"log", m_logarithmic}};
 }
 
 void ChannelErrorView::restore(const QJsonObject& state) {
+    setMeasure(ChannelMeasure(std::clamp(state["measure"].toInt(), 0, 2)));
     setInputs(state["inputs"].toBool());
     setSorted(state["sorted"].toBool());
     setReference(state["reference"].toBool());

@@ -12,7 +12,16 @@
 
 namespace loupe::app {
 
-/// Error of every output or input channel under both schemes: RMSE on one axis, A solid, B dashed.
+/// What the view measures.
+enum class ChannelMeasure {
+    Weights,         ///< RMSE of the weights of each channel
+    OutputChannels,  ///< relative error of what each output channel puts out
+    Tokens,          ///< relative error of the outputs of each token
+};
+
+class SegmentedControl;
+
+/// Error of every channel or token under both schemes: one axis, A solid, B dashed.
 class ChannelErrorView : public View {
     Q_OBJECT
 
@@ -27,11 +36,13 @@ public:
     void paintExport(QPainter& painter, const QRectF& target) override;
     [[nodiscard]] std::vector<QAction*> headerActions() const override { return m_actions; }
 
+    void setMeasure(ChannelMeasure measure);
+    [[nodiscard]] ChannelMeasure measure() const { return m_measure; }
     void setInputs(bool inputs);
     void setSorted(bool sorted);
     void setReference(bool shown);
     void setLogarithmic(bool logarithmic);
-    /// RMSE by channel number; empty where the side has no result.
+    /// The error by channel or token number; empty where the side has no result.
     [[nodiscard]] const std::vector<double>& rmse(Side side) const {
         return m_rmse[side == Side::A ? 0 : 1];
     }
@@ -48,6 +59,13 @@ protected:
 
 private:
     void makeActions();
+    void makeSwitch();
+    [[nodiscard]] const std::vector<double>& measured(const SchemeResult& result) const;
+    [[nodiscard]] QString what() const;
+    [[nodiscard]] QString axisName() const;
+    void paintEmpty(QPainter& painter, const QRectF& all);
+    void paintEnds(QPainter& painter, const QRectF& area);
+    [[nodiscard]] QString channelName(std::int64_t channel) const;
     void connectMouse();
     void rebuild();
     void prepare(QSize size);
@@ -68,6 +86,7 @@ private:
     QSharedPointer<FixedTicker> m_xTicker;
     QSharedPointer<FixedTicker> m_yTicker;
     std::vector<QAction*> m_actions;
+    SegmentedControl* m_switch = nullptr;
     QAction* m_inputAction = nullptr;
     QAction* m_sortAction = nullptr;
     QAction* m_referenceAction = nullptr;
@@ -83,6 +102,7 @@ private:
     bool m_stale = false;
     double m_fraction = -1;
     std::optional<Error> m_error;
+    ChannelMeasure m_measure = ChannelMeasure::Weights;
     bool m_inputs = false;
     bool m_sorted = false;
     bool m_reference = false;

@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // Panel "Error of this tensor": both schemes measured over every weight.
 #include <QAction>
+#include <QCoreApplication>
 #include <QHBoxLayout>
 #include <QHeaderView>
 #include <QLabel>
 #include <QPushButton>
 #include <QVBoxLayout>
 
+#include <cmath>
 #include <utility>
 
 #include "app/document/analyses.hpp"
@@ -74,6 +76,32 @@ const Metric kMetrics[] = {
 };
 constexpr int kRows = static_cast<int>(std::size(kMetrics));
 constexpr int kOutputRow = kRows - 1;
+
+/// The largest of the errors with its index, "12: 0.034"; empty where there is none.
+QString worstText(const std::vector<double>& errors) {
+    std::size_t worst = errors.size();
+    for (std::size_t i = 0; i < errors.size(); ++i) {
+        if (!std::isnan(errors[i]) && (worst == errors.size() || errors[i] > errors[worst])) {
+            worst = i;
+        }
+    }
+    return worst == errors.size() ? QString() : QStringLiteral("%1: %2").arg(worst).arg(formatNumber(errors[worst]));
+}
+
+/// What the output error hides: SQNR, the worst channel and token.
+QString outputDetails(const SchemeResult& result) {
+    QString text;
+    if (result.outputSqnrDb) {
+        text += QStringLiteral("\n") + QCoreApplication::translate("ErrorTableView", "Output SQNR %1 dB").arg(formatFixed(*result.outputSqnrDb, 2));
+    }
+    if (const QString worst = worstText(result.outputChannelError); !worst.isEmpty()) {
+        text += QStringLiteral("\n") + QCoreApplication::translate("ErrorTableView", "Worst output channel %1").arg(worst);
+    }
+    if (const QString worst = worstText(result.outputTokenError); !worst.isEmpty()) {
+        text += QStringLiteral("\n") + QCoreApplication::translate("ErrorTableView", "Worst token %1").arg(worst);
+    }
+    return text;
+}
 
 class ErrorTableView : public View {
     Q_OBJECT
@@ -219,6 +247,9 @@ void ErrorTableView::showColumn(int column, const Lookup<SchemeResult>& lookup, 
         QString tip = tr(metric.formula);
         if (best != nullptr) {
             const std::optional<double> value = metric.value(*best);
+            if (row == kOutputRow && value) {
+                tip += outputDetails(*best);
+            }
             text = value ? metric.write(*value) : QString();
         } else if (lookup.error) {
             text = row == 0 ? tr("failed") : QString();
@@ -250,7 +281,8 @@ void ErrorTableView::showDots(const SchemeResult* a, const SchemeResult* b) {
 }
 
 void ErrorTableView::showOutputRow() {
-    const bool given = !document().spec().activations.empty();
+    const LayerInput& input = document().analyses().activations();
+    const bool given = !input.reference.empty() && !input.columnNorms;
     const std::optional<Error>& problem = document().analyses().activationsError();
     const bool note = !given || problem.has_value();
     if ((m_table->columnSpan(kOutputRow, 1) == 2) != note) {
@@ -261,7 +293,10 @@ void ErrorTableView::showOutputRow() {
         return;
     }
     const QString link = addActivations() != nullptr ? QStringLiteral(" · <a href='#'>%1</a>").arg(tr("Add…")) : QString();
-    m_needs->setText((problem ? tr("activations do not fit") : tr("needs activations")) + link);
+    m_needs->setText((problem             ? tr("activations do not fit")
+                      : input.columnNorms ? tr("not with an importance matrix")
+                                          : tr("needs activations")) +
+                     link);
     m_needs->setToolTip(problem ? QString::fromStdString(problem->message())
                                 : tr("The error of the layer's output depends on what goes into it. Add activations, [tokens, in]."));
     m_needs->setAccessibleName(tr("Output error needs activations"));

@@ -14,6 +14,8 @@
 #include <utility>
 
 #include "app/document/analyses.hpp"
+#include "app/document/inputs.hpp"
+#include "app/views/layer_data_form.hpp"
 #include "app/views/scheme_form.hpp"
 #include "app/views/view.hpp"
 #include "app/widgets/marks.hpp"
@@ -77,6 +79,9 @@ private:
     ProgressLine* m_progress = nullptr;
     MessageBar* m_error = nullptr;
     SchemeForm* m_form = nullptr;
+    LayerDataForm* m_data = nullptr;
+    QAction* m_chooseActivations = nullptr;
+    QAction* m_chooseGradients = nullptr;
     std::vector<QAction*> m_actions;
     QAction* m_copyCommand = nullptr;
     std::optional<Error> m_shownError;
@@ -96,8 +101,16 @@ SchemeView::SchemeView(Document& document, Side side, QWidget* parent) : View(do
     scroll->setWidgetResizable(true);
     scroll->setHorizontalScrollBarPolicy(Qt::ScrollBarAlwaysOff);
     scroll->setFocusPolicy(Qt::NoFocus);
-    scroll->setWidget(m_form);
+    m_data = new LayerDataForm(document);
+    auto* content = new QWidget;
+    auto* stack = new QVBoxLayout(content);
+    stack->setContentsMargins(0, 0, 0, 0);
+    stack->setSpacing(0);
+    stack->addWidget(m_form, 1);
+    stack->addWidget(m_data);
+    scroll->setWidget(content);
     scroll->viewport()->setAutoFillBackground(false);
+    content->setAutoFillBackground(false);
     m_form->setAutoFillBackground(false);
     auto* errors = new QVBoxLayout;
     errors->setContentsMargins(Theme::px(12), 0, Theme::px(12), 0);
@@ -161,6 +174,10 @@ void SchemeView::makeActions() {
     connect(add(tr("Copy scheme string")), &QAction::triggered, this,
             [this] { QApplication::clipboard()->setText(document().scheme(m_side)); });
     m_copyCommand = add(tr("Copy as loupe command"));
+    m_chooseActivations = new QAction(tr("Choose activations…"), this);
+    connect(m_chooseActivations, &QAction::triggered, m_data, &LayerDataForm::chooseActivations);
+    m_chooseGradients = new QAction(tr("Choose gradients…"), this);
+    connect(m_chooseGradients, &QAction::triggered, m_data, &LayerDataForm::chooseGradients);
     connect(m_copyCommand, &QAction::triggered, this, [this] { QApplication::clipboard()->setText(command()); });
 }
 
@@ -169,11 +186,21 @@ QString SchemeView::command() const {
     QString text = QStringLiteral("loupe quantize %1 --tensor %2 --scheme %3")
                        .arg(shellQuoted(QString::fromStdString(spec.source)), shellQuoted(QString::fromStdString(spec.tensor)),
                             shellQuoted(document().scheme(m_side)));
-    if (!spec.activations.empty()) {
-        text += QStringLiteral(" --activations ") + shellQuoted(QString::fromStdString(spec.activations));
+    const InputReferences inputs = inputReferences(document());
+    if (!inputs.activations.empty()) {
+        text += QStringLiteral(" --activations ") + shellQuoted(QString::fromStdString(inputs.activations));
     }
     if (spec.calibrationRows > 0) {
         text += QStringLiteral(" --calibration-rows %1").arg(spec.calibrationRows);
+        if (spec.calibrationChoice != "first") {
+            text += QStringLiteral(" --calibration-choice ") + QString::fromStdString(spec.calibrationChoice);
+        }
+        if (spec.calibrationChoice == "random") {
+            text += QStringLiteral(" --calibration-seed %1").arg(spec.calibrationSeed);
+        }
+    }
+    if (!inputs.gradients.empty()) {
+        text += QStringLiteral(" --gradients ") + shellQuoted(QString::fromStdString(inputs.gradients));
     }
     return text;
 }
@@ -203,6 +230,7 @@ void SchemeView::showScheme() {
 
 void SchemeView::showResult() {
     const Lookup<SchemeResult> result = document().analyses().scheme(m_side);
+    m_data->refresh(m_form->scheme());
     m_progress->setProgress(result.pending ? std::optional(result.fraction) : std::nullopt);
     const SchemeResult* best = result.best();
     m_bitsPerWeight = best != nullptr && !result.pending ? best->bitsPerWeight : 0;
@@ -219,7 +247,20 @@ void SchemeView::showResult() {
     // The same failure of another setting counts; a mere refresh does not.
     const QString scheme = document().scheme(m_side);
     if (m_shownError != result.error || m_shownErrorScheme != scheme) {
-        m_error->showError(*result.error);
+        // What is missing can be given here; the option's name is the command line's.
+        const bool missing = result.error->code == ErrorCode::Missing;
+        const bool gradients = result.error->what.find("gradients") != std::string::npos;
+        if (missing) {
+            const QString step = QString::fromStdString(result.error->what).section(QLatin1Char('\''), 1, 1);
+            m_error->showMessage(MessageBar::Role::Error,
+                                 gradients ? tr("'%1' needs gradients").arg(step) : tr("'%1' needs activations").arg(step),
+                                 gradients ? tr("Of the loss by each weight, in the weight's shape.")
+                                           : tr("What goes into the layer, [tokens, in]."));
+        } else {
+            m_error->showError(*result.error);
+        }
+        m_error->setActions(missing ? std::vector<QAction*>{gradients ? m_chooseGradients : m_chooseActivations}
+                                    : std::vector<QAction*>{});
         m_shownError = result.error;
         m_shownErrorScheme = scheme;
     }

@@ -1,0 +1,182 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// Activations and gradients given in the scheme panel, and the output errors that follow.
+#include "app/document/inputs.hpp"
+#include "app/views/channel_error_view.hpp"
+#include "app/views/layer_data_form.hpp"
+#include "app/widgets/controls.hpp"
+#include "app/widgets/messages.hpp"
+#include "core/io/npy_writer.hpp"
+#include "tests/gui/panels_fixture.hpp"
+#include "tests/support/paths.hpp"
+
+#include <QAbstractButton>
+#include <QComboBox>
+#include <QDropEvent>
+#include <QLabel>
+#include <QLineEdit>
+#include <QMimeData>
+#include <QPushButton>
+#include <QSpinBox>
+#include <QUrl>
+
+using namespace loupe;
+using namespace loupe::app;
+using loupe::test::Panels;
+
+namespace {
+
+std::unique_ptr<View> schemePanel(Panels& panels) {
+    for (const ViewDefinition* definition : allViews()) {
+        if (qstrcmp(definition->id, "scheme_a") == 0) {
+            std::unique_ptr<View> view(definition->create(panels.document, nullptr));
+            view->resize(384, 560);
+            view->show();
+            panels.settle();
+            return view;
+        }
+    }
+    return nullptr;
+}
+
+QString activationFile(const char* name, std::int64_t rows, std::int64_t cols) {
+    std::vector<float> values(static_cast<std::size_t>(rows * cols), 0.5F);
+    const auto path = loupe::test::scratchDir() / name;
+    REQUIRE(writeNpy(path.string(), "fp32", {rows, cols}, std::as_bytes(std::span(values)))
+                .has_value());
+    return QString::fromStdString(path.string());
+}
+
+}  // namespace
+
+TEST_CASE("a made-up layer uses its own activations and says so; they can be removed") {
+    Panels panels("synthetic:F1", "smoothquant");
+    const auto view = schemePanel(panels);
+    REQUIRE(view != nullptr);
+    const LayerInput& input = panels.document.analyses().activations();
+    CHECK(input.own);
+    CHECK(input.reference == "synthetic:F1:activations");
+    CHECK(input.rows == 256);
+    const auto* note = view->findChild<QLabel*>("activationsNote");
+    REQUIRE(note != nullptr);
+    CHECK(note->text().contains("256 × 64"));
+    CHECK(note->text().contains("made with this source"));
+    const auto result = panels.document.analyses().scheme(Side::A).value;
+    REQUIRE(result);
+    REQUIRE(result->metrics.outputRelativeError.has_value());
+    CHECK(std::abs(*result->metrics.outputRelativeError - 0.00512) < 0.0001);
+    setActivations(panels.document, {});
+    panels.settle();
+    CHECK(panels.document.spec().activations == kNoData);
+    CHECK(panels.document.analyses().activations().reference.empty());
+    auto* message = view->findChild<MessageBar*>();
+    REQUIRE(message != nullptr);
+    CHECK(message->what().contains("needs activations"));
+    bool offered = false;
+    for (const QPushButton* button : message->findChildren<QPushButton*>()) {
+        offered = offered || button->text().contains("Choose activations");
+    }
+    CHECK(offered);
+    panels.document.undoStack().undo();
+    panels.settle();
+    CHECK(panels.document.analyses().activations().own);
+}
+
+TEST_CASE("activations by name, by drop, and what is wrong with them") {
+    Panels panels("synthetic:gaussian?rows=8&cols=16", "absmax:bits=4,act_bits=8");
+    const auto view = schemePanel(panels);
+    auto* form = view->findChild<LayerDataForm*>();
+    auto* field = view->findChild<QLineEdit*>("activations");
+    auto* note = view->findChild<QLabel*>("activationsNote");
+    REQUIRE(form != nullptr);
+    REQUIRE(field != nullptr);
+    CHECK(field->placeholderText().contains("[tokens, 16]"));
+    const QString wrong = activationFile("wrong.npy", 4, 5);
+    field->setText(wrong);
+    QTest::keyClick(field, Qt::Key_Return);
+    panels.settle();
+    CHECK(panels.document.spec().activations == wrong.toStdString());
+    CHECK(note->text().contains("[4, 5]"));
+    CHECK(note->text().contains("expected [tokens, 16]"));
+    const QString right = activationFile("right.npy", 12, 16);
+    QMimeData data;
+    data.setUrls({QUrl::fromLocalFile(right)});
+    QDropEvent drop(QPointF(5, 5), Qt::CopyAction, &data, Qt::LeftButton, Qt::NoModifier);
+    QApplication::sendEvent(form, &drop);
+    panels.settle();
+    CHECK(panels.document.spec().activations == right.toStdString());
+    CHECK(note->text().contains("12 × 16"));
+    CHECK(panels.document.analyses().scheme(Side::A).value != nullptr);
+    field->setText(right + ":nothing");
+    QTest::keyClick(field, Qt::Key_Return);
+    panels.settle();
+    CHECK(note->text().contains("nothing"));
+}
+
+TEST_CASE("calibration rows and choice are edits that can be undone") {
+    Panels panels("synthetic:F1", "smoothquant:act_per=tensor,act_range=max");
+    const auto view = schemePanel(panels);
+    auto* rows = view->findChild<QSpinBox*>("calibrationRows");
+    auto* choice = view->findChild<QComboBox*>("calibrationChoice");
+    auto* seed = view->findChild<QSpinBox*>("calibrationSeed");
+    REQUIRE(rows != nullptr);
+    CHECK(rows->maximum() == 256);
+    CHECK(choice->isHidden());
+    const double all =
+        *panels.document.analyses().scheme(Side::A).value->metrics.outputRelativeError;
+    rows->setValue(2);
+    panels.settle();
+    CHECK(panels.document.spec().calibrationRows == 2);
+    const double first =
+        *panels.document.analyses().scheme(Side::A).value->metrics.outputRelativeError;
+    CHECK(first != all);
+    CHECK_FALSE(choice->isHidden());
+    choice->setCurrentIndex(choice->findData("random"));
+    emit choice->activated(choice->currentIndex());
+    seed->setValue(3);
+    panels.settle();
+    CHECK(panels.document.spec().calibrationChoice == "random");
+    CHECK(panels.document.spec().calibrationSeed == 3);
+    const double random =
+        *panels.document.analyses().scheme(Side::A).value->metrics.outputRelativeError;
+    CHECK(random != first);
+    panels.document.undoStack().undo();
+    panels.document.undoStack().undo();
+    panels.document.undoStack().undo();
+    panels.settle();
+    CHECK(rows->value() == 0);
+    CHECK(*panels.document.analyses().scheme(Side::A).value->metrics.outputRelativeError == all);
+}
+
+TEST_CASE("channel error switches to output channels and tokens") {
+    Panels panels("synthetic:F1", "smoothquant", "absmax:per=row,act_bits=8");
+    const auto view = panels.show<ChannelErrorView>({480, 300});
+    auto* control = view->findChild<SegmentedControl*>();
+    REQUIRE(control != nullptr);
+    CHECK_FALSE(control->isHidden());
+    const auto a = panels.document.analyses().scheme(Side::A).value;
+    control->button("channels")->click();
+    CHECK(view->measure() == ChannelMeasure::OutputChannels);
+    CHECK(view->rmse(Side::A) == a->outputChannelError);
+    CHECK(view->copyText().startsWith("output_channel\toutput_error_a\toutput_error_b\n"));
+    control->button("tokens")->click();
+    REQUIRE(view->rmse(Side::A).size() == 256);
+    CHECK(view->rmse(Side::A) == a->outputTokenError);
+    CHECK(view->copyText().startsWith("token\toutput_error_a\toutput_error_b\n"));
+    view->setSorted(true);
+    CHECK(view->rmse(Side::A)[std::size_t(view->channelAt(0))] ==
+          *std::max_element(a->outputTokenError.begin(), a->outputTokenError.end()));
+    const QJsonObject state = view->save();
+    view->setMeasure(ChannelMeasure::Weights);
+    view->restore(state);
+    CHECK(view->measure() == ChannelMeasure::Tokens);
+    setActivations(panels.document, {});
+    panels.settle();
+    CHECK(view->rmse(Side::A).empty());
+    CHECK_FALSE(view->canExport());
+}
+
+TEST_CASE("without activations the channel error has no switch") {
+    Panels panels("synthetic:gaussian?rows=8&cols=16", "absmax:bits=4");
+    const auto view = panels.show<ChannelErrorView>({480, 300});
+    CHECK(view->findChild<SegmentedControl*>()->isHidden());
+}
