@@ -63,7 +63,7 @@ void FileCommands::openDialog() {
                                      tr("Open a checkpoint"),
                                      lastFolder(),
                                      tr("Checkpoints and sessions (*.safetensors *.index.json "
-                                        "*.npy *.csv *.tsv *.loupe);;All files (*)"));
+                                        "*.npy *.npz *.csv *.tsv *.loupe);;All files (*)"));
     if (!path.isEmpty()) {
         rememberFolder(path);
         openPath(path);

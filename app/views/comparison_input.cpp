@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "app/views/comparison_input.hpp"
 
+#include "app/document/inputs.hpp"
+
 namespace loupe::app {
 
 ComparisonInput comparisonInput(const Document& document) {
@@ -14,12 +16,13 @@ ComparisonInput comparisonInput(const Document& document) {
     made.tensor = spec.tensor;
     made.input.weights = document.weights();
     made.input.storedBits = info->type != nullptr ? info->type->bits : 32;
-    made.input.calibrationRows = spec.calibrationRows;
-    made.input.calibrationChoice =
-        parseCalibrationChoice(spec.calibrationChoice).value_or(CalibrationChoice::First);
-    made.input.calibrationSeed = static_cast<std::uint64_t>(spec.calibrationSeed);
-    made.activations = spec.activations == kNoData ? std::string() : spec.activations;
-    made.gradients = spec.gradients == kNoData ? std::string() : spec.gradients;
+    const InputReferences references = inputReferences(document);
+    made.input.calibrationRows = references.calibration.rows;
+    made.input.calibrationChoice = references.calibration.choice;
+    made.input.calibrationSeed = references.calibration.seed;
+    made.activations = references.activations;
+    made.gradients = references.gradients;
+    made.options = references.options;
     std::string& key = made.key;
     for (const std::string& part : {spec.tensor,
                                     spec.layout,
@@ -47,7 +50,7 @@ SchemeInput ComparisonInput::open() const {
         }
     }
     if (!gradients.empty()) {
-        if (auto rows = openGradients(gradients, tensor, *input.weights, {})) {
+        if (auto rows = openGradients(gradients, tensor, *input.weights, options)) {
             opened.gradients = *rows;
         }
     }

@@ -17,6 +17,7 @@ struct ComparisonInput {
     SchemeInput input;  ///< without activations and gradients
     std::string activations;
     std::string gradients;
+    OpenOptions options;  ///< as the weights are read
 
     [[nodiscard]] bool empty() const { return key.empty(); }
     [[nodiscard]] bool sameAs(const ComparisonInput& other) const {

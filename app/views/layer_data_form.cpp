@@ -60,7 +60,7 @@ LayerDataForm::LayerDataForm(Document& document, QWidget* parent)
     setObjectName(QStringLiteral("layerData"));
     setAcceptDrops(true);
     auto* layout = new QVBoxLayout(this);
-    layout->setContentsMargins(Theme::px(12), Theme::px(8), Theme::px(12), Theme::px(4));
+    layout->setContentsMargins(Theme::px(12), Theme::px(4), Theme::px(12), 0);
     layout->setSpacing(Theme::px(4));
     m_activations = makeField(tr("Activations"), QStringLiteral("activations"));
     m_activations.row->setHelp(
@@ -71,7 +71,6 @@ LayerDataForm::LayerDataForm(Document& document, QWidget* parent)
     m_gradients.row->setHelp(tr("Of the loss by each weight, in the weight's shape."));
     layout->addWidget(m_activations.row);
     layout->addWidget(m_activations.note);
-    layout->addWidget(m_calibration);
     layout->addWidget(m_gradients.row);
     layout->addWidget(m_gradients.note);
     connect(m_activations.text, &QLineEdit::editingFinished, this, [this] {
@@ -110,13 +109,20 @@ LayerDataForm::Field LayerDataForm::makeField(const QString& name, const QString
     field.text->setMinimumWidth(Theme::px(60));
     field.choose = smallButton(QStringLiteral("open"), tr("Choose a file…"), line);
     field.clear = smallButton(QStringLiteral("close"), tr("Remove: %1").arg(name.toLower()), line);
+    field.shape = new QLabel(line);
+    field.shape->setObjectName(id + QStringLiteral("Shape"));
+    setTextRole(field.shape, TextRole::Number);
+    setTone(field.shape, Tone::Secondary);
+    field.shape->setAccessibleName(tr("%1: shape").arg(name));
     layout->addWidget(field.text, 1);
+    layout->addWidget(field.shape);
     layout->addWidget(field.choose);
     layout->addWidget(field.clear);
     field.row = new FormRow(name, line, this);
     field.note = new QLabel(this);
     field.note->setObjectName(id + QStringLiteral("Note"));
     field.note->setWordWrap(true);
+    field.note->setAccessibleName(tr("%1: what is wrong").arg(name));
     setTextRole(field.note, TextRole::Small);
     return field;
 }
@@ -148,7 +154,7 @@ void LayerDataForm::makeCalibration() {
     layout->addWidget(m_choice);
     layout->addWidget(m_seed);
     layout->addStretch(1);
-    m_calibration = new FormRow(tr("Calibrate with"), line, this);
+    m_calibration = new FormRow(tr("Calibrate with"), line);
     m_calibration->setHelp(tr(
         "So many rows of the activations are shown to the scheme; all are judged. The first ones, "
         "at equal distances, or at random."));
@@ -167,10 +173,16 @@ void LayerDataForm::makeCalibration() {
     });
 }
 
+QWidget* LayerDataForm::calibration() const {
+    return m_calibration;
+}
+
 void LayerDataForm::refresh(const Scheme& scheme) {
     const TensorInfo* tensor = m_document.tensor();
-    setVisible(tensor != nullptr && !scheme.empty());
-    if (tensor == nullptr) {
+    const bool shown = tensor != nullptr && !scheme.empty();
+    setVisible(shown);
+    if (!shown) {
+        m_calibration->hide();
         return;
     }
     const Analyses& analyses = m_document.analyses();
@@ -193,7 +205,7 @@ void LayerDataForm::show(const Field& field, const LayerInput& input, const QStr
         field.text->setText(shown);
         field.text->setCursorPosition(int(shown.size()));
     }
-    field.text->setPlaceholderText(input.own ? tr("the source's own") : expected);
+    field.text->setPlaceholderText(input.own ? tr("the source's own") : tr("none"));
     field.text->setToolTip(reference.isEmpty() ? expected : reference);
     field.clear->setEnabled(!reference.isEmpty());
     QString note;
@@ -208,11 +220,12 @@ void LayerDataForm::show(const Field& field, const LayerInput& input, const QStr
         note = tr("Importance matrix of %1 inputs: enough for Wanda, OBD and structured pruning, "
                   "no output error")
                    .arg(input.cols);
-    } else if (!reference.isEmpty()) {
-        note = input.own ? tr("%1, made with this source").arg(shapeText(input)) : shapeText(input);
     }
+    const bool known = !reference.isEmpty() && !input.error && !input.pending && !input.columnNorms;
+    field.shape->setText(known ? shapeText(input) : QString());
+    field.shape->setVisible(known);
     field.note->setText(note);
-    field.note->setAccessibleName(note);
+    field.note->setAccessibleDescription(note);
     field.note->setVisible(!note.isEmpty());
     QPalette palette = this->palette();
     const Theme& theme = Theme::current();

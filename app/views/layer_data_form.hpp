@@ -17,9 +17,10 @@ namespace loupe::app {
 
 class FormRow;
 
-/// What a layer is given beside its weights: activations and gradients, and which rows of the
-/// activations calibrate. A file dropped here becomes activations (on the gradients' row:
-/// gradients). What is wrong stands below the field concerned.
+/// What a layer is given beside its weights: activations, gradients where a scheme needs them, and
+/// (a row to be placed elsewhere) which rows of the activations calibrate. A file dropped here
+/// becomes activations (on the gradients' row: gradients). What is wrong stands below the field
+/// concerned.
 class LayerDataForm : public QWidget {
     Q_OBJECT
 
@@ -28,6 +29,8 @@ public:
 
     /// Shows the document's data; `scheme` decides whether gradients are asked for.
     void refresh(const Scheme& scheme);
+    /// The row with the choice of calibration rows; the caller places it.
+    [[nodiscard]] QWidget* calibration() const;
     /// File dialogs.
     void chooseActivations();
     void chooseGradients();
@@ -42,6 +45,7 @@ private:
         FormRow* row = nullptr;
         QLineEdit* text = nullptr;
         QToolButton* choose = nullptr;
+        QLabel* shape = nullptr;
         QToolButton* clear = nullptr;
         QLabel* note = nullptr;
     };

@@ -101,13 +101,16 @@ SchemeView::SchemeView(Document& document, Side side, QWidget* parent) : View(do
     scroll->setWidgetResizable(true);
     scroll->setHorizontalScrollBarPolicy(Qt::ScrollBarAlwaysOff);
     scroll->setFocusPolicy(Qt::NoFocus);
-    m_data = new LayerDataForm(document);
+    m_data = new LayerDataForm(document, this);
     auto* content = new QWidget;
     auto* stack = new QVBoxLayout(content);
     stack->setContentsMargins(0, 0, 0, 0);
     stack->setSpacing(0);
     stack->addWidget(m_form, 1);
-    stack->addWidget(m_data);
+    auto* calibration = new QHBoxLayout;
+    calibration->setContentsMargins(Theme::px(12), Theme::px(2), Theme::px(12), Theme::px(6));
+    calibration->addWidget(m_data->calibration());
+    stack->addLayout(calibration);
     scroll->setWidget(content);
     scroll->viewport()->setAutoFillBackground(false);
     content->setAutoFillBackground(false);
@@ -121,7 +124,8 @@ SchemeView::SchemeView(Document& document, Side side, QWidget* parent) : View(do
     layout->addWidget(m_progress);
     layout->addLayout(errors);
     layout->addWidget(scroll, 1);
-    // The string stays in sight whatever the form's length.
+    // Data and string stay in sight whatever the form's length.
+    layout->addWidget(m_data);
     auto* string = new QVBoxLayout;
     string->setContentsMargins(Theme::px(12), Theme::px(4), Theme::px(12), Theme::px(8));
     string->addWidget(&m_form->stringField());

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "core/study/slice.hpp"
 
+#include "core/experiment/column_norms.hpp"
 #include "core/scheme/trace.hpp"
 
 #include <algorithm>
@@ -89,6 +90,16 @@ Result<SchemeInput> sliceOf(const SchemeInput& layer, const Slice& slice, const 
             return fail(activations.error());
         }
         input.activations = *activations;
+        if (isColumnNorms(layer.activations.get())) {
+            std::vector<double> squares(static_cast<std::size_t>(fit.cols));
+            if (Result<void> read = input.activations->read(0, 1, squares.data()); !read) {
+                return fail(read.error());
+            }
+            for (double& norm : squares) {
+                norm *= norm;
+            }
+            input.activations = std::make_shared<ColumnNorms>(squares);
+        }
         input.calibrationRows = std::min(layer.calibrationRows, tokens);
         input.calibrationChoice = CalibrationChoice::First;
     }

@@ -2,6 +2,7 @@
 #include "app/workspaces/theatre/theatre_model.hpp"
 
 #include "app/document/cursor.hpp"
+#include "app/document/inputs.hpp"
 #include "app/jobs/job_manager.hpp"
 #include "core/experiment/trace_scheme.hpp"
 
@@ -137,10 +138,8 @@ QString TheatreModel::key() const {
         text += QLatin1Char('\n') + QString::fromStdString(spec.source) + QLatin1Char('\n') +
                 QString::fromStdString(spec.tensor) + QLatin1Char('\n') +
                 QString::fromStdString(spec.layout) + QLatin1Char('\n') +
-                QString::fromStdString(spec.activations) + QLatin1Char('\n') +
-                QString::number(spec.calibrationRows) + QLatin1Char('\n') +
-                QString::fromStdString(spec.calibrationChoice) +
-                QString::number(spec.calibrationSeed) + QLatin1Char('\n') + textOf(m_slice);
+                QString::fromStdString(inputReferences(m_document).key()) + QLatin1Char('\n') +
+                textOf(m_slice);
         for (const Edit& edit : spec.edits) {
             text += QStringLiteral("\n%1@%2").arg(edit.code).arg(edit.index);
         }
@@ -196,16 +195,15 @@ void TheatreModel::update() {
 void TheatreModel::record() {
     m_busy = true;
     SchemeInput layer;
-    std::string activations;
+    InputReferences references;
     if (playsTensor()) {
         layer.weights = m_document.weights();
         const StorageType* type = m_document.tensor()->type;
         layer.storedBits = type != nullptr ? type->bits : 32;
-        layer.calibrationRows = m_document.spec().calibrationRows;
-        layer.calibrationChoice = parseCalibrationChoice(m_document.spec().calibrationChoice)
-                                      .value_or(CalibrationChoice::First);
-        layer.calibrationSeed = static_cast<std::uint64_t>(m_document.spec().calibrationSeed);
-        activations = m_document.spec().activations;
+        references = inputReferences(m_document);
+        layer.calibrationRows = references.calibration.rows;
+        layer.calibrationChoice = references.calibration.choice;
+        layer.calibrationSeed = references.calibration.seed;
     }
     m_document.jobs().start(
         QLatin1String(kSlot),
@@ -218,7 +216,7 @@ void TheatreModel::record() {
          slice = m_slice,
          wanted = m_wantedKey,
          layer,
-         activations](const JobContext& ctx) mutable -> Result<Recorded> {
+         references](const JobContext& ctx) mutable -> Result<Recorded> {
             if (!source.empty()) {
                 Result<SchemeInput> made = layerOf(source);
                 if (!made) {
@@ -226,12 +224,21 @@ void TheatreModel::record() {
                 }
                 layer = *made;
             } else {
-                if (!activations.empty()) {
-                    const auto opened = openActivations(activations, tensor, layer.weights->cols());
+                if (!references.activations.empty()) {
+                    const auto opened =
+                        openActivations(references.activations, tensor, layer.weights->cols());
                     if (!opened) {
                         return fail(opened.error());
                     }
                     layer.activations = *opened;
+                }
+                if (!references.gradients.empty()) {
+                    const auto opened = openGradients(
+                        references.gradients, tensor, *layer.weights, references.options);
+                    if (!opened) {
+                        return fail(opened.error());
+                    }
+                    layer.gradients = *opened;
                 }
                 Result<SchemeInput> part = sliceOf(layer, slice, ctx);
                 if (!part) {
