@@ -205,8 +205,10 @@ void LayerDataForm::show(const Field& field, const LayerInput& input, const QStr
         field.text->setText(shown);
         field.text->setCursorPosition(int(shown.size()));
     }
-    field.text->setPlaceholderText(input.own ? tr("the source's own") : tr("none"));
-    field.text->setToolTip(reference.isEmpty() ? expected : reference);
+    field.text->setPlaceholderText(input.own ? tr("own") : tr("none"));
+    field.text->setToolTip(reference.isEmpty() ? expected
+                           : input.own         ? tr("%1, the source's own").arg(reference)
+                                               : reference);
     field.clear->setEnabled(!reference.isEmpty());
     QString note;
     if (input.error) {

@@ -11,6 +11,7 @@
 
 #include <QAbstractButton>
 #include <QComboBox>
+#include <QDragEnterEvent>
 #include <QDropEvent>
 #include <QLabel>
 #include <QLineEdit>
@@ -41,8 +42,9 @@ std::unique_ptr<View> schemePanel(Panels& panels) {
 QString activationFile(const char* name, std::int64_t rows, std::int64_t cols) {
     std::vector<float> values(static_cast<std::size_t>(rows * cols), 0.5F);
     const auto path = loupe::test::scratchDir() / name;
-    REQUIRE(writeNpy(path.string(), "fp32", {rows, cols}, std::as_bytes(std::span(values)))
-                .has_value());
+    const auto bytes = std::as_bytes(std::span(values));
+    const auto producer = [bytes](const ByteSink& sink) { return sink(bytes); };
+    REQUIRE(writeNpy(path.string(), "fp32", {rows, cols}, producer).has_value());
     return QString::fromStdString(path.string());
 }
 
@@ -57,7 +59,7 @@ TEST_CASE("a made-up layer uses its own activations and says so; they can be rem
     CHECK(input.reference == "synthetic:F1:activations");
     CHECK(input.rows == 256);
     CHECK(view->findChild<QLabel*>("activationsShape")->text() == "256 × 64");
-    CHECK(view->findChild<QLineEdit*>("activations")->placeholderText() == "the source's own");
+    CHECK(view->findChild<QLineEdit*>("activations")->placeholderText() == "own");
     const auto result = panels.document.analyses().scheme(Side::A).value;
     REQUIRE(result);
     REQUIRE(result->metrics.outputRelativeError.has_value());
@@ -99,6 +101,9 @@ TEST_CASE("activations by name, by drop, and what is wrong with them") {
     const QString right = activationFile("right.npy", 12, 16);
     QMimeData data;
     data.setUrls({QUrl::fromLocalFile(right)});
+    QDragEnterEvent enter(QPoint(5, 5), Qt::CopyAction, &data, Qt::LeftButton, Qt::NoModifier);
+    QApplication::sendEvent(form, &enter);
+    CHECK(enter.isAccepted());
     QDropEvent drop(QPointF(5, 5), Qt::CopyAction, &data, Qt::LeftButton, Qt::NoModifier);
     QApplication::sendEvent(form, &drop);
     panels.settle();
