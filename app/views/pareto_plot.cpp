@@ -192,7 +192,9 @@ void ParetoPlot::paintPoints(QPainter& painter) {
         double left = at.x() + Theme::px(8);
         for (const Side side : {Side::A, Side::B}) {
             if (scheme == (side == Side::A ? m_model.schemeA() : m_model.schemeB())) {
-                drawSideBadge(painter, QRectF(left, at.y() - size, size, size), side);
+                // B below: points that lie close do not hide each other's letters.
+                const double top = side == Side::A ? at.y() - size : at.y() + 1;
+                drawSideBadge(painter, QRectF(left, top, size, size), side);
                 left += size + Theme::px(2);
             }
         }
