@@ -86,7 +86,8 @@ QString choiceText(std::string_view choice) {
     return text;
 }
 
-StepForm::StepForm(const StepDefinition& definition, QWidget* parent) : QWidget(parent), m_definition(definition) {
+StepForm::StepForm(const StepDefinition& definition, QWidget* parent, bool brief)
+    : QWidget(parent), m_definition(definition), m_brief(brief) {
     m_step.name = std::string(definition.id);
     auto* layout = new QVBoxLayout(this);
     layout->setContentsMargins(0, 0, 0, 0);
@@ -218,7 +219,7 @@ StepForm::Field StepForm::makeList(const ParamSpec& spec) {
 }
 
 StepForm::Field StepForm::makeFlag(const ParamSpec& spec) {
-    auto* control = new Toggle(shortHelp(spec));
+    auto* control = new Toggle(m_brief ? QString() : shortHelp(spec));
     control->setAccessibleName(toQ(spec.label));
     control->setAccessibleDescription(toQ(spec.help));
     const std::string key(spec.name);

@@ -20,7 +20,8 @@ class StepForm : public QWidget {
     Q_OBJECT
 
 public:
-    explicit StepForm(const StepDefinition& definition, QWidget* parent = nullptr);
+    /// `brief`: toggles without the sentence beside them, which stays in the tool tip.
+    explicit StepForm(const StepDefinition& definition, QWidget* parent = nullptr, bool brief = false);
 
     /// Shows a step of this definition; emits nothing.
     void setStep(const Step& step);
@@ -56,6 +57,7 @@ private:
     void refresh();
 
     const StepDefinition& m_definition;
+    bool m_brief = false;
     Step m_step;
     std::vector<Field> m_fields;
 };

@@ -67,6 +67,7 @@ protected:
 private:
     void buildCentre();
     void arrange();
+    void applyWidths();
     void takeTrace();
     void showError();
     void useAs(Side side);
@@ -92,6 +93,7 @@ private:
     QAction* m_fixture = nullptr;
     QAction* m_inspect = nullptr;
     bool m_arranged = false;
+    bool m_moved = false;  ///< a divider, by hand
     PageSize m_size = PageSize::M;
     bool m_low = false;
 };
@@ -119,9 +121,12 @@ AlgorithmsPage::AlgorithmsPage(Document& document, QWidget* parent)
     m_plot = new TracePlot(*m_model, m_step);
     m_right->addTab(m_step, tr("Step"));
     m_columns->setStretchFactor(1, 1);
+    connect(m_columns, &QSplitter::splitterMoved, this, [this] { m_moved = true; });
     connect(m_model, &TheatreModel::traceChanged, this, &AlgorithmsPage::takeTrace);
-    connect(
-        m_panels, &PanelStack::hovered, this, [this](const QString& html) { setReadout(html); });
+    connect(m_panels, &PanelStack::hovered, this, [this](const QString& html) {
+        setReadout(html.isEmpty() ? m_panels->readout() : html);
+    });
+    connect(m_model, &TheatreModel::cellChanged, this, [this] { setReadout(m_panels->readout()); });
     connect(m_transport, &Transport::useAsA, this, [this] { useAs(Side::A); });
     connect(m_transport, &Transport::useAsB, this, [this] { useAs(Side::B); });
     connect(m_transport, &Transport::copyScheme, this, [this] {
@@ -221,12 +226,22 @@ void AlgorithmsPage::arrange() {
         m_step->addWidget(m_plot);
         m_plot->setVisible(plotWanted);
     }
-    const int rightWidth = Theme::px(size == PageSize::S ? 360 : size == PageSize::M ? 448 : 520);
-    const int right = std::min(rightWidth, width() * 2 / 5);
-    const int left = small ? 0 : Theme::px(size == PageSize::M ? 240 : 280);
-    m_columns->setSizes({left, std::max(1, width() - left - right), right});
     m_left->setSizes({height() * 3 / 5, height() * 2 / 5});
     m_step->setSizes({height() * 3 / 5, height() * 2 / 5});
+    m_moved = false;
+    applyWidths();
+}
+
+/// The widths of layout.md, until somebody moves a divider.
+void AlgorithmsPage::applyWidths() {
+    if (m_moved) {
+        return;
+    }
+    const bool small = m_size == PageSize::S;
+    const int wanted = Theme::px(small ? 360 : m_size == PageSize::M ? 448 : 520);
+    const int right = std::min(wanted, width() * 2 / 5);
+    const int left = small ? 0 : Theme::px(m_size == PageSize::M ? 240 : 280);
+    m_columns->setSizes({left, std::max(1, width() - left - right), right});
 }
 
 void AlgorithmsPage::refresh(Changes what) {
@@ -291,6 +306,7 @@ void AlgorithmsPage::restore(const QJsonObject& state) {
     if (!columns.isEmpty() && m_arranged &&
         state[QStringLiteral("size")].toInt() == static_cast<int>(m_size)) {
         m_columns->restoreState(columns);
+        m_moved = true;
     }
 }
 
@@ -310,6 +326,8 @@ void AlgorithmsPage::hideEvent(QHideEvent* event) {
 void AlgorithmsPage::resizeEvent(QResizeEvent* event) {
     WorkspacePage::resizeEvent(event);
     arrange();
+    applyWidths();
+    m_figures->setRoom(height() * 3 / 10);
 }
 
 /// Space, arrows, Home and End belong to the transport wherever the focus is, except where a text

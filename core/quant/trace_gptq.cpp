@@ -290,11 +290,16 @@ public:
            std::shared_ptr<const std::vector<std::int64_t>> order,
            int bits)
         : columns_(columns), order_(std::move(order)), bits_(bits) {
+        std::vector<double> moves;
         for (const ToldColumn& told : columns_) {
             weightLimit_ = std::max({weightLimit_, largest(*told.weights), largest(*told.earlier)});
-            moveLimit_ = std::max(moveLimit_, largest(*told.moved));
+            moves.push_back(largest(*told.moved));
             factorLimit_ = std::max(factorLimit_, largest(*told.factor));
         }
+        // A few columns (outlier inputs) move others far more than the rest do: they get the end
+        // colours, so that the others are seen.
+        std::sort(moves.begin(), moves.end());
+        moveLimit_ = moves.empty() ? 0 : moves[(moves.size() - 1) * 9 / 10];
     }
 
     /// Places whose inputs are much louder than the median one.

@@ -155,7 +155,7 @@ ParameterPanel::ParameterPanel(TheatreModel& model, QWidget* parent)
         setTextRole(field, TextRole::Number);
         grid->addWidget(label, i / 2, (i % 2) * 2);
         grid->addWidget(field, i / 2, (i % 2) * 2 + 1);
-        connect(field, &QDoubleSpinBox::valueChanged, this, &ParameterPanel::takeSlice);
+        connect(field, &QDoubleSpinBox::valueChanged, this, [this, i] { takeSlice(i < 2); });
     }
     layout->addWidget(m_sliceBox);
     auto* head = new QHBoxLayout;
@@ -223,9 +223,14 @@ void ParameterPanel::fillSources() {
 void ParameterPanel::rebuildForm() {
     const Step& step = m_model.scheme().steps.back();
     if (m_form == nullptr || m_form->definition().id != step.name) {
-        m_form = new StepForm(*findStep(step.name));
-        m_form->setAutoFillBackground(false);
-        m_scroll->setWidget(m_form);  // deletes the one before
+        auto* holder = new QWidget;
+        holder->setAutoFillBackground(false);
+        auto* column = new QVBoxLayout(holder);
+        column->setContentsMargins(0, 0, 0, 0);
+        m_form = new StepForm(*findStep(step.name), holder, true);
+        column->addWidget(m_form);
+        column->addStretch(1);
+        m_scroll->setWidget(holder);  // deletes the one before
         connect(m_form, &StepForm::stepChanged, this, [this] { m_model.setStep(m_form->step()); });
         connect(m_form, &StepForm::problem, this, [this](const QString& text) {
             m_problem->setText(text);
@@ -259,11 +264,18 @@ void ParameterPanel::refresh() {
     }
 }
 
-void ParameterPanel::takeSlice() {
+/// What was entered last holds: a place cuts the size, a size moves the place.
+void ParameterPanel::takeSlice(bool placed) {
     const auto value = [this](std::size_t i) {
         return static_cast<std::int64_t>(m_slice[i]->value());
     };
-    m_model.setSlice({value(0), value(1), value(2), value(3)});
+    Slice slice{value(0), value(1), value(2), value(3)};
+    if (const std::shared_ptr<const RowSource> weights = m_model.document().weights();
+        placed && weights) {
+        slice.rows = std::min(slice.rows, weights->rows() - slice.row);
+        slice.cols = std::min(slice.cols, weights->cols() - slice.col);
+    }
+    m_model.setSlice(slice);
 }
 
 }  // namespace loupe::app

@@ -50,7 +50,7 @@ private:
     void refresh();
     void rebuildForm();
     void fillSources();
-    void takeSlice();
+    void takeSlice(bool placed);
 
     TheatreModel& m_model;
     QComboBox* m_source = nullptr;

@@ -33,26 +33,103 @@ QString heroText(double value) {
     return text;
 }
 
-std::vector<TraceFigure> figuresOf(const TheatreModel& model) {
-    std::vector<TraceFigure> figures;
-    const TraceState* state = model.state();
-    if (state == nullptr) {
-        return figures;
-    }
-    const auto append = [&](const std::vector<TraceFigure>& from, std::size_t most) {
-        for (std::size_t i = 0; i < std::min(most, from.size()); ++i) {
-            const bool known =
-                std::any_of(figures.begin(), figures.end(), [&](const TraceFigure& figure) {
-                    return figure.label == from[i].label;
-                });
-            if (!known) {
-                figures.push_back(from[i]);
-            }
-        }
+/// Numbers under one caption: "Output error" of RTN and of GPTQ stand side by side.
+struct Group {
+    QString caption;
+    QString note;
+    struct Entry {
+        QString value;
+        QString name;
     };
-    append(state->figures, kMostNow);
-    append(model.trace()->summary, kMostAtEnd);
-    return figures;
+    std::vector<Entry> entries;
+};
+
+void append(std::vector<Group>& groups, const std::vector<TraceFigure>& figures, std::size_t most) {
+    for (const TraceFigure& figure : figures) {
+        const QString label = toQ(figure.label);
+        const qsizetype comma = label.indexOf(QStringLiteral(", "));
+        const QString caption = comma > 0 ? label.left(comma) : label;
+        const QString name = comma > 0 ? label.mid(comma + 2) : QString();
+        const auto known = std::find_if(groups.begin(), groups.end(), [&](const Group& group) {
+            return group.caption == caption;
+        });
+        if (known == groups.end()) {
+            if (most == 0) {
+                continue;
+            }
+            --most;
+            groups.push_back({caption, toQ(figure.note), {{heroText(figure.value), name}}});
+        } else if (!name.isEmpty()) {
+            known->entries.push_back({heroText(figure.value), name});
+        }
+    }
+}
+
+constexpr int kBriefest = 4;
+
+/// `brevity` 0: all; 1: without notes; 2: without the lesson; 3: only the whole run's; 4: only two.
+std::vector<Group> groupsOf(const TheatreModel& model, int brevity) {
+    std::vector<Group> groups;
+    if (const TraceState* state = model.state()) {
+        const std::vector<TraceFigure>& summary = model.trace()->summary;
+        if (brevity < 3 || summary.empty()) {
+            append(groups, state->figures, kMostNow);
+        }
+        append(groups, summary, brevity < kBriefest ? kMostAtEnd : 2);
+    }
+    for (Group& group : groups) {
+        if (brevity > 0) {
+            group.note.clear();
+        }
+    }
+    return groups;
+}
+
+/// A group at (x, y); its width. Draws where `painter` is given.
+double layOutGroup(QPainter* painter, const Group& group, QPointF at, double most) {
+    const Theme& theme = Theme::current();
+    const double caption = lineHeight(TextRole::Small);
+    const double hero = lineHeight(TextRole::NumberHero);
+    const QString note = group.note.isEmpty() ? QString() : QStringLiteral("  ") + group.note;
+    const double captionWidth = textWidth(group.caption, TextRole::Small);
+    const double noteWidth = textWidth(note, TextRole::Small);
+    if (painter != nullptr) {
+        drawTextLine(*painter,
+                     QRectF(at, QSizeF(captionWidth + 2, caption)),
+                     Qt::AlignLeft,
+                     group.caption,
+                     TextRole::Small,
+                     theme.text2);
+        const QFontMetricsF metrics(Theme::font(TextRole::Small));
+        drawTextLine(*painter,
+                     QRectF(at.x() + captionWidth, at.y(), noteWidth + 2, caption),
+                     Qt::AlignLeft,
+                     metrics.elidedText(note, Qt::ElideRight, std::max(0.0, most - captionWidth)),
+                     TextRole::Small,
+                     theme.text3);
+    }
+    double x = at.x();
+    for (const Group::Entry& entry : group.entries) {
+        const double value = textWidth(entry.value, TextRole::NumberHero);
+        const double name = textWidth(entry.name, TextRole::Small);
+        if (painter != nullptr) {
+            const double y = at.y() + caption;
+            drawTextLine(*painter,
+                         QRectF(x, y, value + 2, hero),
+                         Qt::AlignLeft,
+                         entry.value,
+                         TextRole::NumberHero,
+                         theme.text);
+            drawTextLine(*painter,
+                         QRectF(x + value + Theme::px(6), y + Theme::px(2), name + 2, hero),
+                         Qt::AlignLeft,
+                         entry.name,
+                         TextRole::Small,
+                         theme.text2);
+        }
+        x += value + (entry.name.isEmpty() ? 0 : name + Theme::px(6)) + Theme::px(14);
+    }
+    return std::min(most, std::max(captionWidth + noteWidth, x - at.x() - Theme::px(14)) + 2);
 }
 
 }  // namespace
@@ -77,24 +154,45 @@ int FigureRow::heightForWidth(int width) const {
 
 void FigureRow::refresh() {
     QStringList parts;
-    for (const TraceFigure& figure : figuresOf(m_model)) {
-        parts << toQ(figure.label) + QLatin1Char(' ') + formatNumber(figure.value, 6) +
-                     (figure.note.empty() ? QString() : QLatin1Char(' ') + toQ(figure.note));
+    for (const Group& group : groupsOf(m_model, 0)) {
+        for (const Group::Entry& entry : group.entries) {
+            parts << group.caption + QLatin1Char(' ') + entry.name + QLatin1Char(' ') + entry.value;
+        }
     }
     if (m_model.trace()) {
         parts << toQ(m_model.trace()->lesson);
     }
     setAccessibleName(tr("Numbers of this step"));
     setAccessibleDescription(parts.join(QStringLiteral("; ")));
-    updateGeometry();
+    const int needed = layOut(nullptr, std::max(width(), Theme::px(360)));
+    if (needed != m_height) {
+        m_height = needed;
+        updateGeometry();
+    }
     update();
 }
 
+void FigureRow::setRoom(int height) {
+    if (height != m_room) {
+        m_room = height;
+        refresh();
+    }
+}
+
 int FigureRow::layOut(QPainter* painter, int width) const {
+    int brevity = 0;
+    while (brevity < kBriefest && layOut(nullptr, width, brevity) > m_room) {
+        ++brevity;
+    }
+    return layOut(painter, width, brevity);
+}
+
+int FigureRow::layOut(QPainter* painter, int width, int brevity) const {
     const Theme& theme = Theme::current();
-    const std::vector<TraceFigure> figures = figuresOf(m_model);
-    const QString lesson = m_model.trace() ? toQ(m_model.trace()->lesson) : QString();
-    if (figures.empty() && lesson.isEmpty()) {
+    const std::vector<Group> groups = groupsOf(m_model, brevity);
+    const QString lesson =
+        m_model.trace() && brevity < 2 ? toQ(m_model.trace()->lesson) : QString();
+    if (groups.empty() && lesson.isEmpty()) {
         return 0;
     }
     const double caption = lineHeight(TextRole::Small);
@@ -108,51 +206,20 @@ int FigureRow::layOut(QPainter* painter, int width) const {
         painter->setPen(theme.line);
         painter->drawLine(0, 0, width, 0);
     }
-    for (const TraceFigure& figure : figures) {
-        const QString value = heroText(figure.value);
-        const double valueWidth = textWidth(value, TextRole::NumberHero);
-        const double noteWidth =
-            figure.note.empty() ? 0 : textWidth(toQ(figure.note), TextRole::Small) + Theme::px(8);
-        const double need = std::min<double>(
-            width,
-            std::max(textWidth(toQ(figure.label), TextRole::Small), valueWidth + noteWidth) + 2);
+    for (const Group& group : groups) {
+        const double need = layOutGroup(nullptr, group, {0, 0}, width);
         if (x > 0 && x + need > width) {
             x = 0;
             y = lineEnd + Theme::px(6);
         }
-        if (painter != nullptr) {
-            const QFontMetricsF metrics(Theme::font(TextRole::Small));
-            drawTextLine(*painter,
-                         QRectF(x, y, need, caption),
-                         Qt::AlignLeft,
-                         metrics.elidedText(toQ(figure.label), Qt::ElideRight, need),
-                         TextRole::Small,
-                         theme.text2);
-            drawTextLine(*painter,
-                         QRectF(x, y + caption, need, hero),
-                         Qt::AlignLeft,
-                         value,
-                         TextRole::NumberHero,
-                         theme.text);
-            drawTextLine(*painter,
-                         QRectF(x + valueWidth + Theme::px(8),
-                                y + caption + Theme::px(2),
-                                std::max(0.0, need - valueWidth),
-                                hero),
-                         Qt::AlignLeft,
-                         metrics.elidedText(toQ(figure.note),
-                                            Qt::ElideRight,
-                                            std::max(0.0, need - valueWidth - Theme::px(8)) + 1),
-                         TextRole::Small,
-                         theme.text3);
-        }
+        layOutGroup(painter, group, {x, y}, need);
         x += need + gap;
         lineEnd = std::max(lineEnd, y + caption + hero);
     }
     if (!lesson.isEmpty()) {
         const bool beside = width - x >= Theme::px(260);
         const QRectF area(beside ? x : 0,
-                          beside ? y : lineEnd + (figures.empty() ? 0 : Theme::px(6)),
+                          beside ? y : lineEnd + (groups.empty() ? 0 : Theme::px(6)),
                           beside ? width - x : width,
                           Theme::px(2000));
         const QFont font = Theme::font(TextRole::Small);

@@ -13,6 +13,8 @@ class FigureRow : public QWidget {
 
 public:
     explicit FigureRow(TheatreModel& model, QWidget* parent = nullptr);
+    /// The height that it may take; what is said elsewhere too is left out first.
+    void setRoom(int height);
     [[nodiscard]] QSize sizeHint() const override;
     [[nodiscard]] QSize minimumSizeHint() const override { return sizeHint(); }
     [[nodiscard]] bool hasHeightForWidth() const override { return true; }
@@ -26,8 +28,11 @@ private:
     void refresh();
     /// Draws where `painter` is given; the height that it takes.
     int layOut(QPainter* painter, int width) const;
+    int layOut(QPainter* painter, int width, int brevity) const;
 
     TheatreModel& m_model;
+    int m_height = -1;
+    int m_room = 100000;
 };
 
 }  // namespace loupe::app

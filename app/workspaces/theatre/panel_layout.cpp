@@ -33,7 +33,7 @@ Heights heightsOf(const TracePanel& panel, double cellWidth) {
     }
     const auto rows = static_cast<double>(panel.values->rows());
     const double most = panel.values->cols() <= kFewColumns
-                            ? Theme::px(34)
+                            ? Theme::px(44)
                             : std::max<double>(Theme::px(6), cellWidth * kAspect);
     const double least = panel.values->rows() > kManyRows ? 1.5 : Theme::px(5);
     const double best =
@@ -128,7 +128,7 @@ PanelPage placePanels(const TraceState& state, QSizeF size) {
     const double gutter = std::max<double>(
         Theme::px(40),
         textWidth(QString::number(mostRows - 1), TextRole::NumberAxis) + Theme::px(16));
-    const double widest = Theme::px(mostCols <= kFewColumns ? 88 : 30);
+    const double widest = Theme::px(mostCols <= kFewColumns ? 112 : 30);
     const double cellWidth = snapped(std::clamp(
         (size.width() - gutter - Theme::px(8)) / static_cast<double>(mostCols), 1.0, widest));
     const double headerHeight = lineHeight(TextRole::Heading) + Theme::px(8);

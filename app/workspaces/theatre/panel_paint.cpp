@@ -104,7 +104,9 @@ void paintCells(QPainter& painter, const PlacedPanel& placed) {
     const TracePanel& panel = *placed.panel;
     const double limit = limitOf(panel);
     const Colors colors(panel, limit);
-    const bool gaps = placed.cellWidth >= 7 && placed.cellHeight >= 6;
+    // Lines between small cells would weigh more than the cells, above all on a dark canvas.
+    const double least = Theme::current().dark ? 11 : 6;
+    const bool gaps = placed.cellWidth >= least && placed.cellHeight >= least;
     const bool text = printsValues(placed);
     painter.setFont(Theme::font(TextRole::NumberAxis));
     for (std::int64_t row = 0; row < placed.rows(); ++row) {
@@ -177,28 +179,29 @@ public:
         }
         return true;
     }
-    /// The edges between cells inside and outside.
+    /// The edges between cells inside and outside, in as few lines as possible.
     [[nodiscard]] QVector<QLineF> outline(const PlacedPanel& placed) const {
         QVector<QLineF> lines;
-        for (std::int64_t row = 0; row < m_rows; ++row) {
-            for (std::int64_t col = 0; col < m_cols; ++col) {
-                if (!contains(row, col)) {
-                    continue;
-                }
-                const QRectF cell = placed.cell(row, col).adjusted(-0.5, -0.5, -0.5, -0.5);
-                if (!contains(row - 1, col)) {
-                    lines << QLineF(cell.topLeft(), cell.topRight());
-                }
-                if (!contains(row + 1, col)) {
-                    lines << QLineF(cell.bottomLeft(), cell.bottomRight());
-                }
-                if (!contains(row, col - 1)) {
-                    lines << QLineF(cell.topLeft(), cell.bottomLeft());
-                }
-                if (!contains(row, col + 1)) {
-                    lines << QLineF(cell.topRight(), cell.bottomRight());
-                }
-            }
+        const QPointF origin = placed.cells.topLeft() - QPointF(0.5, 0.5);
+        const auto at = [&](std::int64_t row, std::int64_t col) {
+            return origin + QPointF(static_cast<double>(col) * placed.cellWidth,
+                                    static_cast<double>(row) * placed.cellHeight);
+        };
+        for (std::int64_t row = 0; row <= m_rows; ++row) {
+            runs(
+                m_cols,
+                [&](std::int64_t col) { return contains(row - 1, col) != contains(row, col); },
+                [&](std::int64_t from, std::int64_t to) {
+                    lines << QLineF(at(row, from), at(row, to));
+                });
+        }
+        for (std::int64_t col = 0; col <= m_cols; ++col) {
+            runs(
+                m_rows,
+                [&](std::int64_t row) { return contains(row, col - 1) != contains(row, col); },
+                [&](std::int64_t from, std::int64_t to) {
+                    lines << QLineF(at(from, col), at(to, col));
+                });
         }
         return lines;
     }
@@ -214,6 +217,20 @@ public:
     }
 
 private:
+    template <class Is, class Run>
+    static void runs(std::int64_t count, Is is, Run run) {
+        std::int64_t from = -1;
+        for (std::int64_t i = 0; i <= count; ++i) {
+            const bool edge = i < count && is(i);
+            if (edge && from < 0) {
+                from = i;
+            } else if (!edge && from >= 0) {
+                run(from, i);
+                from = -1;
+            }
+        }
+    }
+
     std::int64_t m_rows;
     std::int64_t m_cols;
     bool m_any = false;

@@ -5,6 +5,7 @@
 #include "app/widgets/theme.hpp"
 #include "app/workspaces/theatre/panel_paint.hpp"
 #include "app/workspaces/theatre/theatre_model.hpp"
+#include "core/quant/board_numbers.hpp"
 
 #include <QKeyEvent>
 #include <QMouseEvent>
@@ -161,13 +162,25 @@ void PanelStack::mouseMoveEvent(QMouseEvent* event) {
         emit hovered({});
         return;
     }
-    emit hovered(QStringLiteral("%1   %2   %3")
-                     .arg(QString::fromStdString(placed->panel->title).toHtmlEscaped(),
-                          tr("row %1 column %2")
-                              .arg(mono(QString::number(cell->row)),
-                                   mono(QString::number(placed->originalColumn(cell->col)))),
-                          mono(formatNumber((*placed->panel->values)(cell->row, cell->col), 6)))
-                     .replace(QStringLiteral("   "), QStringLiteral("&nbsp;&nbsp;&nbsp;&nbsp;")));
+    emit hovered(describe(*placed, *cell));
+}
+
+QString PanelStack::describe(const PlacedPanel& placed, TraceCell cell) {
+    const QStringList parts{QString::fromStdString(placed.panel->title).toHtmlEscaped(),
+                            tr("row %1 column %2")
+                                .arg(mono(QString::number(cell.row)),
+                                     mono(QString::number(placed.originalColumn(cell.col)))),
+                            mono(QString::fromStdString(BoardNumbers::text(
+                                (*placed.panel->values)(cell.row, cell.col), 6)))};
+    return parts.join(QStringLiteral("&nbsp;&nbsp;&nbsp;&nbsp;"));
+}
+
+QString PanelStack::readout() const {
+    if (m_model.state() == nullptr || m_page.panels.empty()) {
+        return {};
+    }
+    return describe(m_page.panels.front(), m_model.cell()) +
+           QStringLiteral("&nbsp;&nbsp;&nbsp;&nbsp;") + tr("Space plays, ← → step");
 }
 
 void PanelStack::leaveEvent(QEvent*) {

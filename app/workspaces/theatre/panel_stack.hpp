@@ -25,6 +25,8 @@ public:
     void paintTo(QPainter& painter, const QRectF& target) const;
     /// The first panel's numbers as TSV with a header line.
     [[nodiscard]] QString copyText() const;
+    /// The chosen cell for the status bar, as HTML.
+    [[nodiscard]] QString readout() const;
 
 signals:
     /// What is under the pointer, as HTML; empty: nothing.
@@ -42,6 +44,7 @@ protected:
 private:
     void rebuild();
     void describe();
+    [[nodiscard]] static QString describe(const PlacedPanel& placed, TraceCell cell);
     [[nodiscard]] const PlacedPanel* panelAt(QPointF point) const;
     void choose(QPointF point);
 

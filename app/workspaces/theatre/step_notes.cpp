@@ -21,13 +21,15 @@ QString toQ(const std::string& text) {
     return QString::fromStdString(text);
 }
 
+/// "expression = result  note"; without `equals` just "expression result  note".
 std::vector<EquationRun> equation(const QString& expression,
                                   const QString& result,
-                                  const QString& note) {
+                                  const QString& note,
+                                  bool equals) {
     std::vector<EquationRun> runs = parseEquation(expression);
     if (!result.isEmpty()) {
         if (!runs.empty()) {
-            runs.push_back({QStringLiteral(" = "), {}, {}, {}});
+            runs.push_back({equals ? QStringLiteral(" = ") : QStringLiteral(" "), {}, {}, {}});
         }
         runs.push_back({result, EquationRun::Script::None, EquationRun::Weight::Result, {}});
     }
@@ -69,7 +71,7 @@ NoteRow::NoteRow(QWidget* parent) : QWidget(parent) {
     auto* lines = new QVBoxLayout;
     lines->setContentsMargins(Theme::px(16), 0, 0, 0);
     lines->setSpacing(0);
-    for (int i = 0; i < 2; ++i) {
+    for (int i = 0; i < 3; ++i) {
         auto* line = new EquationLabel(this);
         line->setFocusPolicy(Qt::NoFocus);
         line->setAttribute(Qt::WA_TransparentForMouseEvents);
@@ -84,18 +86,28 @@ void NoteRow::setNote(int number, const TraceNote& note) {
     m_number->setText(QString::number(number));
     m_title->setText(m_titleText);
     const QString formula = toQ(note.formula);
-    const QString substituted = toQ(note.substituted);
-    if (!formula.isEmpty()) {
-        m_lines[0]->setRuns(parseEquation(formula));
-        m_lines[1]->setRuns(
-            equation(substituted.isEmpty() ? QString() : QStringLiteral("= ") + substituted,
-                     toQ(note.result),
-                     toQ(note.note)));
-    } else {
-        m_lines[1]->setRuns(equation(substituted, toQ(note.result), toQ(note.note)));
+    const QString equals = formula.isEmpty() ? QString() : QStringLiteral("= ");
+    const QString substituted =
+        note.substituted.empty() ? QString() : equals + toQ(note.substituted);
+    const QString result = toQ(note.result);
+    // The result begins a line of its own where it would be torn from its equals sign.
+    const double room = width() - Theme::px(46);
+    const bool apart =
+        !substituted.isEmpty() &&
+        textWidth(substituted + QStringLiteral(" = ") + result, TextRole::Equation) > room;
+    m_lines[0]->setRuns(parseEquation(formula));
+    m_lines[1]->setRuns(
+        apart
+            ? parseEquation(substituted)
+            : equation(substituted.isEmpty() && !result.isEmpty() ? equals.trimmed() : substituted,
+                       result,
+                       toQ(note.note),
+                       !substituted.isEmpty()));
+    m_lines[2]->setRuns(apart ? equation(QStringLiteral("="), result, toQ(note.note), false)
+                              : std::vector<EquationRun>{});
+    for (EquationLabel* line : m_lines) {
+        line->setVisible(!line->runs().empty());
     }
-    m_lines[0]->setVisible(!formula.isEmpty());
-    m_lines[1]->setVisible(!substituted.isEmpty() || !note.result.empty() || !note.note.empty());
     setAccessibleName(text());
 }
 

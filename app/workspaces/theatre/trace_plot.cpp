@@ -173,6 +173,7 @@ double TracePlot::toAxis(double y) const {
 }
 
 void TracePlot::prepare(QSize size) {
+    m_plot->setBackground(QBrush(Theme::current().panel));
     const TraceCurve* shown = curve();
     if (shown == nullptr) {
         return;

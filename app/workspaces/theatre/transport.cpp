@@ -66,13 +66,8 @@ Transport::Transport(TheatreModel& model, QWidget* parent) : QWidget(parent), m_
     m_subtitle = new QLabel(this);
     setTextRole(m_subtitle, TextRole::Small);
     setTone(m_subtitle, Tone::Secondary);
-    m_source = new QLabel(this);
-    m_activations = new QLabel(this);
-    for (QLabel* chip : {m_source, m_activations}) {
-        setTextRole(chip, TextRole::NumberAxis);
-        setTone(chip, Tone::Secondary);
-        chip->setContentsMargins(Theme::px(6), 0, Theme::px(2), 0);
-    }
+    m_source = new FactChip({}, this);
+    m_activations = new FactChip({}, this);
     for (QWidget* widget : {static_cast<QWidget*>(m_method),
                             static_cast<QWidget*>(m_title),
                             static_cast<QWidget*>(m_subtitle),
@@ -125,6 +120,12 @@ Transport::Transport(TheatreModel& model, QWidget* parent) : QWidget(parent), m_
         m_model.setSpeed(id.toDouble());
     });
     m_layout->addStretch(1);
+    m_exact = new TruthMark(this);
+    m_exact->setMark(TruthMark::Kind::Exact);
+    m_exact->setToolTip(
+        tr("Recorded from the very code of the scheme: the last step is what loupe "
+           "quantize gives, bit for bit"));
+    m_layout->addWidget(m_exact);
     m_use = button(QStringLiteral("pin"), tr("Use as scheme A"), {});
     m_use->setToolTip(tr("Use this scheme as scheme A in Inspect"));
     connect(m_use, &QToolButton::clicked, this, &Transport::useAsA);
@@ -223,7 +224,8 @@ void Transport::fold() {
         {m_speed, true},
         {m_source, true},
         {m_subtitle, true},
-        {m_activations, !m_activations->text().isEmpty()}};
+        {m_activations, !m_activations->text().isEmpty()},
+        {m_exact, m_model.trace() != nullptr}};
     int needed = m_layout->contentsMargins().left() + m_layout->contentsMargins().right();
     for (const QWidget* child : findChildren<QWidget*>(QString(), Qt::FindDirectChildrenOnly)) {
         const bool optional = std::any_of(order.begin(), order.end(), [child](const auto& entry) {

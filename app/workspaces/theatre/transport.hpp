@@ -14,8 +14,10 @@ class QToolButton;
 
 namespace loupe::app {
 
+class FactChip;
 class SegmentedControl;
 class TheatreModel;
+class TruthMark;
 
 /// The theatre's context bar: what is played, play and step, where in it, how fast.
 class Transport : public QWidget {
@@ -51,8 +53,9 @@ private:
     QComboBox* m_method = nullptr;
     QLabel* m_title = nullptr;
     QLabel* m_subtitle = nullptr;
-    QLabel* m_source = nullptr;
-    QLabel* m_activations = nullptr;
+    FactChip* m_source = nullptr;
+    FactChip* m_activations = nullptr;
+    TruthMark* m_exact = nullptr;
     QPushButton* m_play = nullptr;
     std::vector<QToolButton*> m_backwards;
     std::vector<QToolButton*> m_forwards;
