@@ -3,6 +3,7 @@
 
 #include "app/plot/plot_style.hpp"
 #include "app/widgets/theme.hpp"
+#include "app/workspaces/theatre/panel_layout.hpp"
 #include "app/workspaces/theatre/theatre_model.hpp"
 
 #include <QEvent>
@@ -19,11 +20,14 @@ constexpr std::size_t kMostNow = 2;
 constexpr std::size_t kMostAtEnd = 3;
 
 QString toQ(const std::string& text) {
-    return QString::fromStdString(text);
+    return boardText(text);
 }
 
 /// ".0398": no leading zero, as the lecture writes relative errors.
 QString heroText(double value) {
+    if (value == std::floor(value) && std::fabs(value) < 1e9) {
+        return formatCount(static_cast<qint64>(value));
+    }
     QString text = value != 0 && std::fabs(value) < 1 && std::fabs(value) >= 1e-4
                        ? formatFixed(value, std::fabs(value) < 0.01 ? 6 : 4)
                        : formatNumber(value, 4);

@@ -100,6 +100,16 @@ std::int64_t PlacedPanel::originalColumn(std::int64_t place) const {
                : place;
 }
 
+QString boardText(const std::string& text) {
+    QString shown = QString::fromStdString(text);
+    shown.replace(QStringLiteral("^2"), QStringLiteral("²"));
+    shown.replace(QStringLiteral("||"), QStringLiteral("‖"));
+    shown.replace(QStringLiteral("W^"), QStringLiteral("Ŵ"));
+    shown.replace(QStringLiteral("w^"), QStringLiteral("ŵ"));
+    shown.replace(QStringLiteral("y^"), QStringLiteral("ŷ"));
+    return shown;
+}
+
 double limitOf(const TracePanel& panel) {
     if (panel.limit > 0) {
         return panel.limit;

@@ -5,6 +5,7 @@
 
 #include <QRectF>
 #include <QSizeF>
+#include <QString>
 
 #include <optional>
 #include <vector>
@@ -52,6 +53,9 @@ struct PanelPage {
 /// Places the panels of a state into `size`. Bars are left out where there is no room for them
 /// beside the matrices.
 [[nodiscard]] PanelPage placePanels(const TraceState& state, QSizeF size);
+
+/// A text of a trace as it is written on a board: "w^2" with a raised two, "||x||" with norm bars.
+[[nodiscard]] QString boardText(const std::string& text);
 
 /// The number that the panel's colours run to.
 [[nodiscard]] double limitOf(const TracePanel& panel);

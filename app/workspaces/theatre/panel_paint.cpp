@@ -24,7 +24,7 @@ QString tr(const char* text) {
 }
 
 QString toQ(const std::string& text) {
-    return QString::fromStdString(text);
+    return boardText(text);
 }
 
 bool hasNegative(const TracePanel& panel) {
@@ -84,7 +84,8 @@ QString valueText(const TracePanel& panel, double value, double limit) {
                          .replace(QLatin1Char('-'), QChar(0x2212))
                    : formatNumber(value, 3);
     }
-    return cellText(value, limit);
+    // What is left of a difference of equal numbers is no number to print.
+    return std::fabs(value) < 1e-9 * limit ? QStringLiteral("0") : cellText(value, limit);
 }
 
 /// Does every value of the panel fit its cell as text?
@@ -311,7 +312,8 @@ void paintDone(QPainter& painter,
 
 void paintMarks(QPainter& painter, const PlacedPanel& placed, const Marks& marks) {
     const Theme& theme = Theme::current();
-    const bool room = placed.cellWidth >= 6 && placed.cellHeight >= 5;
+    const bool room = placed.cellWidth >= 9 && placed.cellHeight >= 9;
+    const double limit = limitOf(*placed.panel);
     if (marks.of(RegionKind::Group).any()) {
         strokeTwice(painter, marks.of(RegionKind::Group).outline(placed), theme.text2, 1.5);
     }
@@ -329,14 +331,15 @@ void paintMarks(QPainter& painter, const PlacedPanel& placed, const Marks& marks
     painter.setRenderHint(QPainter::Antialiasing);
     marks.of(RegionKind::Pruned).forEach([&](std::int64_t row, std::int64_t col) {
         const QRectF cell = placed.cell(row, col).adjusted(0, 0, -1, -1);
-        const double half = std::min(cell.width(), cell.height()) * (room ? 0.26 : 0.5);
+        const double half = std::min(cell.width(), cell.height()) * (room ? 0.26 : 0.32);
         const QPointF c = cell.center();
-        painter.setPen(QPen(theme.canvas, room ? 3 : 1));
-        painter.drawLine(c - QPointF(half, half), c + QPointF(half, half));
-        painter.drawLine(c - QPointF(half, -half), c + QPointF(half, -half));
-        painter.setPen(QPen(theme.text, room ? 1.5 : 1));
-        painter.drawLine(c - QPointF(half, half), c + QPointF(half, half));
-        painter.drawLine(c - QPointF(half, -half), c + QPointF(half, -half));
+        const auto cross = [&](const QPen& pen) {
+            painter.setPen(pen);
+            painter.drawLine(c - QPointF(half, half), c + QPointF(half, half));
+            painter.drawLine(c - QPointF(half, -half), c + QPointF(half, -half));
+        };
+        const QRgb color = cellColor(*placed.panel, (*placed.panel->values)(row, col), limit);
+        cross(QPen(QColor::fromRgb(textColorOn(color)), room ? 1.5 : 1));
     });
     painter.setRenderHint(QPainter::Antialiasing, false);
     const CellSet& outliers = marks.of(RegionKind::Outlier);

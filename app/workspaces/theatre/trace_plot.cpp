@@ -3,6 +3,7 @@
 
 #include "app/plot/plot_style.hpp"
 #include "app/widgets/theme.hpp"
+#include "app/workspaces/theatre/panel_layout.hpp"
 #include "app/workspaces/theatre/theatre_model.hpp"
 #include "core/quant/board_numbers.hpp"
 
@@ -329,7 +330,7 @@ void TracePlot::paint(QPainter& painter) {
     drawTextLine(painter,
                  QRectF(0, 0, m_plot->width(), lineHeight(TextRole::Caption)),
                  Qt::AlignLeft,
-                 toQ(shown->yAxis),
+                 boardText(shown->yAxis),
                  TextRole::Caption,
                  theme.text3);
     drawTextLine(painter,
@@ -338,7 +339,7 @@ void TracePlot::paint(QPainter& painter) {
                         area.right(),
                         lineHeight(TextRole::Caption)),
                  Qt::AlignRight,
-                 toQ(shown->xAxis),
+                 boardText(shown->xAxis),
                  TextRole::Caption,
                  theme.text3);
 }

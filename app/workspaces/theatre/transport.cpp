@@ -38,7 +38,7 @@ QString sourceTitle(const QString& path) {
     }
     for (const Generator& generator : allGenerators()) {
         if (id == toQ(generator.id)) {
-            return toQ(generator.title);
+            return toQ(generator.title).section(QLatin1Char(','), 0, 0);
         }
     }
     return id;
