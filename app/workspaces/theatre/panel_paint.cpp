@@ -313,7 +313,7 @@ void paintDone(QPainter& painter,
 void paintMarks(QPainter& painter, const PlacedPanel& placed, const Marks& marks) {
     const Theme& theme = Theme::current();
     const bool room = placed.cellWidth >= 9 && placed.cellHeight >= 9;
-    const double limit = limitOf(*placed.panel);
+    const Colors colors(*placed.panel, limitOf(*placed.panel));
     if (marks.of(RegionKind::Group).any()) {
         strokeTwice(painter, marks.of(RegionKind::Group).outline(placed), theme.text2, 1.5);
     }
@@ -338,7 +338,7 @@ void paintMarks(QPainter& painter, const PlacedPanel& placed, const Marks& marks
             painter.drawLine(c - QPointF(half, half), c + QPointF(half, half));
             painter.drawLine(c - QPointF(half, -half), c + QPointF(half, -half));
         };
-        const QRgb color = cellColor(*placed.panel, (*placed.panel->values)(row, col), limit);
+        const QRgb color = colors((*placed.panel->values)(row, col));
         cross(QPen(QColor::fromRgb(textColorOn(color)), room ? 1.5 : 1));
     });
     painter.setRenderHint(QPainter::Antialiasing, false);
@@ -729,10 +729,6 @@ void paintFollowed(QPainter& painter,
 }
 
 }  // namespace
-
-QRgb cellColor(const TracePanel& panel, double value, double limit) {
-    return Colors(panel, limit)(value);
-}
 
 void paintPanels(QPainter& painter,
                  const TraceState& state,

@@ -3,8 +3,6 @@
 
 #include "app/workspaces/theatre/panel_layout.hpp"
 
-#include <QColor>
-
 class QPainter;
 
 namespace loupe::app {
@@ -20,8 +18,5 @@ void paintPanels(QPainter& painter,
                  const TraceState& state,
                  const PanelPage& page,
                  const PanelMarks& marks);
-
-/// The colour of a value in a panel.
-[[nodiscard]] QRgb cellColor(const TracePanel& panel, double value, double limit);
 
 }  // namespace loupe::app

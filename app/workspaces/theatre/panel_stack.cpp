@@ -2,6 +2,7 @@
 #include "app/workspaces/theatre/panel_stack.hpp"
 
 #include "app/plot/plot_style.hpp"
+#include "app/views/cell_access.hpp"
 #include "app/widgets/theme.hpp"
 #include "app/workspaces/theatre/panel_paint.hpp"
 #include "app/workspaces/theatre/theatre_model.hpp"
@@ -99,10 +100,16 @@ void PanelStack::paintEvent(QPaintEvent*) {
     }
     painter.setOpacity(m_model.busy() ? 0.6 : 1);
     paintPanels(painter, *state, m_page, {m_model.cell(), true});
-    if (hasFocus()) {
+    if (hasFocus() && m_ring) {
         painter.setOpacity(1);
         drawFocusRing(painter, QRectF(rect()));
     }
+}
+
+void PanelStack::focusInEvent(QFocusEvent* event) {
+    QWidget::focusInEvent(event);
+    m_ring = isKeyboardFocus(*event);
+    update();
 }
 
 void PanelStack::resizeEvent(QResizeEvent* event) {

@@ -40,6 +40,7 @@ protected:
     void leaveEvent(QEvent* event) override;
     void keyPressEvent(QKeyEvent* event) override;
     void changeEvent(QEvent* event) override;
+    void focusInEvent(QFocusEvent* event) override;
 
 private:
     void rebuild();
@@ -51,6 +52,7 @@ private:
     TheatreModel& m_model;
     PanelPage m_page;
     int m_room = 0;
+    bool m_ring = false;  ///< focus came from the keyboard
 };
 
 }  // namespace loupe::app

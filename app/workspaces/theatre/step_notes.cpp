@@ -10,6 +10,7 @@
 #include <QKeyEvent>
 #include <QLabel>
 #include <QPainter>
+#include <QRegularExpression>
 #include <QScrollArea>
 #include <QVBoxLayout>
 
@@ -17,8 +18,20 @@ namespace loupe::app {
 
 namespace {
 
+/// "w^ - w" is a hat and no exponent.
 QString toQ(const std::string& text) {
-    return QString::fromStdString(text);
+    static const QRegularExpression kHat(QStringLiteral("([wWy])\\^(?![\\w{(-])"));
+    QString shown = QString::fromStdString(text);
+    for (QRegularExpressionMatch match = kHat.match(shown); match.hasMatch();
+         match = kHat.match(shown)) {
+        const QString letter = match.captured(1);
+        shown.replace(match.capturedStart(),
+                      2,
+                      letter == QLatin1String("w")   ? QStringLiteral("ŵ")
+                      : letter == QLatin1String("W") ? QStringLiteral("Ŵ")
+                                                     : QStringLiteral("ŷ"));
+    }
+    return shown;
 }
 
 /// "expression = result  note"; without `equals` just "expression result  note".
