@@ -20,6 +20,8 @@
 #include <QToolButton>
 #include <QVBoxLayout>
 
+#include <algorithm>
+
 namespace loupe::app {
 
 namespace {
@@ -231,6 +233,9 @@ void ParameterPanel::rebuildForm() {
         column->addWidget(m_form);
         column->addStretch(1);
         m_scroll->setWidget(holder);  // deletes the one before
+        // Nothing of a control is cut off: the column grows instead.
+        m_scroll->setMinimumWidth(std::min(Theme::px(300), m_form->minimumSizeHint().width()) +
+                                  Theme::px(10));
         connect(m_form, &StepForm::stepChanged, this, [this] { m_model.setStep(m_form->step()); });
         connect(m_form, &StepForm::problem, this, [this](const QString& text) {
             m_problem->setText(text);

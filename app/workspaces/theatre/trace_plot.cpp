@@ -9,6 +9,7 @@
 
 #include <QComboBox>
 #include <QEvent>
+#include <QFontMetricsF>
 #include <QHBoxLayout>
 #include <QLabel>
 #include <QVBoxLayout>
@@ -57,9 +58,12 @@ QPen penOf(const TraceCurve& curve, std::size_t index) {
                : QPen(color, 2, color == Theme::current().schemeB ? Qt::DashLine : Qt::SolidLine);
 }
 
-QString endLabel(const TraceSeries& series) {
-    return toQ(series.name) + QLatin1Char(' ') +
-           (series.y.empty() ? QString() : formatNumber(series.y.back(), 4));
+/// Name and last value; a long name gives way to the value.
+QString endLabel(const TraceSeries& series, double room = 1e6) {
+    const QString value = series.y.empty() ? QString() : formatNumber(series.y.back(), 4);
+    const QFontMetricsF metrics(Theme::font(TextRole::Small));
+    const double left = room - metrics.horizontalAdvance(QLatin1Char(' ') + value);
+    return metrics.elidedText(toQ(series.name), Qt::ElideRight, left) + QLatin1Char(' ') + value;
 }
 
 /// y of a series at x, straight between its points.
@@ -268,6 +272,11 @@ void TracePlot::paintSeries(QPainter& painter, const TraceSeries& series, std::s
         painter.setPen(pen);
         painter.drawPolyline(line);
     }
+    if (line.size() == 1) {
+        painter.setPen(QPen(Theme::current().canvas, 1));
+        painter.setBrush(colorOf(shown, index));
+        painter.drawEllipse(line.front(), 4, 4);
+    }
 }
 
 void TracePlot::paint(QPainter& painter) {
@@ -297,9 +306,10 @@ void TracePlot::paint(QPainter& painter) {
                 }
             }
             taken.push_back(y);
-            const QString text = shown->series.size() == 1 && series.name.empty()
-                                     ? formatNumber(series.y.back(), 4)
-                                     : endLabel(series);
+            const QString text =
+                shown->series.size() == 1 && series.name.empty()
+                    ? formatNumber(series.y.back(), 4)
+                    : endLabel(series, m_plot->width() - area.right() - Theme::px(8));
             drawTextLine(painter,
                          QRectF(area.right() + Theme::px(6),
                                 y - line / 2,
