@@ -166,7 +166,8 @@ TEST_CASE("theatre: every method plays forwards and back, and ends with what qua
         model.step(1);
         CHECK(model.stateIndex() == count - 1);
         CHECK_FALSE(theatre.window->grab().isNull());
-        if (model.trace()->result) {
+        // A rotation alone is turned back at the end of the pipeline; its trace ends turned.
+        if (model.trace()->result && method.group != MethodGroup::Rotation) {
             const Matrix<double>& told = *model.trace()->result;
             const std::vector<double> applied = resultOf(model, told);
             CHECK(std::equal(applied.begin(), applied.end(), told.data()));
@@ -311,7 +312,7 @@ TEST_CASE("theatre: what cannot be played says why and how to go on") {
         CHECK_FALSE(model.error().has_value());
         CHECK_FALSE(bar->isShowing());
     }
-    model.setScheme(parseScheme("cast").value());
+    model.setScheme(parseScheme("absmax:rounding=stochastic").value());
     theatre.settle();
     REQUIRE(model.error().has_value());
     CHECK(model.error()->what.find("cannot be told") != std::string::npos);
