@@ -123,8 +123,7 @@ Transport::Transport(TheatreModel& model, QWidget* parent) : QWidget(parent), m_
     m_exact = new TruthMark(this);
     m_exact->setMark(TruthMark::Kind::Exact);
     m_exact->setToolTip(
-        tr("Recorded from the very code of the scheme: the last step is what loupe "
-           "quantize gives, bit for bit"));
+        tr("Recorded from the scheme's own code: the last step is its result, bit for bit"));
     m_layout->addWidget(m_exact);
     m_use = button(QStringLiteral("pin"), tr("Use as scheme A"), {});
     m_use->setToolTip(tr("Use this scheme as scheme A in Inspect"));
