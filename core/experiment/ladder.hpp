@@ -40,7 +40,7 @@ struct LadderPictures {
     bool inSteps = false;
     Histogram before;
     Histogram after;          ///< the same bins
-    std::uint64_t below = 0;  ///< weights left of the picture: they were clipped
+    std::uint64_t below = 0;  ///< weights left of the picture, outside of the grid
     std::uint64_t above = 0;
     std::vector<double> levels;  ///< of the grid, ascending, in the histogram's unit; may be empty
     Histogram errors;            ///< w^ - w, from -(largest error) to +(largest error)
