@@ -2,6 +2,7 @@
 #pragma once
 
 #include "app/document/document.hpp"
+#include "app/document/inputs.hpp"
 #include "core/experiment/pipeline.hpp"
 
 #include <memory>
@@ -12,19 +13,16 @@ namespace loupe::app {
 /// What comparisons of schemes work on, taken on the UI thread; files are opened in the job.
 struct ComparisonInput {
     std::weak_ptr<const TensorSource> source;  ///< what the key belongs to
-    std::string key;  ///< tensor, edits, activations, calibration; empty: nothing to work on
-    std::string tensor;
+    std::string key;    ///< tensor, edits, activations, calibration; empty: nothing to work on
     SchemeInput input;  ///< without activations and gradients
-    std::string activations;
-    std::string gradients;
-    OpenOptions options;  ///< as the weights are read
+    InputReferences references;
 
     [[nodiscard]] bool empty() const { return key.empty(); }
     [[nodiscard]] bool sameAs(const ComparisonInput& other) const {
         return key == other.key && source.lock() == other.source.lock();
     }
-    /// With the files opened; those that do not fit are left out (Analyses::activationsError() says
-    /// why). May read files: not on the UI thread.
+    /// With the files opened; those that do not fit are left out (the data row of the scheme panel
+    /// says why). May read files: not on the UI thread.
     [[nodiscard]] SchemeInput open() const;
 };
 

@@ -37,6 +37,11 @@ QString text(std::string_view view) {
     return QString::fromUtf8(view.data(), static_cast<qsizetype>(view.size()));
 }
 
+bool hasActivations(const Document& document) {
+    const InputReferences references = inputReferences(document);
+    return !references.activations.empty() || references.ownActivations;
+}
+
 std::optional<Scheme> parsed(const QString& scheme) {
     Result<Scheme> result = parseScheme(scheme.toStdString());
     return result && !result->empty() ? std::optional(*std::move(result)) : std::nullopt;
@@ -418,8 +423,8 @@ void CurvesView::refresh(Changes what) {
         for (const char* scheme : kFirstMethods) {
             const std::optional<Scheme> method = parsed(QString::fromLatin1(scheme));
             const StepDefinition* step = method ? findStep(method->steps.front().name) : nullptr;
-            const bool runs = step != nullptr &&
-                              (!step->needsActivations || !document().spec().activations.empty());
+            const bool runs =
+                step != nullptr && (!step->needsActivations || hasActivations(document()));
             if (runs) {
                 first << QString::fromLatin1(scheme);
             }
@@ -430,8 +435,7 @@ void CurvesView::refresh(Changes what) {
         setMethods(first);
     }
     if (any && !m_figureChosen) {
-        setFigure(document().spec().activations.empty() ? QStringLiteral("rel")
-                                                        : QStringLiteral("output"));
+        setFigure(hasActivations(document()) ? QStringLiteral("output") : QStringLiteral("rel"));
     }
     if (what & (Changes(Change::Source) | Change::Tensor | Change::Inputs)) {
         run(false);

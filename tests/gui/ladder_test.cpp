@@ -61,7 +61,7 @@ TEST_CASE("ladder: rows, reasons, sorting and pins") {
                              [](const LadderModel::Item& item) { return item.row != nullptr; });
     };
     CHECK(runs() > 15);
-    CHECK(runs() < model.rowCount());  // some need activations
+    CHECK(runs() < model.rowCount());  // some need gradients
     CHECK(std::is_partitioned(model.items().begin(), model.items().end(), [](const auto& item) {
         return item.row != nullptr;
     }));
@@ -92,7 +92,7 @@ TEST_CASE("ladder: rows, reasons, sorting and pins") {
     }
     model.setFamily(std::nullopt);
     CHECK(view->copyText().count('\n') == model.rowCount() + 1);
-    CHECK(view->copyText().contains("needs activations [tokens, 128] of this layer"));
+    CHECK(view->copyText().contains("needs gradients [64, 128] of this weight"));
     CHECK_FALSE(view->grab().isNull());
 }
 
