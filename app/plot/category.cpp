@@ -12,7 +12,6 @@ namespace loupe::app {
 
 namespace {
 
-constexpr int kCount = 8;
 constexpr double kPi = 3.14159265358979323846;
 
 QPainterPath polygon(QPointF centre, double radius, int corners, double turn) {
@@ -65,33 +64,10 @@ QPainterPath shape(int index, QPointF centre, double radius) {
 
 }  // namespace
 
-QColor categoryColor(int index) {
-    // Black and yellow are replaced per theme: they must show on dark and on light.
-    const bool dark = Theme::current().dark;
-    switch (((index % kCount) + kCount) % kCount) {
-        case 0:
-            return dark ? QColor(0x56, 0xB4, 0xE9) : QColor(0x00, 0x72, 0xB2);
-        case 1:
-            return QColor(0xE6, 0x9F, 0x00);
-        case 2:
-            return QColor(0x00, 0x9E, 0x73);
-        case 3:
-            return QColor(0xCC, 0x79, 0xA7);
-        case 4:
-            return QColor(0xD5, 0x5E, 0x00);
-        case 5:
-            return dark ? QColor(0x4C, 0x8F, 0xD6) : QColor(0x3A, 0x9B, 0xD9);
-        case 6:
-            return dark ? QColor(0xF0, 0xE4, 0x42) : QColor(0x9A, 0x8A, 0x00);
-        default:
-            return Theme::current().text3;
-    }
-}
-
 void drawCategoryMark(QPainter& painter, int index, QPointF centre, double radius) {
     painter.save();
     painter.setRenderHint(QPainter::Antialiasing);
-    const QPainterPath path = shape(((index % kCount) + kCount) % kCount, centre, radius);
+    const QPainterPath path = shape(((index % kCategoryCount) + kCategoryCount) % kCategoryCount, centre, radius);
     QPen halo(Theme::current().canvas, 3);
     halo.setJoinStyle(Qt::RoundJoin);
     painter.strokePath(path, halo);
