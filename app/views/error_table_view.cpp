@@ -157,6 +157,7 @@ ErrorTableView::ErrorTableView(Document& document, QWidget* parent) : View(docum
     m_needs->setAlignment(Qt::AlignRight | Qt::AlignVCenter);
     m_needs->setContentsMargins(0, 0, Theme::px(18), 0);
     m_needs->setTextInteractionFlags(Qt::LinksAccessibleByMouse | Qt::LinksAccessibleByKeyboard);
+    m_needs->setAccessibleName(tr("What the scheme needs"));
     connect(m_needs, &QLabel::linkActivated, this, [this] {
         if (QAction* action = addActivations()) {
             action->trigger();
