@@ -69,6 +69,13 @@ void multiply(const RowMatrix<T>& x, const RowMatrix<T>& w, bool add, RowMatrix<
     }
 }
 
+/// Does a float product say how large the outputs are? Not where sums left the range of FP32, or
+/// their terms may have.
+bool productFits(const RowMatrix<float>& product) {
+    constexpr float kLeast = 0x1p-70F;
+    return product.size() == 0 || (product.allFinite() && product.cwiseAbs().maxCoeff() >= kLeast);
+}
+
 /// A block of tokens before and after; xError is their difference, or null where they are the same.
 template <class T>
 struct TokenBlock {
@@ -177,16 +184,52 @@ private:
         }
         tokens.error.assign(static_cast<std::size_t>(block.x.rows()), 0.0);
         tokens.reference.assign(static_cast<std::size_t>(block.x.rows()), 0.0);
-        RowMatrix<T> product(block.x.rows(), w->rows());
-        multiply<T>(block.x, *w, false, product);
-        addSquares<T>(
-            product, tokens.reference.data(), all_.channelSquaredReference.data() + begin);
-        multiply<T>(block.xAfter, RowMatrix<T>(*w - *wAfter), false, product);
-        if (block.xError != nullptr) {
-            multiply<T>(*block.xError, *w, true, product);
-        }
-        addSquares<T>(product, tokens.error.data(), all_.channelSquaredError.data() + begin);
+        addProducts(block.x,
+                    *w,
+                    nullptr,
+                    *w,
+                    tokens.reference.data(),
+                    all_.channelSquaredReference.data() + begin);
+        addProducts(block.xAfter,
+                    RowMatrix<T>(*w - *wAfter),
+                    block.xError,
+                    *w,
+                    tokens.error.data(),
+                    all_.channelSquaredError.data() + begin);
         return {};
+    }
+
+    /// The squares of x w' + moreX moreW' (moreX may be null). Products of float matrices that
+    /// float has no range for are worked out in double.
+    static void addProducts(const RowMatrix<T>& x,
+                            const RowMatrix<T>& w,
+                            const RowMatrix<T>* moreX,
+                            const RowMatrix<T>& moreW,
+                            double* tokens,
+                            double* channels) {
+        RowMatrix<T> product(x.rows(), w.rows());
+        multiply<T>(x, w, false, product);
+        if (moreX != nullptr) {
+            multiply<T>(*moreX, moreW, true, product);
+        }
+        if constexpr (std::is_same_v<T, float>) {
+            if (!productFits(product)) {
+                const bool nothing = w.isZero(0) || x.isZero(0);
+                const bool nothingMore = moreX == nullptr || moreX->isZero(0) || moreW.isZero(0);
+                if (nothing && nothingMore) {
+                    return;
+                }
+                RowMatrix<double> wide(x.rows(), w.rows());
+                multiply<double>(x.template cast<double>(), w.template cast<double>(), false, wide);
+                if (!nothingMore) {
+                    multiply<double>(
+                        moreX->template cast<double>(), moreW.template cast<double>(), true, wide);
+                }
+                addSquares<double>(wide, tokens, channels);
+                return;
+            }
+        }
+        addSquares<T>(product, tokens, channels);
     }
 
     const LayerPair& layer_;

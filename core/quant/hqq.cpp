@@ -37,6 +37,14 @@ void rangeOfGroup(const HqqProblem<T>& problem,
     if (!(low <= high) || (low == 0 && high == 0)) {
         return;  // nothing but zeros: scale 1, codes 0
     }
+    if (low == high) {
+        // One value c: scale |c|, code 0 and zero point -sign(c) give it back exactly, where the
+        // reference's scale 1 leaves the digits of c that a zero point near 2^(b-1) has no room
+        // for. No error, so that no iteration moves it.
+        scale = std::fabs(low);
+        zero = low > 0 ? T{-1} : T{1};
+        return;
+    }
     constexpr double kNarrow = 1e-4;
     constexpr double kLargestInverse = 2e4;
     const auto steps = static_cast<T>((std::int64_t{1} << problem.bits) - 1);

@@ -114,6 +114,9 @@ private:
                 const auto [low, high] =
                     std::minmax_element(problem->weights.row(at.row).begin() + begin,
                                         problem->weights.row(at.row).begin() + end);
+                if (*low == *high && *low != 0) {
+                    return oneValue(cell, *low);
+                }
                 const std::string steps = std::to_string((std::int64_t{1} << problem->bits) - 1);
                 return std::vector<TraceNote>{
                     {"Scale",
@@ -136,6 +139,16 @@ private:
         builder_.panel(state, "weights", "Weights", PanelKind::Signed, original_, limit_);
         builder_.bars(state, "zeros", "Zero point of each group", "group", zerosOf(*first));
         regions(state);
+    }
+
+    /// A group whose weights are all `value`: exact, whatever the rule would say.
+    static std::vector<TraceNote> oneValue(const Cell& cell, T value) {
+        return {{"Scale",
+                 "s = |w|",
+                 joined({"|", text(value), "|"}),
+                 text(cell.scale),
+                 "every weight of the group is the same: exact"},
+                {"Zero point", "z = -sign(w)", "", text(cell.zero), {}}};
     }
 
     /// The group of the first row that holds the focus.

@@ -3,6 +3,7 @@
 // from stored bytes where they lie in memory as fp32 or bf16.
 #include "core/base/assert.hpp"
 #include "core/base/worker_pool.hpp"
+#include "core/quant/exact_errors.hpp"
 #include "core/quant/first_error.hpp"
 #include "core/quant/range_search.hpp"
 #include "core/quant/uniform.hpp"
@@ -270,17 +271,52 @@ private:
                 totals.codes = slot.codes.data();
                 totals.smallCodes = small_ ? slot.smallCodes.data() : nullptr;
             }
-            quantize({bytes, cols_, group_, slot.grids.data(), clamps_}, &totals);
+            const KernelRow kernelRow{bytes, cols_, group_, slot.grids.data(), clamps_};
+            quantize(kernelRow, &totals);
+            const bool fits = squaresFit(kernelRow, bytes_.bf16(), totals);
+            if (!fits) {
+                exactErrors(kernelRow,
+                            bytes_.bf16(),
+                            &totals,
+                            profiles_ ? slot.colSquared.data() : nullptr);
+            }
             rowSquared[static_cast<std::size_t>(first + row)] = totals.squaredError;
             add(totals, slot);
             if (!profiles_) {
                 continue;
             }
             countCodes(slot);
-            if (++slot.rowsPending == kRowsPerFlush) {
+            if (!fits) {
+                if (Result<void> done = repeatColumns(first + row, slot); !done) {
+                    return done;
+                }
+            } else if (++slot.rowsPending == kRowsPerFlush) {
                 flushColumns(slot);
             }
         }
+        return {};
+    }
+
+    /// Row `end` has spoilt the float sums of columns: those of the rows before it that wait there
+    /// are summed again, in double.
+    Result<void> repeatColumns(std::int64_t end, Slot& slot) {
+        std::fill(slot.colPartial.begin(), slot.colPartial.end(), 0.0F);
+        std::vector<float> buffer;
+        for (std::int64_t row = end - slot.rowsPending; row < end; ++row) {
+            const Result<const unsigned char*> data = bytes_.rows(row, 1, buffer);
+            if (!data) {
+                return fail(data.error());
+            }
+            if (Result<void> done = rowGrids(row, *data, slot); !done) {
+                return done;
+            }
+            KernelTotals ignored{};
+            exactErrors({*data, cols_, group_, slot.grids.data(), clamps_},
+                        bytes_.bf16(),
+                        &ignored,
+                        slot.colSquared.data());
+        }
+        slot.rowsPending = 0;
         return {};
     }
 

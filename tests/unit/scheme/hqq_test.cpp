@@ -104,6 +104,35 @@ TEST_CASE("hqq: zero groups, constant groups, a short last group, one weight") {
               ->count == 1);
 }
 
+TEST_CASE("hqq: a group of one value comes back exactly") {
+    const char* const scheme = GENERATE("hqq:bits=2,group=4",
+                                        "hqq:bits=3,group=4",
+                                        "hqq:bits=4,group=4",
+                                        "hqq:bits=8,group=4",
+                                        "hqq:bits=4,group=4,iterations=0");
+    CAPTURE(scheme);
+    const std::vector<float> constants{
+        .001F, -.001F, 1e-30F, -1e-42F, .1F, -1.5F, 3e38F, 16777213.0F, .0F};
+    std::vector<float> weights;
+    for (const float constant : constants) {
+        weights.insert(weights.end(), 4, constant);
+    }
+    const auto rows = static_cast<std::int64_t>(constants.size());
+    const auto result = apply(scheme, {makeRowSource(rows, 4, weights), 32, nullptr, 0, nullptr});
+    std::vector<float> after(weights.size());
+    std::vector<std::int32_t> codes(weights.size());
+    REQUIRE(result->quantized->read(0, rows, after.data()).has_value());
+    REQUIRE(result->quantized->codes(0, rows, codes.data()).has_value());
+    CHECK(after == weights);
+    CHECK(std::count(codes.begin(), codes.end(), 0) == rows * 4);
+    CHECK(result->metrics.maxAbsError == 0);
+
+    // One of them differs: the reference's rule, and its error, for a narrow group.
+    weights[3] = .00105F;
+    const auto narrow = apply(scheme, {makeRowSource(rows, 4, weights), 32, nullptr, 0, nullptr});
+    CHECK(narrow->quantized->scales()->values[0] == 1);
+}
+
 TEST_CASE("hqq: the same on one thread as on all; pruned weights count in no mean") {
     std::vector<float> weights(64 * 300);
     for (std::size_t i = 0; i < weights.size(); ++i) {
