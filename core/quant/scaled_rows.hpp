@@ -3,7 +3,7 @@
 
 #include "core/base/job.hpp"
 #include "core/quant/uniform.hpp"
-#include "core/scheme/step.hpp"
+#include "core/scheme/forwarding_matrix.hpp"
 
 #include <memory>
 #include <vector>
@@ -39,36 +39,24 @@ private:
 
 /// Weights that were multiplied by s, quantized, and are divided by s again: original coordinates.
 /// Codes, scales and zero points are those of the scaled weights: w^ = scale·(code - zero) / s.
-class ScaledQuantized final : public QuantizedMatrix {
+class ScaledQuantized final : public ForwardingMatrix {
 public:
     ScaledQuantized(std::shared_ptr<const UniformMatrix> inner, ChannelScale scale)
-        : inner_(std::move(inner)), scale_(std::move(scale)), rows_(inner_, scale_, true) {}
-    [[nodiscard]] std::int64_t rows() const override { return inner_->rows(); }
-    [[nodiscard]] std::int64_t cols() const override { return inner_->cols(); }
-    [[nodiscard]] bool isDouble() const override { return inner_->isDouble(); }
+        : ForwardingMatrix(inner),
+          inner_(std::move(inner)),
+          scale_(std::move(scale)),
+          rows_(inner_, scale_, true) {}
     [[nodiscard]] Result<void> read(std::int64_t f, std::int64_t n, float* out) const override {
         return rows_.read(f, n, out);
     }
     [[nodiscard]] Result<void> read(std::int64_t f, std::int64_t n, double* out) const override {
         return rows_.read(f, n, out);
     }
-    void release(std::int64_t f, std::int64_t n) const override { inner_->release(f, n); }
-    [[nodiscard]] bool hasCodes() const override { return true; }
-    [[nodiscard]] Result<void> codes(std::int64_t f,
-                                     std::int64_t n,
-                                     std::int32_t* out) const override {
-        return inner_->codes(f, n, out);
-    }
-    [[nodiscard]] std::pair<std::int64_t, std::int64_t> codeRange() const override {
-        return inner_->codeRange();
-    }
-    [[nodiscard]] int codeBits() const override { return inner_->codeBits(); }
-    [[nodiscard]] const ScaleGrid* scales() const override { return inner_->scales(); }
-    [[nodiscard]] const ScaleGrid* zeroPoints() const override { return inner_->zeroPoints(); }
     [[nodiscard]] std::vector<Level> levels(std::int64_t row, std::int64_t col) const override;
-    [[nodiscard]] std::pair<std::int64_t, std::int64_t> groupColumns(
-        std::int64_t row, std::int64_t col) const override {
-        return inner_->groupColumns(row, col);
+    /// None: the bounds of the inner matrix are in scaled coordinates.
+    [[nodiscard]] std::optional<std::pair<double, double>> clipInterval(
+        std::int64_t, std::int64_t) const override {
+        return std::nullopt;
     }
     [[nodiscard]] std::vector<EquationLine> explain(std::int64_t row,
                                                     std::int64_t col) const override;
