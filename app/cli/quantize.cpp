@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// loupe quantize PATH --tensor NAME --scheme S, and its alias prune: one scheme on one tensor,
-// measured over every weight.
+// loupe quantize PATH --tensor NAME --scheme S, and its alias prune: one scheme on one tensor, or
+// on each that --select names, measured over every weight.
 #include "app/cli/command.hpp"
 #include "app/cli/scheme_input.hpp"
 #include "app/cli/scheme_result.hpp"
+#include "app/cli/selection.hpp"
 #include "core/base/text.hpp"
 #include "core/experiment/column_norms.hpp"
 #include "core/experiment/pipeline.hpp"
@@ -25,6 +26,7 @@ namespace {
 struct Options {
     SchemeInputOptions data;
     std::string scheme;
+    std::vector<std::string> select;
     bool perChannel = false;
     std::string output;
 };
@@ -216,6 +218,9 @@ Result<Output> run(const Options& options, const Common& common) {
     if (!scheme) {
         return fail(scheme.error());
     }
+    if (!options.select.empty()) {
+        return runSelection(options.data, options.select, *scheme, common);
+    }
     const Result<OpenedInput> opened = openInput(options.data);
     if (!opened) {
         return fail(opened.error());
@@ -247,11 +252,22 @@ std::function<Result<Output>()> configure(CLI::App& app, const Common& common) {
     app.add_option(
            "--scheme", options->scheme, "STEP[:KEY=VALUE,...][+STEP...]; see 'loupe schemes'")
         ->required();
-    app.add_option(
+    CLI::Option* const output = app.add_option(
         "--output", options->output, "OUT.safetensors (values, codes, scales) or OUT.npy (values)");
-    app.add_flag("--per-channel",
-                 options->perChannel,
-                 "Also the errors of each channel, and of each token of the activations");
+    CLI::Option* const perChannel =
+        app.add_flag("--per-channel",
+                     options->perChannel,
+                     "Also the errors of each channel, and of each token of the activations");
+    app.add_option("--select",
+                   options->select,
+                   "GLOB: every tensor of two or more dimensions whose name matches, a row for "
+                   "each; may be repeated. A pruning step with scope=global then prunes "
+                   "floor(count·sparsity) of all their weights together, with one threshold; with "
+                   "one tensor that is scope=tensor")
+        ->allow_extra_args(false)
+        ->excludes("--tensor")
+        ->excludes(output)
+        ->excludes(perChannel);
     std::string steps = "Steps:";
     for (const StepDefinition* step : allSteps()) {
         steps += "\n  " + std::string(step->id) + ": " + std::string(step->summary);

@@ -28,11 +28,55 @@ void SchemeInputOptions::addTo(CLI::App& app) {
         ->check(CLI::IsMember({"auto", "out_in", "in_out"}));
 }
 
+namespace {
+
+OpenOptions openOptions(const SchemeInputOptions& options) {
+    return {options.layout == "in_out"
+                ? Layout::InOut
+                : (options.layout == "out_in" ? Layout::OutIn : Layout::Auto)};
+}
+
+}  // namespace
+
+Result<std::shared_ptr<const TensorSource>> openSourceOf(const SchemeInputOptions& options) {
+    return openSource(options.path, openOptions(options));
+}
+
+Result<SchemeInput> inputOfTensor(const SchemeInputOptions& options,
+                                  const TensorSource& source,
+                                  std::size_t index) {
+    const TensorInfo& tensor = source.tensors()[index];
+    const Result<std::shared_ptr<const RowSource>> weights = source.matrix(index);
+    if (!weights) {
+        return fail(weights.error());
+    }
+    SchemeInput input;
+    input.weights = *weights;
+    input.storedBits = tensor.type != nullptr ? tensor.type->bits : 32;
+    input.calibrationRows = options.calibrationRows;
+    input.calibrationChoice =
+        parseCalibrationChoice(options.calibrationChoice).value_or(CalibrationChoice::First);
+    input.calibrationSeed = options.calibrationSeed;
+    if (!options.activations.empty()) {
+        const auto activations = openActivations(options.activations, tensor.name, tensor.cols);
+        if (!activations) {
+            return fail(activations.error());
+        }
+        input.activations = *activations;
+    }
+    if (!options.gradients.empty()) {
+        const auto gradients =
+            openGradients(options.gradients, tensor.name, **weights, openOptions(options));
+        if (!gradients) {
+            return fail(gradients.error());
+        }
+        input.gradients = *gradients;
+    }
+    return input;
+}
+
 Result<OpenedInput> openInput(const SchemeInputOptions& options) {
-    const OpenOptions open{options.layout == "in_out"
-                               ? Layout::InOut
-                               : (options.layout == "out_in" ? Layout::OutIn : Layout::Auto)};
-    const Result<std::shared_ptr<const TensorSource>> source = openSource(options.path, open);
+    const Result<std::shared_ptr<const TensorSource>> source = openSourceOf(options);
     if (!source) {
         return fail(source.error());
     }
@@ -40,33 +84,11 @@ Result<OpenedInput> openInput(const SchemeInputOptions& options) {
     if (!index) {
         return fail(index.error());
     }
-    OpenedInput opened{*source, (*source)->tensors()[*index], {}};
-    const TensorInfo& tensor = opened.tensor;
-    const Result<std::shared_ptr<const RowSource>> weights = (*source)->matrix(*index);
-    if (!weights) {
-        return fail(weights.error());
+    Result<SchemeInput> input = inputOfTensor(options, **source, *index);
+    if (!input) {
+        return fail(input.error());
     }
-    opened.input.weights = *weights;
-    opened.input.storedBits = tensor.type != nullptr ? tensor.type->bits : 32;
-    opened.input.calibrationRows = options.calibrationRows;
-    opened.input.calibrationChoice =
-        parseCalibrationChoice(options.calibrationChoice).value_or(CalibrationChoice::First);
-    opened.input.calibrationSeed = options.calibrationSeed;
-    if (!options.activations.empty()) {
-        const auto activations = openActivations(options.activations, tensor.name, tensor.cols);
-        if (!activations) {
-            return fail(activations.error());
-        }
-        opened.input.activations = *activations;
-    }
-    if (!options.gradients.empty()) {
-        const auto gradients = openGradients(options.gradients, tensor.name, **weights, open);
-        if (!gradients) {
-            return fail(gradients.error());
-        }
-        opened.input.gradients = *gradients;
-    }
-    return opened;
+    return OpenedInput{*source, (*source)->tensors()[*index], std::move(*input)};
 }
 
 }  // namespace loupe::cli

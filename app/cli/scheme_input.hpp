@@ -35,6 +35,15 @@ struct OpenedInput {
     SchemeInput input;
 };
 
+/// Opens the file or folder that the options name, not yet a tensor of it.
+[[nodiscard]] Result<std::shared_ptr<const TensorSource>> openSourceOf(
+    const SchemeInputOptions& options);
+
+/// Tensor `index` and what the options give beside it. @errors of the files
+[[nodiscard]] Result<SchemeInput> inputOfTensor(const SchemeInputOptions& options,
+                                                const TensorSource& source,
+                                                std::size_t index);
+
 /// @errors of the files; NotFound: no such tensor
 [[nodiscard]] Result<OpenedInput> openInput(const SchemeInputOptions& options);
 

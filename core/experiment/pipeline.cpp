@@ -6,6 +6,7 @@
 #include "core/base/worker_pool.hpp"
 #include "core/experiment/column_norms.hpp"
 #include "core/experiment/output_error.hpp"
+#include "core/prune/pruner.hpp"
 #include "core/quant/first_error.hpp"
 #include "core/quant/measurement.hpp"
 #include "core/quant/uniform_kernels.hpp"
@@ -16,6 +17,7 @@
 #include <chrono>
 #include <cmath>
 #include <type_traits>
+#include <utility>
 
 namespace loupe {
 
@@ -397,7 +399,8 @@ public:
                 input.activations,
                 input.calibrationRows,
                 input.gradients,
-                input.storedBits} {
+                input.storedBits},
+          selectionMask_(input.selectionMask) {
         next_.cost.valueBits = input.storedBits;
         now_.weights = std::make_shared<Unchanged>(input.weights);
         now_.activations = input.activations;
@@ -429,7 +432,9 @@ public:
             normsLost_ = true;
         }
         Result<StepOutput> output =
-            definition->apply(next_, Params(definition->params, step), ctx_);
+            selectionMask_ != nullptr
+                ? Result<StepOutput>(selectedOutput())
+                : definition->apply(next_, Params(definition->params, step), ctx_);
         Result<void> taken = output ? take(std::move(*output)) : fail(output.error());
         if (!taken) {
             Error error = taken.error();
@@ -465,6 +470,15 @@ public:
     }
 
 private:
+    /// The first step's output where its mask is known already.
+    StepOutput selectedOutput() {
+        const std::shared_ptr<const BitMask> mask = std::exchange(selectionMask_, nullptr);
+        LOUPE_ASSERT(mask->rows() == next_.weights->rows() && mask->cols() == next_.weights->cols(),
+                     "a selection's mask has the tensor's shape");
+        ctx_.advance(static_cast<std::uint64_t>(mask->rows() * mask->cols()));
+        return maskedOutput(next_, mask);
+    }
+
     Result<void> take(StepOutput&& output) {
         if (output.rotation != nullptr) {
             if (next_.mask != nullptr) {
@@ -499,6 +513,7 @@ private:
     StepInput next_;
     StepOutput now_;
     std::vector<std::shared_ptr<const InputRotation>> rotations_;
+    std::shared_ptr<const BitMask> selectionMask_;  ///< until the first step has run
     bool normsLost_ = false;  ///< an importance matrix stood for the activations before a rotation
 };
 

@@ -29,6 +29,9 @@ struct SchemeInput {
     /// Which of the activations' rows calibrate, where calibrationRows says how many.
     CalibrationChoice calibrationChoice = CalibrationChoice::First;
     std::uint64_t calibrationSeed = 0;
+    /// What the first step, a pruner with scope=global, keeps of this tensor where its scores
+    /// compete with those of others (see selection_run.hpp); null: the tensor is all there is.
+    std::shared_ptr<const BitMask> selectionMask{};
 };
 
 /// What a scheme did to a tensor, measured over every weight. Immutable.

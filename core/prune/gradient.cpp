@@ -25,7 +25,10 @@ Result<ScoreRule> ruleOf(const StepInput&, const Params&, const JobContext&) {
     return rule;
 }
 
-const ScorePruner kPruner{
+}  // namespace
+
+extern const ScorePruner kPruner_gradient;
+const ScorePruner kPruner_gradient{
     .rule = ruleOf,
     .useGradients = true,
     .formula = "|w·dL/dw|",
@@ -41,14 +44,16 @@ const ScorePruner kPruner{
             {"|", trace_parts::number(weight), " · ", trace_parts::factorText(gradient), "|"});
     }};
 
+namespace {
+
 Result<StepOutput> apply(const StepInput& input, const Params& params, const JobContext& ctx) {
-    return pruneByScore(kPruner, input, params, ctx);
+    return pruneByScore(kPruner_gradient, input, params, ctx);
 }
 
 Result<std::shared_ptr<const Trace>> trace(const StepInput& input,
                                            const Params& params,
                                            const JobContext& ctx) {
-    return tracePruner(kPruner, input, params, ctx);
+    return tracePruner(kPruner_gradient, input, params, ctx);
 }
 
 constexpr std::string_view kLadder[] = {"gradient"};

@@ -25,7 +25,10 @@ Result<ScoreRule> ruleOf(const StepInput&, const Params&, const JobContext&) {
     return rule;
 }
 
-const ScorePruner kPruner{
+}  // namespace
+
+extern const ScorePruner kPruner_magnitude;
+const ScorePruner kPruner_magnitude{
     .rule = ruleOf,
     .formula = "|w|",
     .idea = "A weight near zero adds little to the output, whatever it is multiplied by.",
@@ -39,14 +42,16 @@ const ScorePruner kPruner{
         return joined({"|", trace_parts::number(weight), "|"});
     }};
 
+namespace {
+
 Result<StepOutput> apply(const StepInput& input, const Params& params, const JobContext& ctx) {
-    return pruneByScore(kPruner, input, params, ctx);
+    return pruneByScore(kPruner_magnitude, input, params, ctx);
 }
 
 Result<std::shared_ptr<const Trace>> trace(const StepInput& input,
                                            const Params& params,
                                            const JobContext& ctx) {
-    return tracePruner(kPruner, input, params, ctx);
+    return tracePruner(kPruner_magnitude, input, params, ctx);
 }
 
 constexpr std::string_view kLadder[] = {"magnitude", "magnitude:pattern=2:4"};

@@ -38,7 +38,10 @@ Result<ScoreRule> ruleOf(const StepInput& input, const Params&, const JobContext
     return rule;
 }
 
-const ScorePruner kPruner{
+}  // namespace
+
+extern const ScorePruner kPruner_obd;
+const ScorePruner kPruner_obd{
     .rule = ruleOf,
     .formula = "1/2·h_jj·w^2",
     .idea =
@@ -57,14 +60,16 @@ const ScorePruner kPruner{
             {"1/2 · ", trace_parts::number(factor), " · ", trace_parts::factorText(weight), "^2"});
     }};
 
+namespace {
+
 Result<StepOutput> apply(const StepInput& input, const Params& params, const JobContext& ctx) {
-    return pruneByScore(kPruner, input, params, ctx);
+    return pruneByScore(kPruner_obd, input, params, ctx);
 }
 
 Result<std::shared_ptr<const Trace>> trace(const StepInput& input,
                                            const Params& params,
                                            const JobContext& ctx) {
-    return tracePruner(kPruner, input, params, ctx);
+    return tracePruner(kPruner_obd, input, params, ctx);
 }
 
 constexpr std::string_view kLadder[] = {"obd"};

@@ -11,6 +11,8 @@
 
 #include <algorithm>
 #include <cmath>
+#include <iterator>
+#include <utility>
 
 namespace loupe {
 
@@ -19,6 +21,46 @@ namespace {
 constexpr std::int64_t kParts = 16;
 
 }  // namespace
+
+extern const ScorePruner kPruner_gradient;
+extern const ScorePruner kPruner_magnitude;
+extern const ScorePruner kPruner_obd;
+extern const ScorePruner kPruner_random;
+extern const ScorePruner kPruner_wanda;
+
+const ScorePruner* findScorePruner(std::string_view step) {
+    constexpr std::pair<std::string_view, const ScorePruner*> kPruners[] = {
+        {"gradient", &kPruner_gradient},
+        {"magnitude", &kPruner_magnitude},
+        {"obd", &kPruner_obd},
+        {"random", &kPruner_random},
+        {"wanda", &kPruner_wanda}};
+    const auto found = std::find_if(std::begin(kPruners),
+                                    std::end(kPruners),
+                                    [&](const auto& pruner) { return pruner.first == step; });
+    return found != std::end(kPruners) ? found->second : nullptr;
+}
+
+ScoreRows scoreRows(std::shared_ptr<const ScoreRule> rule,
+                    std::shared_ptr<const RowSource> weights,
+                    std::shared_ptr<const RowSource> gradients) {
+    return [rule = std::move(rule), weights = std::move(weights), gradients = std::move(gradients)](
+               std::int64_t first, std::int64_t count, std::span<double> out) -> Result<void> {
+        std::vector<double> values;
+        std::vector<double> slopes;
+        if (Result<void> done = readFinite(*weights, first, count, values); !done) {
+            return done;
+        }
+        if (gradients != nullptr) {
+            Result<void> done = readFinite(*gradients, first, count, slopes, "gradients: ");
+            if (!done) {
+                return done;
+            }
+        }
+        rule->score({first, count, values, slopes, out});
+        return {};
+    };
+}
 
 Selection selectionOf(const Params& params) {
     Selection selection;
@@ -87,27 +129,13 @@ Result<StepOutput> pruneByScore(const ScorePruner& pruner,
         (input.gradients->rows() != weights.rows() || input.gradients->cols() != weights.cols())) {
         return fail(ErrorCode::Invalid, "gradients do not have the weight's shape");
     }
-    const Result<ScoreRule> rule = pruner.rule(input, params, ctx);
+    Result<ScoreRule> rule = pruner.rule(input, params, ctx);
     if (!rule) {
         return fail(rule.error());
     }
-    const ScoreRows scores =
-        [&](std::int64_t first, std::int64_t count, std::span<double> out) -> Result<void> {
-        std::vector<double> values;
-        std::vector<double> gradients;
-        if (Result<void> done = readFinite(weights, first, count, values); !done) {
-            return done;
-        }
-        if (pruner.useGradients) {
-            Result<void> done =
-                readFinite(*input.gradients, first, count, gradients, "gradients: ");
-            if (!done) {
-                return done;
-            }
-        }
-        rule->score({first, count, values, gradients, out});
-        return {};
-    };
+    const ScoreRows scores = scoreRows(std::make_shared<const ScoreRule>(std::move(*rule)),
+                                       input.weights,
+                                       pruner.useGradients ? input.gradients : nullptr);
     Result<std::shared_ptr<const BitMask>> mask = selectMask(
         weights.rows(), weights.cols(), input.mask.get(), selectionOf(params), scores, ctx);
     if (!mask) {

@@ -47,8 +47,8 @@ inline constexpr ParamSpec kScope{
     .choices = kScopes,
     .label = "Compare within",
     .help =
-        "Where scores compete: in each row, in the tensor, or over the selection (global; with one "
-        "tensor selected the same as tensor).",
+        "Where scores compete: in each row, in the tensor, or over all tensors of a selection "
+        "(global: 'loupe prune --select GLOB'; with one tensor the same as tensor).",
     .onlyWith = "!pattern"};
 
 }  // namespace pruner_params
@@ -85,6 +85,15 @@ struct ScorePruner {
     /// The formula with a cell's numbers; null: nothing to fill in.
     std::string (*worked)(double weight, double gradient, double factor) = nullptr;
 };
+
+/// The pruner that a step is; null where it prunes by no score or is no pruner.
+[[nodiscard]] const ScorePruner* findScorePruner(std::string_view step);
+
+/// The scores of rows of `weights`; keeps them and what else it is given alive.
+/// @errors Invalid: a weight or gradient that is not finite, naming row and column
+[[nodiscard]] ScoreRows scoreRows(std::shared_ptr<const ScoreRule> rule,
+                                  std::shared_ptr<const RowSource> weights,
+                                  std::shared_ptr<const RowSource> gradients);
 
 /// What `sparsity`, `pattern` and `scope` say.
 [[nodiscard]] Selection selectionOf(const Params& params);

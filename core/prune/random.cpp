@@ -35,7 +35,10 @@ Result<ScoreRule> ruleOf(const StepInput& input, const Params& params, const Job
     return rule;
 }
 
-const ScorePruner kPruner{
+}  // namespace
+
+extern const ScorePruner kPruner_random;
+const ScorePruner kPruner_random{
     .rule = ruleOf,
     .formula = "uniform in [0, 1)",
     .idea = "Each weight draws a number from the seed and its own index, whatever its value.",
@@ -44,14 +47,16 @@ const ScorePruner kPruner{
         "What random pruning loses is what any score must beat: half of the weights carry "
         "half of the energy, while the smaller half of a Gaussian carries only 7 %."};
 
+namespace {
+
 Result<StepOutput> apply(const StepInput& input, const Params& params, const JobContext& ctx) {
-    return pruneByScore(kPruner, input, params, ctx);
+    return pruneByScore(kPruner_random, input, params, ctx);
 }
 
 Result<std::shared_ptr<const Trace>> trace(const StepInput& input,
                                            const Params& params,
                                            const JobContext& ctx) {
-    return tracePruner(kPruner, input, params, ctx);
+    return tracePruner(kPruner_random, input, params, ctx);
 }
 
 constexpr std::string_view kLadder[] = {"random"};

@@ -37,7 +37,10 @@ Result<ScoreRule> ruleOf(const StepInput& input, const Params&, const JobContext
     return rule;
 }
 
-const ScorePruner kPruner{
+}  // namespace
+
+extern const ScorePruner kPruner_wanda;
+const ScorePruner kPruner_wanda{
     .rule = ruleOf,
     .formula = "|w|·||X_j||",
     .idea =
@@ -55,14 +58,16 @@ const ScorePruner kPruner{
         return joined({"|", trace_parts::number(weight), "| · ", trace_parts::number(factor)});
     }};
 
+namespace {
+
 Result<StepOutput> apply(const StepInput& input, const Params& params, const JobContext& ctx) {
-    return pruneByScore(kPruner, input, params, ctx);
+    return pruneByScore(kPruner_wanda, input, params, ctx);
 }
 
 Result<std::shared_ptr<const Trace>> trace(const StepInput& input,
                                            const Params& params,
                                            const JobContext& ctx) {
-    return tracePruner(kPruner, input, params, ctx);
+    return tracePruner(kPruner_wanda, input, params, ctx);
 }
 
 constexpr std::string_view kLadder[] = {
