@@ -159,7 +159,7 @@ Result<Output> runSelection(const SchemeInputOptions& options,
     if (!opened) {
         return fail(opened.error());
     }
-    const std::shared_ptr<const TensorSource> source = *opened;
+    const std::shared_ptr<const TensorSource>& source = *opened;
     std::vector<SelectedTensor> tensors;
     std::vector<Row> rows;
     for (const std::size_t index : selectTensors(*source, globs)) {
