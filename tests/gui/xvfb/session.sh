@@ -15,5 +15,6 @@ for _ in $(seq 100); do [ -s "$work/display" ] && break; sleep 0.1; done
 export DISPLAY=":$(cat "$work/display")"
 export XDG_RUNTIME_DIR="$work" HOME="$work" QT_QPA_PLATFORM=xcb
 openbox >"$work/openbox.log" 2>&1 &
-sleep 1
+# A window that opens before the window manager answers would never become the active one.
+for _ in $(seq 200); do xdotool get_num_desktops >"$work/desktops.log" 2>&1 && break; sleep 0.1; done
 timeout 300 "$build/bin/xvfb_session"
