@@ -5,6 +5,8 @@
 #include "app/widgets/marks.hpp"
 #include "app/widgets/messages.hpp"
 #include "app/widgets/theme.hpp"
+#include "app/workspaces/play.hpp"
+#include "core/study/methods.hpp"
 
 #include <QAction>
 #include <QComboBox>
@@ -12,6 +14,7 @@
 #include <QHeaderView>
 #include <QJsonArray>
 #include <QLabel>
+#include <QMenu>
 #include <QPushButton>
 #include <QResizeEvent>
 #include <QScrollBar>
@@ -90,8 +93,33 @@ LadderView::LadderView(Document& document, QWidget* parent) : View(document, par
         }
         updateButtons();
     });
+    m_table->setContextMenuPolicy(Qt::CustomContextMenu);
+    connect(m_table, &QWidget::customContextMenuRequested, this, &LadderView::showMenu);
     arrange();
     updateButtons();
+}
+
+/// Of the row under the pointer, which becomes the current one.
+void LadderView::showMenu(const QPoint& at) {
+    if (const QModelIndex index = m_table->indexAt(at); index.isValid()) {
+        m_table->setCurrentIndex(index);
+    }
+    const QString scheme = currentScheme();
+    if (scheme.isEmpty()) {
+        return;
+    }
+    QMenu menu(this);
+    connect(menu.addAction(tr("Use as A")), &QAction::triggered, this, [this, scheme] {
+        use(Side::A, scheme);
+    });
+    connect(menu.addAction(tr("Use as B")), &QAction::triggered, this, [this, scheme] {
+        use(Side::B, scheme);
+    });
+    QAction* play = menu.addAction(tr("Play step by step in Algorithms"));
+    const Result<Scheme> parsed = parseScheme(scheme.toStdString());
+    play->setEnabled(parsed && methodFor(*parsed) != nullptr);
+    connect(play, &QAction::triggered, this, [this, scheme] { playInAlgorithms(*this, scheme); });
+    menu.exec(m_table->viewport()->mapToGlobal(at));
 }
 
 void LadderView::makeToolbar() {

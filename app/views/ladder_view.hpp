@@ -47,6 +47,7 @@ protected:
     void changeEvent(QEvent* event) override;
 
 private:
+    void showMenu(const QPoint& at);
     void makeToolbar();
     void makeFamilies();
     void makeErrors();

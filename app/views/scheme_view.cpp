@@ -22,7 +22,9 @@
 #include "app/widgets/messages.hpp"
 #include "app/widgets/scheme_string_field.hpp"
 #include "app/widgets/theme.hpp"
+#include "app/workspaces/play.hpp"
 #include "core/scheme/step.hpp"
+#include "core/study/methods.hpp"
 
 namespace loupe::app {
 
@@ -84,6 +86,7 @@ private:
     QAction* m_chooseGradients = nullptr;
     std::vector<QAction*> m_actions;
     QAction* m_copyCommand = nullptr;
+    QAction* m_play = nullptr;
     std::optional<Error> m_shownError;
     QString m_shownErrorScheme;
     double m_bitsPerWeight = 0;
@@ -175,6 +178,8 @@ void SchemeView::makeActions() {
     connect(add(tr("Swap A and B")), &QAction::triggered, this, [this] {
         document().edit(tr("Swap schemes"), [](ExperimentSpec& spec) { std::swap(spec.schemeA, spec.schemeB); });
     });
+    m_play = add(tr("Play scheme %1 step by step").arg(letter()));
+    connect(m_play, &QAction::triggered, this, [this] { playInAlgorithms(*this, document().scheme(m_side)); });
     connect(add(tr("Copy scheme string")), &QAction::triggered, this,
             [this] { QApplication::clipboard()->setText(document().scheme(m_side)); });
     m_copyCommand = add(tr("Copy as loupe command"));
@@ -227,6 +232,7 @@ void SchemeView::showScheme() {
     m_form->setScheme(scheme ? *scheme : Scheme{});
     m_title->setText(!scheme || scheme->empty() ? tr("No scheme") : QString::fromStdString(title(*scheme)));
     m_title->setToolTip(QString::fromStdString(text));
+    m_play->setEnabled(scheme && methodFor(*scheme) != nullptr);
     m_lead->setAccessibleName(tr("Scheme %1: %2").arg(letter(), m_title->text()));
     setSubtitle(m_title->text());
     setAccessibleName(m_lead->accessibleName());

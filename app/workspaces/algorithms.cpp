@@ -3,6 +3,7 @@
 #include "app/plot/plot_style.hpp"
 #include "app/widgets/messages.hpp"
 #include "app/widgets/theme.hpp"
+#include "app/workspaces/play.hpp"
 #include "app/workspaces/theatre/choice_panel.hpp"
 #include "app/workspaces/theatre/figure_row.hpp"
 #include "app/workspaces/theatre/panel_stack.hpp"
@@ -386,6 +387,21 @@ bool AlgorithmsPage::eventFilter(QObject* watched, QEvent* event) {
 }
 
 }  // namespace
+
+bool playInAlgorithms(const QWidget& from, const QString& scheme) {
+    const QWidget* window = &from;
+    while (window->parentWidget() != nullptr) {
+        window = window->parentWidget();  // a panel that floats is a window of its own
+    }
+    auto* show = window->findChild<QAction*>(QStringLiteral("workspace.algorithms"));
+    const Result<Scheme> parsed = parseScheme(scheme.toStdString());
+    if (show == nullptr || !parsed || methodFor(*parsed) == nullptr) {
+        return false;
+    }
+    show->trigger();
+    auto* model = window->findChild<TheatreModel*>();
+    return model != nullptr && model->play(scheme);
+}
 
 extern const WorkspaceDefinition kWorkspace_algorithms;
 const WorkspaceDefinition kWorkspace_algorithms{

@@ -51,7 +51,8 @@ const ScorePruner kPruner_obd{
         "The sum of these is the loss only over the pruned weights, and only if the Hessian "
         "really is diagonal. H = X'X and H = 2X'X give the same mask.",
     .lesson =
-        "h_jj = 2·||X_j||^2 makes this the order of Wanda. What it leaves out are the terms "
+        "With h = 2·||X||^2 of each input this is the order of Wanda. What it leaves out are the "
+        "terms "
         "off the diagonal, with which the other weights could make up for the pruned one "
         "(Optimal Brain Surgeon).",
     .factorTitle = "Diagonal of H: 2·||X_j||^2",

@@ -165,7 +165,7 @@ private:
         state.panels.push_back(
             panel("weights", "Weights", PanelKind::Signed, share(now_), largest(story_.original)));
         state.focus = focus;
-        state.figures = {{"Loss so far", loss_, "sum of L_q"},
+        state.figures = {{"Loss so far", loss_, "of the weights that went"},
                          {"Weights gone", static_cast<double>(gone_), {}}};
         moment.weights = state.panels[0].values;
         story_.moments.push_back(std::move(moment));
@@ -182,7 +182,7 @@ private:
             saliency(0, i) = moment.diagonal[at] > 0 ? 0.5 * w * w / moment.diagonal[at] : 0;
         }
         state.panels.push_back(
-            bars("saliency", "Loss L_q of each weight of the row, if it went", share(saliency)));
+            bars("saliency", "Loss of each weight of the row, if it went", share(saliency)));
     }
 
     void addHessian(TraceState& state, const Shared& inverse) const {
@@ -333,12 +333,12 @@ Result<std::shared_ptr<const Trace>> traceObs(const StepInput& input,
     trace->loss = TraceLoss{
         run->result.loss,
         dampedLoss(run->problem.weights, *result, run->problem.hessian, run->damping, ctx)};
-    trace->summary = {{"Loss", run->result.loss, "sum of L_q = 1/2·tr(D·H·D')"},
+    trace->summary = {{"Loss", run->result.loss, "1/2·tr(D·H·D')"},
                       {"Damping", run->damping, "0: H could be inverted as it is"}};
     trace->lesson =
         "A weight is cheap if the others can make up for it, not if it is small. OBS never pays "
-        "more than OBD for the same weight, since 1/[inv(H)]_qq <= h_qq; the price is an inverse "
-        "for every row.";
+        "more than OBD for the same weight, since its divisor 1 / diag(inv(H)) <= diag(H); the "
+        "price is an inverse for every row.";
     trace->explain = [story = std::shared_ptr<const Story>(story)](std::size_t state,
                                                                    TraceCell cell) {
         return notesOf(*story, state, cell);

@@ -50,8 +50,9 @@ const ScorePruner kPruner_wanda{
         "Only the order within a row counts, so that the scale of the norms does not: a sum "
         "over tokens or a mean gives the same mask.",
     .lesson =
-        "Wanda is Optimal Brain Damage on the layer: 1/2·h_jj·w^2 with h_jj = 2·||X_j||^2 "
-        "orders as |w|·||X_j|| does. Nothing is updated, so it costs one pass over the "
+        "Wanda is Optimal Brain Damage on the layer: with the curvature h = 2·||X||^2 of an "
+        "input, 1/2·h·w^2 orders as |w|·||X|| does. Nothing is updated, so it costs one pass over "
+        "the "
         "inputs.",
     .factorTitle = "Norms of the inputs ||X_j||",
     .worked = [](double weight, double, double factor) {

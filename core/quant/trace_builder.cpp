@@ -34,6 +34,19 @@ void TraceBuilder::panel(TraceState& state,
     state.panels.push_back(std::move(panel));
 }
 
+void TraceBuilder::Stages::show(
+    TraceState& state, std::string title, PanelKind kind, TraceMatrix values, double limit) {
+    const bool few = values->rows() <= kFewTracedRows;
+    for (std::size_t i = 0; i < earlier_.size(); ++i) {
+        if (few || i == 0) {
+            state.panels.push_back(earlier_[i]);
+        }
+    }
+    panel(state, "weights", std::move(title), kind, std::move(values), limit);
+    earlier_.push_back(state.panels.back());
+    earlier_.back().id = joined({"stage ", std::to_string(earlier_.size())});
+}
+
 void TraceBuilder::bars(TraceState& state,
                         std::string id,
                         std::string title,
@@ -141,8 +154,7 @@ Result<std::vector<TraceFigure>> traceSummary(const StepInput& input,
     }
     const auto [loud, wrong] = energies(product(*x, before), product(*live, after));
     if (loud > 0) {
-        figures.push_back(
-            {"Relative output error", std::sqrt(wrong / loud), "||XW' - X^W^'|| / ||XW'||"});
+        figures.push_back({"Relative output error", std::sqrt(wrong / loud), "||Y - Y^|| / ||Y||"});
     }
     return figures;
 }

@@ -30,6 +30,20 @@ public:
                       TraceMatrix values,
                       double limit = 0,
                       std::string subtitle = {});
+    /// Stages of weights that are worked out one by one pile up: before the current one, which is
+    /// the panel "weights", small layers show all that came before it, others the first.
+    class Stages {
+    public:
+        /// Adds the earlier stages and this one to `state`.
+        void show(TraceState& state,
+                  std::string title,
+                  PanelKind kind,
+                  TraceMatrix values,
+                  double limit = 0);
+
+    private:
+        std::vector<TracePanel> earlier_;
+    };
     /// Adds one row of bars.
     static void bars(TraceState& state,
                      std::string id,
@@ -55,6 +69,9 @@ private:
     return value < 0 ? joined({"(", traceNumber(value), ")"}) : traceNumber(value);
 }
 
+/// Rows up to which a layer is small in the sense of TraceBuilder::Stages.
+inline constexpr std::int64_t kFewTracedRows = 2;
+
 [[nodiscard]] double largestMagnitude(const Matrix<double>& values);
 /// after - before, or before - after: as asked.
 [[nodiscard]] TraceMatrix differenceOf(const Matrix<double>& a, const Matrix<double>& b);
@@ -65,7 +82,7 @@ void addErrorFigures(std::vector<TraceFigure>& figures,
                      const Matrix<double>& after);
 
 /// The summary's lines: errors of the weights and, where the activations are given and small, of
-/// the layer's output ||XW' - X^W^'|| / ||XW'||.
+/// the layer's output ||Y - Y^|| / ||Y|| with Y = XW'.
 /// @param used the activations after the step; null: unchanged
 [[nodiscard]] Result<std::vector<TraceFigure>> traceSummary(
     const StepInput& input,

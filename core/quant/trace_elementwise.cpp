@@ -33,7 +33,7 @@ public:
                 return std::vector<TraceNote>{
                     {"Weight", "w", "as stored", traceNumber((*original)(at.row, at.col)), {}}};
             });
-        TraceBuilder::panel(start, "weights", "Weights", PanelKind::Signed, original_, limit_);
+        stages_.show(start, "Weights", PanelKind::Signed, original_, limit_);
         if (matrix_->scales() != nullptr && !story_->scaleSentence.empty()) {
             addScales();
             addDivision();
@@ -144,7 +144,7 @@ private:
                      traceNumber((*quotients)(at.row, at.col)),
                      {}}};
             });
-        TraceBuilder::panel(state, "weights", "Weights / scale", PanelKind::Signed, quotients);
+        stages_.show(state, "Weights / scale", PanelKind::Signed, quotients);
     }
 
     Result<void> addCodes() {
@@ -158,7 +158,7 @@ private:
         others.insert(others.end(), {"becomes", "error"});
         TraceState& state =
             builder_.add("Codes", story_->codeSentence, explainer(std::move(others), false));
-        TraceBuilder::panel(state, "weights", "Codes", PanelKind::Codes, std::move(values));
+        stages_.show(state, "Codes", PanelKind::Codes, std::move(values));
         std::sort(codes.begin(), codes.end());
         const auto different = std::unique(codes.begin(), codes.end()) - codes.begin();
         state.figures.push_back({"Codes in use", static_cast<double>(different), {}});
@@ -170,8 +170,7 @@ private:
             builder_.add("Dequantize",
                          story_->endSentence,
                          explainer({"rounds to", "code", "becomes", "rotated", "error"}, true));
-        TraceBuilder::panel(
-            state, "weights", "Dequantized weights", PanelKind::Signed, result_, limit_);
+        stages_.show(state, "Dequantized weights", PanelKind::Signed, result_, limit_);
         TraceBuilder::panel(
             state, "error", "Error w^ - w", PanelKind::Signed, differenceOf(*result_, *original_));
         addErrorFigures(state.figures, *original_, *result_);
@@ -183,6 +182,7 @@ private:
     std::shared_ptr<const ElementwiseStory> story_;
     double limit_ = 0;
     TraceBuilder builder_;
+    TraceBuilder::Stages stages_;
 };
 
 }  // namespace

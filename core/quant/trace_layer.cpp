@@ -153,7 +153,7 @@ Result<std::vector<TraceFigure>> compareWithPlain(const TracedLayer& layer,
     }
     const Matrix<double> y = outputsOf(*layer.x, *layer.w);
     const std::string plain(plainName);
-    std::string note = "||XW' - X^W^'|| / ||XW'||";
+    std::string note = "||Y - Y^|| / ||Y||";
     if (layer.x->rows() < layer.allTokens) {
         note += joined({", first ", std::to_string(layer.x->rows()), " tokens"});
     }

@@ -92,8 +92,9 @@ public:
         builder_.trace().summary = std::move(summary);
         builder_.trace().lesson =
             "Outliers of the activations sit in a few inputs, where a scale per token cannot help. "
-            "Dividing these inputs by s and multiplying their weights by it moves part of the "
-            "difficulty to the side that rounds easily.";
+            "Dividing each input by its s and multiplying its weights by the same s moves part of "
+            "the difficulty to the weights. Slides say that weights are divided and that s > 1: "
+            "they are multiplied, and s is below 1 where the weights are the harder side.";
         return builder_.finish(story_->wAfter);
     }
 
@@ -177,7 +178,8 @@ private:
         const Story& s = *story_;
         TraceState& state = builder_.add(
             "Divide X, multiply W",
-            "Column j of X is divided by s_j, column j of W multiplied by it: the product stays as "
+            "Each input of X is divided by its s, its weights are multiplied by it: the product "
+            "stays as "
             "it was.",
             [story = story_](TraceCell cell) {
                 const double x = (*story->layer.x)(cell.row, cell.col);

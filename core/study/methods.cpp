@@ -29,6 +29,22 @@ constexpr Method kMethods[] = {
      "toy-shifted",
      "asymmetric integers",
      "Does shifting the grid help a vector that is almost symmetric?"},
+    {"zeropoint4",
+     "Zero-point at 4 bits",
+     MethodGroup::Uniform,
+     "zeropoint:bits=4",
+     "synthetic:V",
+     "toy-shifted",
+     "smaller steps, larger error",
+     "Why is the asymmetric grid worse on this vector although its steps are smaller?"},
+    {"power",
+     "Absmax by 128",
+     MethodGroup::Uniform,
+     "absmax:range=power",
+     "synthetic:V",
+     "",
+     "the scale of the slides",
+     "What becomes of the largest weight when 128 steps stand for it, and 127 is the last code?"},
     {"clipping",
      "Clipping",
      MethodGroup::Uniform,
@@ -77,6 +93,14 @@ constexpr Method kMethods[] = {
      "",
      "four-bit floats",
      "Which weights does a floating-point grid serve better than an even one?"},
+    {"cast",
+     "Number format",
+     MethodGroup::Uniform,
+     "cast:format=fp8_e4m3",
+     "synthetic:V",
+     "",
+     "nearest value of a format",
+     "Which weights does the format keep exactly, and where are its gaps widest?"},
     {"ternary",
      "Ternary",
      MethodGroup::Uniform,
@@ -265,6 +289,37 @@ const Method* findMethod(std::string_view id) {
     const auto found = std::find_if(
         methods.begin(), methods.end(), [id](const Method& method) { return method.id == id; });
     return found == methods.end() ? nullptr : &*found;
+}
+
+const Method* methodFor(const Scheme& scheme) {
+    if (scheme.empty()) {
+        return nullptr;
+    }
+    const Step& last = scheme.steps.back();
+    const Method* best = nullptr;
+    std::size_t most = 0;
+    for (const Method& method : playableMethods()) {
+        const Step step = parseScheme(method.scheme)->steps.back();
+        if (step.name != last.name) {
+            continue;
+        }
+        if (best == nullptr) {
+            best = &method;  // the plain one comes first
+        }
+        std::size_t own = 0;
+        bool about = true;
+        for (const char* key : {"clip", "act_bits", "pattern", "range"}) {
+            if (step.values.count(key) != 0) {
+                ++own;
+                about = about && last.values.count(key) != 0;
+            }
+        }
+        if (about && own > most) {
+            best = &method;
+            most = own;
+        }
+    }
+    return best;
 }
 
 std::vector<std::string> sourcesFor(const Method& method) {

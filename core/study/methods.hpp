@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "core/scheme/scheme.hpp"
+
 #include <cstdint>
 #include <span>
 #include <string>
@@ -36,6 +38,9 @@ struct Method {
 [[nodiscard]] std::span<const Method> playableMethods();
 /// Null where there is no such playable method.
 [[nodiscard]] const Method* findMethod(std::string_view id);
+
+/// The method that tells a scheme's last step; null where none does.
+[[nodiscard]] const Method* methodFor(const Scheme& scheme);
 
 /// Made-up sources that a method may be played on: its own first, then the fixtures of the
 /// lectures. Only those that this build can make.

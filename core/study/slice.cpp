@@ -55,13 +55,24 @@ Slice fitted(Slice slice, std::int64_t rows, std::int64_t cols) {
     return slice;
 }
 
-Slice sliceAround(std::int64_t row, std::int64_t col, std::int64_t rows, std::int64_t cols) {
+Slice sliceAround(
+    std::int64_t row, std::int64_t col, std::int64_t rows, std::int64_t cols, std::int64_t group) {
+    if (cols <= kMostTracedWeights && rows <= kMostTracedWeights / cols) {
+        return {0, 0, rows, cols};
+    }
     Slice slice;
-    slice.rows = std::min(slice.rows, rows);
     slice.cols = std::min(slice.cols, cols);
+    if (group > slice.cols && group <= std::min(cols, kMostTracedWeights)) {
+        slice.cols = group;
+    }
+    slice.rows = std::min({slice.rows, rows, kMostTracedWeights / slice.cols});
     slice.row = row - slice.rows / 2;
     slice.col = col - slice.cols / 2;
-    return fitted(slice, rows, cols);
+    slice = fitted(slice, rows, cols);
+    if (group > 0 && group <= slice.cols) {
+        slice.col = std::min(slice.col / group * group, cols - slice.cols);
+    }
+    return slice;
 }
 
 Result<SchemeInput> sliceOf(const SchemeInput& layer, const Slice& slice, const JobContext& ctx) {

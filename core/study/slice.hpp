@@ -18,11 +18,13 @@ struct Slice {
 /// The slice moved and cut so that it lies within a matrix of that shape and has at most
 /// kMostTracedWeights weights.
 [[nodiscard]] Slice fitted(Slice slice, std::int64_t rows, std::int64_t cols);
-/// A slice with that cell in its middle.
+/// The whole matrix where it can be told, else a slice with that cell about in its middle. With a
+/// group (0: none) it begins where one begins and holds a whole one where it can.
 [[nodiscard]] Slice sliceAround(std::int64_t row,
                                 std::int64_t col,
                                 std::int64_t rows,
-                                std::int64_t cols);
+                                std::int64_t cols,
+                                std::int64_t group = 0);
 
 /// Reads a slice of a layer. Activations are cut to the slice's columns and to the first tokens
 /// that fit kMostTracedActivations; where the slice is the whole layer and small enough, the

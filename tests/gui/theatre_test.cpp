@@ -9,6 +9,7 @@
 #include "app/widgets/messages.hpp"
 #include "app/widgets/theme.hpp"
 #include "app/widgets/value_spin_box.hpp"
+#include "app/workspaces/play.hpp"
 #include "app/workspaces/theatre/choice_panel.hpp"
 #include "app/workspaces/theatre/panel_layout.hpp"
 #include "app/workspaces/theatre/panel_stack.hpp"
@@ -254,14 +255,57 @@ TEST_CASE("theatre: parameters of the form are recorded anew, the scheme goes to
     Theatre theatre(QSize(1600, 900), "synthetic:student?rows=64&cols=96");
     TheatreModel& model = theatre.model();
     auto& parameters = theatre.find<ParameterPanel>();
+    model.setMethod("absmax");
     parameters.form()->enter("bits", "4");
     theatre.settle();
     CHECK(model.schemeText() == "absmax:bits=4");
     CHECK(toString(model.trace()->scheme) == "absmax:bits=4");
+    Document& document = theatre.window->document();
     emit theatre.find<Transport>().useAsA();
-    CHECK(theatre.window->document().scheme(Side::A) == "absmax:bits=4");
-    theatre.window->document().undoStack().undo();
-    CHECK(theatre.window->document().scheme(Side::A) != "absmax:bits=4");
+    CHECK(document.scheme(Side::A) == "absmax:bits=4");
+    document.undoStack().undo();
+    CHECK(document.scheme(Side::A) != "absmax:bits=4");
+    emit theatre.find<Transport>().useAsB();
+    CHECK(document.scheme(Side::B) == "absmax:bits=4");
+}
+
+TEST_CASE("theatre: who comes from Inspect finds scheme A on the open tensor") {
+    Theatre theatre(QSize(1600, 900), "synthetic:student?rows=40&cols=64");
+    TheatreModel& model = theatre.model();
+    CHECK(model.schemeText() == theatre.window->document().scheme(Side::A));
+    CHECK(model.playsTensor());
+    CHECK(model.slice() == Slice{0, 0, 40, 64});
+    REQUIRE(model.trace() != nullptr);
+    CHECK(model.trace()->result->rows() == 40);
+    // Only once: what was chosen here stays.
+    model.setMethod("binary");
+    theatre.window->workspaces().select("inspect");
+    theatre.window->document().setScheme(Side::A, "absmax:bits=3", "test");
+    theatre.window->workspaces().select("algorithms");
+    theatre.settle();
+    CHECK(model.schemeText() == "binary");
+    // On demand: any scheme, with its steps before it.
+    CHECK(playInAlgorithms(*theatre.window, "magnitude:sparsity=0.25+zeropoint:bits=4,per=row"));
+    theatre.settle();
+    CHECK(theatre.window->workspaces().current() == "algorithms");
+    CHECK(std::string(model.method()->id) == "zeropoint");
+    CHECK(model.schemeText() == "magnitude:sparsity=0.25+zeropoint:bits=4,per=row");
+    CHECK_FALSE(playInAlgorithms(*theatre.window, "no such scheme"));
+    // A method that needs what the tensor lacks goes to its own layer, unless the tensor was asked
+    // for.
+    model.setMethod("gptq");
+    theatre.settle();
+    CHECK(model.error().has_value());
+}
+
+TEST_CASE("theatre: a tensor without activations leaves the methods that need some their layer") {
+    Theatre theatre(QSize(1600, 900), "synthetic:student?rows=40&cols=64");
+    TheatreModel& model = theatre.model();
+    CHECK(model.playsTensor());
+    model.setMethod("gptq");
+    theatre.settle();
+    CHECK_FALSE(model.error().has_value());
+    CHECK(model.source() == "synthetic:F1");
 }
 
 TEST_CASE("theatre: a slice of the open tensor is played, and another one on demand") {

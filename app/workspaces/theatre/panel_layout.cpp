@@ -2,6 +2,7 @@
 #include "app/workspaces/theatre/panel_layout.hpp"
 
 #include "app/plot/plot_style.hpp"
+#include "app/widgets/equation_label.hpp"
 #include "app/widgets/theme.hpp"
 
 #include <algorithm>
@@ -12,8 +13,11 @@ namespace loupe::app {
 namespace {
 
 constexpr std::int64_t kFewColumns = 16;
+constexpr std::int64_t kVeryFewColumns = 8;
+constexpr std::int64_t kFewRows = 2;
 constexpr std::int64_t kManyRows = 64;
 constexpr double kAspect = 0.78;       // cells are a little wider than high
+constexpr double kTallAspect = 1.5;    // where the page has room, they may be higher than wide
 constexpr double kSecondShare = 0.55;  // of the height that the first panel gets per row
 
 double barsHeight() {
@@ -27,15 +31,25 @@ struct Heights {
     double given = 0;
 };
 
-Heights heightsOf(const TracePanel& panel, double cellWidth) {
+/// `share`: of the page's height, if all panels had as much.
+Heights heightsOf(const TracePanel& panel, double cellWidth, double share) {
     if (panel.kind == PanelKind::Bars) {
         return {barsHeight(), barsHeight(), 0};
     }
     const auto rows = static_cast<double>(panel.values->rows());
+    if (panel.values->rows() <= kFewRows) {
+        const double best = std::clamp<double>(share, Theme::px(26), Theme::px(112)) / rows;
+        return {rows * std::min<double>(Theme::px(20), best), rows * best, 0};
+    }
     const double most = panel.values->cols() <= kFewColumns
-                            ? Theme::px(44)
-                            : std::max<double>(Theme::px(6), cellWidth * kAspect);
-    const double least = panel.values->rows() > kManyRows ? 1.5 : Theme::px(5);
+                            ? std::clamp<double>(share / rows, Theme::px(44), Theme::px(72))
+                            : std::max({static_cast<double>(Theme::px(6)),
+                                        cellWidth * kAspect,
+                                        std::min(cellWidth * kTallAspect, share / rows)});
+    const bool narrow = panel.values->cols() <= 2 && panel.values->rows() >= kManyRows / 2;
+    const double least = panel.values->rows() > kManyRows ? 1.5
+                         : narrow                         ? Theme::px(2)
+                                                          : Theme::px(5);
     const double best =
         panel.values->rows() > kManyRows ? std::min<double>(most, Theme::px(4)) : most;
     return {rows * std::min(least, best), rows * best, 0};
@@ -106,8 +120,45 @@ QString boardText(const std::string& text) {
     shown.replace(QStringLiteral("||"), QStringLiteral("‖"));
     shown.replace(QStringLiteral("W^"), QStringLiteral("Ŵ"));
     shown.replace(QStringLiteral("w^"), QStringLiteral("ŵ"));
+    shown.replace(QStringLiteral("X^"), QStringLiteral("X\u0302"));
+    shown.replace(QStringLiteral("Y^"), QStringLiteral("Ŷ"));
+    shown.replace(QStringLiteral("inv(H)"), QStringLiteral("H⁻¹"));
+    shown.replace(QStringLiteral("<="), QStringLiteral("≤"));
+    shown.replace(QStringLiteral("1/2·"), QStringLiteral("½·"));
+    shown.replace(QStringLiteral("1/2 sum"), QStringLiteral("½ sum"));
     shown.replace(QStringLiteral("y^"), QStringLiteral("ŷ"));
     return shown;
+}
+
+double drawBoardLine(QPainter* painter,
+                     const QRectF& area,
+                     const QString& text,
+                     TextRole role,
+                     const QColor& color) {
+    constexpr double kScriptSize = 0.74;
+    double x = area.left();
+    for (const EquationRun& run : parseEquation(text)) {
+        const bool script = run.script != EquationRun::Script::None;
+        QFont font = Theme::font(role);
+        if (script) {
+            font.setPixelSize(static_cast<int>(std::lround(font.pixelSize() * kScriptSize)));
+        }
+        const QFontMetricsF metrics(font);
+        const double width = metrics.horizontalAdvance(run.text);
+        if (painter != nullptr) {
+            const double drop = run.script == EquationRun::Script::Lowered  ? 0.22
+                                : run.script == EquationRun::Script::Raised ? -0.3
+                                                                            : 0;
+            painter->setFont(font);
+            painter->setPen(color);
+            painter->drawText(QRectF(x, area.top(), width + 2, area.height())
+                                  .translated(0, drop * lineHeight(role)),
+                              Qt::AlignLeft | Qt::AlignVCenter | Qt::TextDontClip,
+                              run.text);
+        }
+        x += width;
+    }
+    return x - area.left();
 }
 
 double limitOf(const TracePanel& panel) {
@@ -124,7 +175,22 @@ double limitOf(const TracePanel& panel) {
     return most;
 }
 
-PanelPage placePanels(const TraceState& state, QSizeF size) {
+std::size_t mostPanels(const Trace& trace) {
+    std::size_t most = 0;
+    for (const TraceState& state : trace.states) {
+        most = std::max(most, state.panels.size());
+    }
+    return most;
+}
+
+const TracePanel& mainPanel(const TraceState& state) {
+    const auto found = std::find_if(state.panels.begin(),
+                                    state.panels.end(),
+                                    [](const TracePanel& panel) { return panel.id == "weights"; });
+    return found != state.panels.end() ? *found : state.panels.front();
+}
+
+PanelPage placePanels(const TraceState& state, QSizeF size, std::size_t stages) {
     std::vector<const TracePanel*> shown;
     std::int64_t mostCols = 1;
     std::int64_t mostRows = 1;
@@ -138,12 +204,17 @@ PanelPage placePanels(const TraceState& state, QSizeF size) {
     const double gutter = std::max<double>(
         Theme::px(40),
         textWidth(QString::number(mostRows - 1), TextRole::NumberAxis) + Theme::px(16));
-    const double widest = Theme::px(mostCols <= kFewColumns ? 112 : 30);
+    const double widest = Theme::px(mostCols <= kVeryFewColumns ? 180
+                                    : mostCols <= kFewColumns   ? 112
+                                                                : 30);
     const double cellWidth = snapped(std::clamp(
         (size.width() - gutter - Theme::px(8)) / static_cast<double>(mostCols), 1.0, widest));
     const double headerHeight = lineHeight(TextRole::Heading) + Theme::px(8);
     const double labelHeight = lineHeight(TextRole::NumberAxis) + Theme::px(3);
     const double gap = Theme::px(12);
+    const auto piled = static_cast<double>(std::max(stages, shown.size()));
+    const double equalShare = (size.height() - labelHeight - Theme::px(8)) / std::max(1.0, piled) -
+                              headerHeight - gap - Theme::px(2);
     const auto overhead = [&] {
         double sum = 0;
         for (std::size_t i = 0; i < shown.size(); ++i) {
@@ -157,7 +228,7 @@ PanelPage placePanels(const TraceState& state, QSizeF size) {
         heights.clear();
         double least = 0;
         for (const TracePanel* panel : shown) {
-            heights.push_back(heightsOf(*panel, cellWidth));
+            heights.push_back(heightsOf(*panel, cellWidth, equalShare));
             least += heights.back().least;
         }
         return least + overhead();

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #pragma once
 
+#include "app/widgets/theme.hpp"
 #include "core/scheme/trace.hpp"
 
 #include <QRectF>
@@ -9,6 +10,8 @@
 
 #include <optional>
 #include <vector>
+
+class QPainter;
 
 namespace loupe::app {
 
@@ -51,11 +54,22 @@ struct PanelPage {
 };
 
 /// Places the panels of a state into `size`. Bars are left out where there is no room for them
-/// beside the matrices.
-[[nodiscard]] PanelPage placePanels(const TraceState& state, QSizeF size);
+/// beside the matrices. Where the panels have few rows, they are as high as if there were `stages`
+/// of them, so that they stay where they are while more come.
+[[nodiscard]] PanelPage placePanels(const TraceState& state, QSizeF size, std::size_t stages = 0);
+/// The most panels of any state.
+[[nodiscard]] std::size_t mostPanels(const Trace& trace);
+
+/// The panel that the state is about: those above it came before.
+[[nodiscard]] const TracePanel& mainPanel(const TraceState& state);
 
 /// A text of a trace as it is written on a board: "w^2" with a raised two, "||x||" with norm bars.
 [[nodiscard]] QString boardText(const std::string& text);
+
+/// Draws a line of such a text with its subscripts lowered ("X_j") into `area`, from the left and
+/// centred in its height. Null painter: only measures. Returns the width.
+double drawBoardLine(
+    QPainter* painter, const QRectF& area, const QString& text, TextRole role, const QColor& color);
 
 /// The number that the panel's colours run to.
 [[nodiscard]] double limitOf(const TracePanel& panel);

@@ -18,6 +18,10 @@ namespace {
 
 constexpr double kTextFrom = 46;  // cells this wide have room for a value
 constexpr double kTextHeightFrom = 14;
+constexpr double kLargeTextFrom = 84;  // both: for text that a room can read
+constexpr double kLargeTextHeightFrom = 30;
+constexpr double kHugeTextFrom = 104;
+constexpr double kHugeTextHeightFrom = 38;
 
 QString tr(const char* text) {
     return QCoreApplication::translate("Theatre", text);
@@ -99,36 +103,6 @@ bool printsValues(const PlacedPanel& placed) {
         return placed.cellWidth >= widest + Theme::px(4);
     }
     return placed.panel->kind != PanelKind::Mask && placed.cellWidth >= Theme::px(kTextFrom);
-}
-
-void paintCells(QPainter& painter, const PlacedPanel& placed) {
-    const TracePanel& panel = *placed.panel;
-    const double limit = limitOf(panel);
-    const Colors colors(panel, limit);
-    // Lines between small cells would weigh more than the cells, above all on a dark canvas.
-    const double least = Theme::current().dark ? 11 : 6;
-    const bool gaps = placed.cellWidth >= least && placed.cellHeight >= least;
-    const bool text = printsValues(placed);
-    painter.setFont(Theme::font(TextRole::NumberAxis));
-    for (std::int64_t row = 0; row < placed.rows(); ++row) {
-        for (std::int64_t col = 0; col < placed.cols(); ++col) {
-            const double value = (*panel.values)(row, col);
-            QRectF cell = placed.cell(row, col);
-            if (gaps) {
-                cell.adjust(0, 0, -1, -1);
-            }
-            const QRgb color = colors(value);
-            painter.fillRect(cell, QColor(color));
-            if (panel.kind == PanelKind::Mask && value == 0 && gaps) {
-                painter.setPen(Theme::current().line);
-                painter.drawRect(cell.adjusted(0, 0, -1, -1));
-            }
-            if (text) {
-                painter.setPen(QColor::fromRgb(textColorOn(color)));
-                painter.drawText(cell, Qt::AlignCenter, valueText(panel, value, limit));
-            }
-        }
-    }
 }
 
 /// The places of a region in a panel: clipped, and all rows where the region spans the first
@@ -257,6 +231,42 @@ Marks marksOf(const TraceState& state, const PlacedPanel& placed, const PlacedPa
         }
     }
     return marks;
+}
+
+void paintCells(QPainter& painter, const PlacedPanel& placed, const Marks& marks) {
+    const TracePanel& panel = *placed.panel;
+    const double limit = limitOf(panel);
+    const Colors colors(panel, limit);
+    // Lines between small cells would weigh more than the cells, above all on a dark canvas.
+    const double least = Theme::current().dark ? 11 : 6;
+    const bool gaps = placed.cellWidth >= least && placed.cellHeight >= least;
+    const bool text = printsValues(placed);
+    const bool large = placed.cellWidth >= Theme::px(kLargeTextFrom) &&
+                       placed.cellHeight >= Theme::px(kLargeTextHeightFrom);
+    const bool huge = placed.cellWidth >= Theme::px(kHugeTextFrom) &&
+                      placed.cellHeight >= Theme::px(kHugeTextHeightFrom);
+    QFont font = Theme::font(large ? TextRole::Number : TextRole::NumberAxis);
+    font.setPixelSize(huge ? Theme::px(17) : font.pixelSize());
+    painter.setFont(font);
+    for (std::int64_t row = 0; row < placed.rows(); ++row) {
+        for (std::int64_t col = 0; col < placed.cols(); ++col) {
+            const double value = (*panel.values)(row, col);
+            QRectF cell = placed.cell(row, col);
+            if (gaps) {
+                cell.adjust(0, 0, -1, -1);
+            }
+            const QRgb color = colors(value);
+            painter.fillRect(cell, QColor(color));
+            if (panel.kind == PanelKind::Mask && value == 0 && gaps) {
+                painter.setPen(Theme::current().line);
+                painter.drawRect(cell.adjusted(0, 0, -1, -1));
+            }
+            if (text && !marks.of(RegionKind::Pruned).contains(row, col)) {
+                painter.setPen(QColor::fromRgb(textColorOn(color)));
+                painter.drawText(cell, Qt::AlignCenter, valueText(panel, value, limit));
+            }
+        }
+    }
 }
 
 /// A line that is seen on every colour.
@@ -550,9 +560,7 @@ QString nameOf(RegionKind kind) {
     return {};
 }
 
-std::vector<LegendItem> legendOf(const TraceState& state,
-                                 const PlacedPanel& placed,
-                                 const PlacedPanel& first) {
+std::vector<LegendItem> legendOf(const TraceState& state, const PanelPage& page) {
     std::vector<LegendItem> items;
     for (const RegionKind kind : {RegionKind::Done,
                                   RegionKind::Current,
@@ -562,7 +570,10 @@ std::vector<LegendItem> legendOf(const TraceState& state,
                                   RegionKind::Pruned}) {
         const auto seen = std::find_if(
             state.regions.begin(), state.regions.end(), [&](const TraceRegion& region) {
-                return region.kind == kind && inPanel(region, placed, first).has_value();
+                return region.kind == kind &&
+                       std::any_of(page.panels.begin(), page.panels.end(), [&](const auto& placed) {
+                           return inPanel(region, placed, page.panels.front()).has_value();
+                       });
             });
         if (seen != state.regions.end()) {
             const bool own = kind == RegionKind::Current && !seen->label.empty();
@@ -680,16 +691,15 @@ double paintScale(
 void paintHeader(QPainter& painter,
                  const TraceState& state,
                  const PlacedPanel& placed,
-                 const PlacedPanel& first) {
+                 const PanelPage& page) {
     const Theme& theme = Theme::current();
     const QRectF row = placed.header.adjusted(0, 0, -Theme::px(4), -Theme::px(4));
     const QString title = toQ(placed.panel->title);
-    const double titleWidth = textWidth(title, TextRole::Heading);
-    drawTextLine(painter, row, Qt::AlignLeft, title, TextRole::Heading, theme.text);
+    const double titleWidth = drawBoardLine(&painter, row, title, TextRole::Heading, theme.text);
     const double leftEnd = row.left() + titleWidth + Theme::px(16);
     double right = row.right();
-    if (&placed == &first) {
-        right = paintLegend(painter, legendOf(state, placed, first), row, leftEnd);
+    if (&placed == &page.panels.front()) {
+        right = paintLegend(painter, legendOf(state, page), row, leftEnd);
     }
     right = paintScale(painter, placed, row, right, leftEnd);
     const double room = right - leftEnd;
@@ -740,7 +750,7 @@ void paintPanels(QPainter& painter,
     const PlacedPanel& first = page.panels.front();
     for (const PlacedPanel& placed : page.panels) {
         const Marks regions = marksOf(state, placed, first);
-        paintHeader(painter, state, placed, first);
+        paintHeader(painter, state, placed, page);
         if (!placed.columnLabels.isEmpty()) {
             paintColumnLabels(painter, placed, regions);
         }
@@ -750,7 +760,7 @@ void paintPanels(QPainter& painter,
         }
         const bool followed = marks.showCell && placed.rows() == first.rows();
         paintRowLabels(painter, placed, followed ? marks.cell.row : -1);
-        paintCells(painter, placed);
+        paintCells(painter, placed, regions);
         paintDone(painter, state, placed, first);
         paintMarks(painter, placed, regions);
         paintFollowed(painter, placed, first, marks);

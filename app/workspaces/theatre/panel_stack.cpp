@@ -12,6 +12,7 @@
 #include <QMouseEvent>
 #include <QPainter>
 
+#include <algorithm>
 #include <cmath>
 
 namespace loupe::app {
@@ -33,7 +34,10 @@ PanelStack::PanelStack(TheatreModel& model, QWidget* parent) : QWidget(parent), 
     setMouseTracking(true);
     setSizePolicy(QSizePolicy::Expanding, QSizePolicy::Expanding);
     connect(&model, &TheatreModel::stateChanged, this, &PanelStack::rebuild);
-    connect(&model, &TheatreModel::traceChanged, this, &PanelStack::rebuild);
+    connect(&model, &TheatreModel::traceChanged, this, [this] {
+        m_stages = m_model.trace() ? mostPanels(*m_model.trace()) : 0;
+        rebuild();
+    });
     connect(&model, &TheatreModel::cellChanged, this, [this] {
         describe();
         update();
@@ -53,7 +57,8 @@ QSize PanelStack::sizeHint() const {
 
 void PanelStack::rebuild() {
     const TraceState* state = m_model.state();
-    m_page = state != nullptr ? placePanels(*state, QSizeF(width(), m_room)) : PanelPage{};
+    m_page =
+        state != nullptr ? placePanels(*state, QSizeF(width(), m_room), m_stages) : PanelPage{};
     const int needed = static_cast<int>(std::ceil(m_page.height));
     if (needed != minimumHeight()) {
         setMinimumHeight(needed);
@@ -68,12 +73,12 @@ void PanelStack::describe() {
     if (state != nullptr) {
         text = QString::fromStdString(state->title) + QStringLiteral(". ") +
                QString::fromStdString(state->sentence);
-        if (!state->panels.empty() && state->panels.front().values) {
+        if (!state->panels.empty() && mainPanel(*state).values) {
             const TraceCell cell = m_model.cell();
             text += tr(" Row %1, column %2: %3.")
                         .arg(cell.row)
                         .arg(cell.col)
-                        .arg(formatNumber((*state->panels.front().values)(cell.row, cell.col), 6));
+                        .arg(formatNumber((*mainPanel(*state).values)(cell.row, cell.col), 6));
         }
     }
     setAccessibleDescription(text);
@@ -85,7 +90,7 @@ void PanelStack::paintTo(QPainter& painter, const QRectF& target) const {
     painter.translate(target.topLeft());
     painter.fillRect(QRectF(QPointF(), target.size()), Theme::current().canvas);
     if (state != nullptr) {
-        const PanelPage page = placePanels(*state, target.size());
+        const PanelPage page = placePanels(*state, target.size(), m_stages);
         paintPanels(painter, *state, page, {m_model.cell(), true});
     }
     painter.restore();
@@ -186,8 +191,14 @@ QString PanelStack::readout() const {
     if (m_model.state() == nullptr || m_page.panels.empty()) {
         return {};
     }
-    return describe(m_page.panels.front(), m_model.cell()) +
-           QStringLiteral("&nbsp;&nbsp;&nbsp;&nbsp;") + tr("Space plays, ← → step");
+    const TracePanel* main = &mainPanel(*m_model.state());
+    const auto placed =
+        std::find_if(m_page.panels.begin(), m_page.panels.end(), [main](const PlacedPanel& each) {
+            return each.panel == main;
+        });
+    const PlacedPanel& shown = placed != m_page.panels.end() ? *placed : m_page.panels.front();
+    return describe(shown, m_model.cell()) + QStringLiteral("&nbsp;&nbsp;&nbsp;&nbsp;") +
+           tr("Space plays, ← → step");
 }
 
 void PanelStack::leaveEvent(QEvent*) {
@@ -226,10 +237,10 @@ void PanelStack::keyPressEvent(QKeyEvent* event) {
 
 QString PanelStack::copyText() const {
     const TraceState* state = m_model.state();
-    if (state == nullptr || state->panels.empty() || !state->panels.front().values) {
+    if (state == nullptr || state->panels.empty() || !mainPanel(*state).values) {
         return {};
     }
-    const TracePanel& panel = state->panels.front();
+    const TracePanel& panel = mainPanel(*state);
     PlacedPanel placed;
     placed.panel = &panel;
     QString text = QStringLiteral("row");

@@ -52,7 +52,8 @@ private:
     TheatreModel& m_model;
     PanelPage m_page;
     int m_room = 0;
-    bool m_ring = false;  ///< focus came from the keyboard
+    std::size_t m_stages = 0;  ///< most panels of any state
+    bool m_ring = false;       ///< focus came from the keyboard
 };
 
 }  // namespace loupe::app

@@ -20,18 +20,27 @@ namespace {
 
 /// "w^ - w" is a hat and no exponent.
 QString toQ(const std::string& text) {
-    static const QRegularExpression kHat(QStringLiteral("([wWy])\\^(?![\\w{(-])"));
+    static const QRegularExpression kHat(QStringLiteral("([wWyYxX])\\^(?![\\w{(-])"));
     QString shown = QString::fromStdString(text);
     for (QRegularExpressionMatch match = kHat.match(shown); match.hasMatch();
          match = kHat.match(shown)) {
         const QString letter = match.captured(1);
         shown.replace(match.capturedStart(),
                       2,
-                      letter == QLatin1String("w")   ? QStringLiteral("ŵ")
-                      : letter == QLatin1String("W") ? QStringLiteral("Ŵ")
-                                                     : QStringLiteral("ŷ"));
+                      (letter + QChar(0x302)).normalized(QString::NormalizationForm_C));
     }
     return shown;
+}
+
+/// A sentence with its subscripts and exponents, as HTML.
+QString richText(const std::string& text) {
+    static const QRegularExpression kLowered(
+        QStringLiteral("(?:(?<=\\b[A-Za-z])|(?<=[\\])|]))_([A-Za-z0-9]+)"));
+    static const QRegularExpression kRaised(QStringLiteral("\\^([A-Za-z0-9]+)"));
+    return toQ(text)
+        .toHtmlEscaped()
+        .replace(kLowered, QStringLiteral("<sub>\\1</sub>"))
+        .replace(kRaised, QStringLiteral("<sup>\\1</sup>"));
 }
 
 /// "expression = result  note"; without `equals` just "expression result  note".
@@ -47,10 +56,12 @@ std::vector<EquationRun> equation(const QString& expression,
         runs.push_back({result, EquationRun::Script::None, EquationRun::Weight::Result, {}});
     }
     if (!note.isEmpty()) {
-        runs.push_back({QStringLiteral("  ") + note,
-                        EquationRun::Script::None,
-                        EquationRun::Weight::Label,
-                        {}});
+        runs.push_back(
+            {QStringLiteral("  "), EquationRun::Script::None, EquationRun::Weight::Label, {}});
+        for (EquationRun run : parseEquation(note)) {
+            run.weight = EquationRun::Weight::Label;
+            runs.push_back(std::move(run));
+        }
     }
     return runs;
 }
@@ -96,6 +107,9 @@ NoteRow::NoteRow(QWidget* parent) : QWidget(parent) {
 
 void NoteRow::setNote(int number, const TraceNote& note) {
     m_titleText = toQ(note.title);
+    if (!m_titleText.isEmpty()) {
+        m_titleText[0] = m_titleText[0].toUpper();
+    }
     m_number->setText(QString::number(number));
     m_title->setText(m_titleText);
     const QString formula = toQ(note.formula);
@@ -201,6 +215,7 @@ StepNotes::StepNotes(TheatreModel& model, QWidget* parent) : QWidget(parent), m_
     head->addLayout(line);
     m_title = label(TextRole::Title, Tone::Normal, content);
     m_sentence = label(TextRole::Body, Tone::Secondary, content);
+    m_sentence->setTextFormat(Qt::RichText);
     head->addWidget(m_title);
     head->addWidget(m_sentence);
     column->addLayout(head);
@@ -246,7 +261,7 @@ void StepNotes::refresh() {
         tr("Step %1, row %2, column %3").arg(m_model.stateIndex() + 1).arg(cell.row).arg(column));
     m_hint->show();
     m_title->setText(toQ(state->title));
-    m_sentence->setText(toQ(state->sentence));
+    m_sentence->setText(richText(state->sentence));
     m_sentence->setVisible(!state->sentence.empty());
     const std::vector<TraceNote> notes = m_model.notes();
     for (std::size_t i = 0; i < notes.size(); ++i) {

@@ -24,6 +24,17 @@ QString textOf(const Slice& slice) {
         .arg(slice.cols);
 }
 
+/// Weights that share a scale along a row; 0: no such groups.
+std::int64_t groupOf(const Scheme& scheme) {
+    const Step& last = scheme.steps.back();
+    const StepDefinition* definition = findStep(last.name);
+    const bool grouped = std::any_of(definition->params.begin(),
+                                     definition->params.end(),
+                                     [](const ParamSpec& spec) { return spec.name == "group"; }) &&
+                         last.values.count("group") != 0;
+    return grouped ? Params(definition->params, last).integer("group") : 0;
+}
+
 }  // namespace
 
 TheatreModel::TheatreModel(Document& document, QObject* parent)
@@ -44,9 +55,10 @@ void TheatreModel::setMethod(const QString& id) {
     if (method == nullptr) {
         return;
     }
+    m_adopted = true;
     m_method = method;
     m_scheme = parseScheme(method->scheme).value();
-    if (!playsTensor()) {
+    if (!playsTensor() || (!m_tensorAsked && lacksInputs())) {
         m_source = QString::fromStdString(sourcesFor(*method).front());
     }
     setPlaying(false);
@@ -65,19 +77,71 @@ void TheatreModel::setScheme(const Scheme& scheme) {
     if (scheme.empty() || scheme == m_scheme) {
         return;
     }
+    m_adopted = true;
     const bool other = m_scheme.empty() || scheme.steps.back().name != m_scheme.steps.back().name;
     m_scheme = scheme;
     if (other) {
         // A typed scheme may be of another method.
-        const std::span<const Method> methods = playableMethods();
-        const auto found = std::find_if(methods.begin(), methods.end(), [&](const Method& method) {
-            return parseScheme(method.scheme).value().steps.back().name == scheme.steps.back().name;
-        });
-        m_method = found == methods.end() ? m_method : &*found;
+        const Method* method = methodFor(scheme);
+        m_method = method != nullptr ? method : m_method;
         m_state = 0;
     }
     emit choiceChanged();
     update();
+}
+
+bool TheatreModel::play(const QString& text) {
+    const Result<Scheme> scheme = parseScheme(text.toStdString());
+    const Method* method = scheme ? methodFor(*scheme) : nullptr;
+    if (method == nullptr) {
+        return false;
+    }
+    m_adopted = true;
+    m_tensorAsked = true;
+    m_method = method;
+    m_scheme = *scheme;
+    m_source.clear();
+    setPlaying(false);
+    m_state = 0;
+    m_wantedState.reset();
+    m_cellChosen = false;
+    m_sliceChosen = false;
+    fitSlice();
+    emit choiceChanged();
+    update();
+    return true;
+}
+
+/// Does the scheme need something of the open layer that is not there?
+bool TheatreModel::lacksInputs() const {
+    const InputReferences references = inputReferences(m_document);
+    return std::any_of(m_scheme.steps.begin(), m_scheme.steps.end(), [&](const Step& step) {
+        const StepDefinition* definition = findStep(step.name);
+        return (references.activations.empty() &&
+                (definition->needsActivations || step.values.count("act_bits") != 0)) ||
+               (references.gradients.empty() && definition->needsGradients);
+    });
+}
+
+/// Who comes from Inspect for the first time sees scheme A: on the open tensor or, where that lacks
+/// what the scheme needs, on the layer that shows the method well.
+void TheatreModel::adopt() {
+    if (m_adopted || !m_document.weights()) {
+        return;
+    }
+    m_adopted = true;
+    const Result<Scheme> scheme = parseScheme(m_document.scheme(Side::A).toStdString());
+    const Method* method = scheme ? methodFor(*scheme) : nullptr;
+    if (method == nullptr) {
+        return;
+    }
+    m_method = method;
+    m_scheme = *scheme;
+    m_source = lacksInputs() ? QString::fromStdString(sourcesFor(*method).front()) : QString();
+    if (playsTensor()) {
+        fitSlice();
+    }
+    emit choiceChanged();
 }
 
 void TheatreModel::setStep(const Step& step) {
@@ -91,6 +155,8 @@ void TheatreModel::setSource(const QString& path) {
         return;
     }
     m_source = path;
+    m_adopted = true;
+    m_tensorAsked = path.isEmpty();
     setPlaying(false);
     m_state = 0;
     m_cellChosen = false;
@@ -121,9 +187,10 @@ void TheatreModel::fitSlice() {
         return;
     }
     const Cell cell = m_document.cursor().selected().value_or(Cell{});
-    const Slice fit = m_sliceOf.isEmpty() && m_sliceChosen
-                          ? fitted(m_slice, weights->rows(), weights->cols())
-                          : sliceAround(cell.row, cell.col, weights->rows(), weights->cols());
+    const Slice fit =
+        m_sliceOf.isEmpty() && m_sliceChosen
+            ? fitted(m_slice, weights->rows(), weights->cols())
+            : sliceAround(cell.row, cell.col, weights->rows(), weights->cols(), groupOf(m_scheme));
     m_sliceOf = tensor;
     if (fit != m_slice) {
         m_slice = fit;
@@ -151,6 +218,7 @@ void TheatreModel::update() {
     if (m_method == nullptr) {
         return;
     }
+    adopt();
     if (playsTensor()) {
         fitSlice();
     }
@@ -433,6 +501,8 @@ void TheatreModel::restore(const QJsonObject& state) {
     if (m_method == nullptr) {
         return;
     }
+    m_adopted = state.contains(QStringLiteral("method"));
+    m_tensorAsked = m_adopted;
     const Method* method = findMethod(state[QStringLiteral("method")].toString().toStdString());
     m_method = method != nullptr ? method : &playableMethods().front();
     const Result<Scheme> scheme =

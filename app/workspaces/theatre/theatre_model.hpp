@@ -35,6 +35,8 @@ public:
     [[nodiscard]] const Scheme& scheme() const { return m_scheme; }
     [[nodiscard]] QString schemeText() const;
     void setScheme(const Scheme& scheme);
+    /// The method of the scheme's last step on the open tensor. False where it cannot be played.
+    bool play(const QString& scheme);
     /// Changes the step that is told.
     void setStep(const Step& step);
 
@@ -94,6 +96,8 @@ private:
         std::pair<std::int64_t, std::int64_t> tokens;
     };
     [[nodiscard]] QString key() const;
+    void adopt();
+    [[nodiscard]] bool lacksInputs() const;
     void fitSlice();
     void record();
     void take(const QString& key, const Result<Recorded>& result);
@@ -108,6 +112,8 @@ private:
     Slice m_slice;
     QString m_sliceOf;  ///< tensor that the slice was made for
     bool m_sliceChosen = false;
+    bool m_adopted = false;      ///< what Inspect shows has been looked at
+    bool m_tensorAsked = false;  ///< somebody wanted the open tensor, not only got it
     std::shared_ptr<const Trace> m_trace;
     std::pair<std::int64_t, std::int64_t> m_tokens{0, 0};
     QString m_shownKey;

@@ -337,12 +337,11 @@ void TracePlot::paint(QPainter& painter) {
             }
         }
     }
-    drawTextLine(painter,
-                 QRectF(0, 0, m_plot->width(), lineHeight(TextRole::Caption)),
-                 Qt::AlignLeft,
-                 boardText(shown->yAxis),
-                 TextRole::Caption,
-                 theme.text3);
+    drawBoardLine(&painter,
+                  QRectF(0, 0, m_plot->width(), lineHeight(TextRole::Caption)),
+                  boardText(shown->yAxis),
+                  TextRole::Caption,
+                  theme.text3);
     drawTextLine(painter,
                  QRectF(0,
                         m_plot->height() - lineHeight(TextRole::Caption),

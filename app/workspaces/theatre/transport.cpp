@@ -12,6 +12,7 @@
 #include <QEvent>
 #include <QHBoxLayout>
 #include <QLabel>
+#include <QMenu>
 #include <QPainter>
 #include <QPushButton>
 #include <QSlider>
@@ -125,9 +126,23 @@ Transport::Transport(TheatreModel& model, QWidget* parent) : QWidget(parent), m_
     m_exact->setToolTip(
         tr("Recorded from the scheme's own code: the last step is its result, bit for bit"));
     m_layout->addWidget(m_exact);
-    m_use = button(QStringLiteral("pin"), tr("Use as scheme A"), {});
-    m_use->setToolTip(tr("Use this scheme as scheme A in Inspect"));
-    connect(m_use, &QToolButton::clicked, this, &Transport::useAsA);
+    m_useA = new QPushButton(tr("Use as A"), this);
+    m_useA->setToolTip(tr("Use this scheme as scheme A in Inspect"));
+    connect(m_useA, &QPushButton::clicked, this, &Transport::useAsA);
+    m_useB = new QPushButton(tr("Use as B"), this);
+    m_useB->setToolTip(tr("Use this scheme as scheme B in Inspect"));
+    connect(m_useB, &QPushButton::clicked, this, &Transport::useAsB);
+    for (QPushButton* each : {m_useA, m_useB}) {
+        each->setProperty("loupeSmall", true);
+        setTextRole(each, TextRole::Small);
+        m_layout->addWidget(each);
+    }
+    m_more = button(QStringLiteral("more"), tr("Use this scheme"), {});
+    m_more->setPopupMode(QToolButton::InstantPopup);
+    auto* menu = new QMenu(m_more);
+    connect(menu->addAction(tr("Use as A")), &QAction::triggered, this, &Transport::useAsA);
+    connect(menu->addAction(tr("Use as B")), &QAction::triggered, this, &Transport::useAsB);
+    m_more->setMenu(menu);
     m_copy = button(QStringLiteral("copy"), tr("Copy scheme"), {});
     connect(m_copy, &QToolButton::clicked, this, &Transport::copyScheme);
     connect(&model, &TheatreModel::choiceChanged, this, &Transport::showChoice);
@@ -212,7 +227,11 @@ void Transport::showState() {
     m_play->setAccessibleName(playing ? tr("Pause") : tr("Play"));
     m_play->setToolTip(QStringLiteral("%1 (%2)").arg(m_play->accessibleName(), tr("Space")));
     m_speed->setCurrent(QString::number(m_model.speed()));
-    m_use->setEnabled(m_model.method() != nullptr);
+    for (QWidget* each : {static_cast<QWidget*>(m_useA),
+                          static_cast<QWidget*>(m_useB),
+                          static_cast<QWidget*>(m_more)}) {
+        each->setEnabled(m_model.method() != nullptr);
+    }
 }
 
 /// What has no room beside the transport is left out, the least telling first.
@@ -221,6 +240,8 @@ void Transport::fold() {
     const std::vector<std::pair<QWidget*, bool>> order{
         {m_title, !m_methodShown},
         {m_speed, true},
+        {m_useA, true},
+        {m_useB, true},
         {m_source, true},
         {m_subtitle, true},
         {m_activations, !m_activations->text().isEmpty()},
@@ -241,6 +262,7 @@ void Transport::fold() {
         widget->setVisible(fits);
         needed += fits ? more : 0;
     }
+    m_more->setVisible(m_useB->isHidden());
 }
 
 QSize Transport::sizeHint() const {

@@ -62,7 +62,9 @@ private:
     QSlider* m_slider = nullptr;
     QLabel* m_count = nullptr;
     SegmentedControl* m_speed = nullptr;
-    QToolButton* m_use = nullptr;
+    QPushButton* m_useA = nullptr;
+    QPushButton* m_useB = nullptr;
+    QToolButton* m_more = nullptr;  ///< what the buttons do, where they have no room
     QToolButton* m_copy = nullptr;
     bool m_methodShown = false;
 };

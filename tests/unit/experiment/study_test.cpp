@@ -40,11 +40,35 @@ TEST_CASE("every method's preset is canonical, and its sources can be opened") {
     CHECK(findMethod("no such method") == nullptr);
 }
 
+TEST_CASE("a scheme finds the method that tells its last step") {
+    const auto idOf = [](const char* text) {
+        const Method* method = methodFor(parseScheme(text).value());
+        return method != nullptr ? std::string(method->id) : std::string();
+    };
+    for (const Method& method : playableMethods()) {
+        const Method* found = methodFor(parseScheme(method.scheme).value());
+        REQUIRE(found != nullptr);
+        if (method.id != "zeropoint4") {
+            CHECK(found->id == method.id);
+        }
+    }
+    CHECK(idOf("absmax:bits=4,group=128") == "absmax");
+    CHECK(idOf("absmax:bits=4,clip=entropy") == "clipping");
+    CHECK(idOf("magnitude:sparsity=0.5+absmax:bits=4") == "absmax");
+    CHECK(idOf("magnitude:sparsity=0.9") == "magnitude");
+    CHECK(idOf("smoothquant+gptq:bits=3,group=32") == "gptq");
+    CHECK(methodFor({}) == nullptr);
+}
+
 TEST_CASE("a slice lies within its matrix and has no more weights than can be told") {
     CHECK(fitted({-5, 900, 10, 20}, 100, 200) == Slice{0, 180, 10, 20});
     CHECK(fitted({0, 0, 5000, 5000}, 5000, 5000) == Slice{0, 0, 1, 4096});
     CHECK(fitted({3, 3, 64, 128}, 64, 64) == Slice{0, 0, 64, 64});
     CHECK(fitted({0, 0, 0, 0}, 7, 7) == Slice{0, 0, 1, 1});
+    CHECK(sliceAround(50, 300, 100, 600, 128) == Slice{34, 128, 32, 128});  // whole groups
+    CHECK(sliceAround(50, 599, 100, 600, 16) == Slice{34, 528, 32, 64});
+    CHECK(sliceAround(50, 100, 100, 200, 1024) == Slice{34, 68, 32, 64});
+    CHECK(sliceAround(20, 30, 40, 50) == Slice{0, 0, 40, 50});  // all of it can be told
     CHECK(sliceAround(50, 100, 100, 200) == Slice{34, 68, 32, 64});
     CHECK(sliceAround(0, 199, 100, 200) == Slice{0, 136, 32, 64});
     CHECK(sliceAround(0, 0, 1, 7) == Slice{0, 0, 1, 7});

@@ -18,8 +18,11 @@ std::shared_ptr<const Trace> traceOf(const char* text,
     return traceScheme(parseScheme(text).value(), only(weights)).value();
 }
 
-const Matrix<double>& first(const TraceState& state) {
-    return *state.panels[0].values;
+/// The stage that a state is at: those before it stand above it.
+const Matrix<double>& stage(const TraceState& state) {
+    return *std::find_if(state.panels.begin(), state.panels.end(), [](const TracePanel& panel) {
+                return panel.id == "weights";
+            })->values;
 }
 
 }  // namespace
@@ -43,11 +46,11 @@ TEST_CASE("a trace ends with the step's result bit for bit") {
         const auto result = applyScheme(parseScheme(text).value(), only(weights)).value();
         std::vector<double> values(single.size());
         REQUIRE(result->quantized->read(0, 10, values.data()).has_value());
-        CHECK(std::equal(values.begin(), values.end(), first(trace->states.back()).data()));
-        CHECK(*trace->result == first(trace->states.back()));
+        CHECK(std::equal(values.begin(), values.end(), stage(trace->states.back()).data()));
+        CHECK(*trace->result == stage(trace->states.back()));
         std::vector<std::int32_t> codes(single.size());
         REQUIRE(result->quantized->codes(0, 10, codes.data()).has_value());
-        const Matrix<double>& clamped = first(trace->states[trace->states.size() - 2]);
+        const Matrix<double>& clamped = stage(trace->states[trace->states.size() - 2]);
         CHECK(std::equal(codes.begin(), codes.end(), clamped.data(), [](std::int32_t a, double b) {
             return a == b;
         }));
@@ -62,7 +65,7 @@ TEST_CASE("a trace shows what the search tried and what was clamped") {
     REQUIRE(clamp.regions.size() == 1);
     CHECK(clamp.regions[0].kind == RegionKind::Clamped);
     CHECK(clamp.regions[0].col == 6);
-    CHECK(first(power->states[power->states.size() - 3])(0, 6) == 128);
+    CHECK(stage(power->states[power->states.size() - 3])(0, 6) == 128);
     const auto search = traceOf("absmax:bits=3,clip=mse", slide);
     REQUIRE(search->curves.size() == 1);
     const TraceSeries& tried = search->curves[0].series[0];
