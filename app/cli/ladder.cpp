@@ -71,7 +71,11 @@ std::string jsonText(const TensorInfo& tensor, const LadderResult& result, bool 
     json.endArray().key("skipped").beginArray();
     for (const LadderSkip& skip : result.skipped) {
         writeEntry(json, skip.entry);
-        json.key("reason").value(skip.reason).endObject();
+        json.key("reason").value(skip.reason);
+        if (skip.expectedSeconds > 0) {
+            json.key("expected_seconds").value(skip.expectedSeconds);
+        }
+        json.endObject();
     }
     json.endArray().endObject();
     return json.text() + "\n";
@@ -109,9 +113,10 @@ std::string humanText(const TensorInfo& tensor, const LadderResult& result) {
     }
     text += "* no other row has as few bits and a smaller error\n";
     if (!result.skipped.empty()) {
-        text += "\nCould not run:\n";
+        text += "\nNot run:\n";
         for (const LadderSkip& skip : result.skipped) {
-            text += "  " + skip.entry.scheme + ": " + skip.reason + "\n";
+            text += "  " + skip.entry.scheme + ": " + skip.reason +
+                    (skip.expectedSeconds > 0 ? "; --schemes runs it\n" : "\n");
         }
     }
     return text;

@@ -320,6 +320,25 @@ Lookup<PlaneData> Analyses::plane(Quantity quantity, Side side) {
     });
 }
 
+Lookup<StorageReport> Analyses::storage(Side side) {
+    Private& p = *m_private;
+    const Lookup<SchemeResult> applied = scheme(side);
+    const QString name =
+        side == Side::A ? QStringLiteral("storage:A") : QStringLiteral("storage:B");
+    Lookup<StorageReport> lookup;
+    if (!applied.value) {
+        lookup = applied.pending ? p.pending<StorageReport>(name) : lookup;
+        lookup.pending = applied.pending;
+        lookup.fraction = applied.fraction;
+        lookup.error = applied.error;
+        return lookup;
+    }
+    const std::string key = "storage\n" + p.schemeKey(side);
+    return p.look<StorageReport>(name, key, false, [&p, name, key, result = applied.value] {
+        p.startStorage(name, key, result);
+    });
+}
+
 // --- work
 // -------------------------------------------------------------------------------------------------------------
 
@@ -386,6 +405,31 @@ void Analyses::Private::startPlane(const QString& name,
         &q,
         [this, name, key](const Value& value) {
             finish<PlaneData>(name, key, value, value ? (*value)->pyramid->bytes() : 0);
+            announceResults();
+        });
+}
+
+void Analyses::Private::startStorage(const QString& name,
+                                     const std::string& key,
+                                     const std::shared_ptr<const SchemeResult>& result) {
+    using Value = Result<std::shared_ptr<const StorageReport>>;
+    const TensorInfo* info = document.tensor();
+    const int storedBits = info != nullptr && info->type != nullptr ? info->type->bits : 32;
+    jobs().start(
+        name,
+        tr("Storage"),
+        [result, storedBits](const JobContext& ctx) -> Value {
+            Result<std::optional<StorageTable>> table =
+                storageTable(*result->quantized, storedBits, ctx);
+            if (!table) {
+                return fail(table.error());
+            }
+            return std::make_shared<const StorageReport>(
+                StorageReport{result, storedBits, *std::move(table)});
+        },
+        &q,
+        [this, name, key](const Value& value) {
+            finish<StorageReport>(name, key, value, sizeof(StorageReport) + 1024);
             announceResults();
         });
 }

@@ -3,6 +3,7 @@
 
 #include "app/document/document.hpp"
 #include "core/experiment/pipeline.hpp"
+#include "core/prune/storage_cost.hpp"
 #include "core/stats/pyramid.hpp"
 #include "core/stats/tensor_stats.hpp"
 
@@ -49,6 +50,13 @@ struct PlaneData {
     RowFiller fill;
 };
 
+/// What storing a side's result costs. Immutable.
+struct StorageReport {
+    std::shared_ptr<const SchemeResult> of;
+    int storedBits = 32;                ///< of the dtype that the file has
+    std::optional<StorageTable> table;  ///< the layouts under the mask; empty: no mask
+};
+
 /// Activations or gradients of the selected tensor, as far as they are known.
 struct LayerInput {
     std::string reference;  ///< empty: none
@@ -84,6 +92,8 @@ public:
 
     [[nodiscard]] Lookup<SchemeResult> scheme(Side side);
     [[nodiscard]] Lookup<PlaneData> plane(Quantity quantity, Side side);
+    /// The layouts of a side's result; follows scheme().
+    [[nodiscard]] Lookup<StorageReport> storage(Side side);
 
     /// Why the spec's activations cannot be used; empty where there are none or they are fine.
     [[nodiscard]] const std::optional<Error>& activationsError() const;

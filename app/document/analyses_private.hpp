@@ -67,6 +67,9 @@ public:
                     const std::string& key,
                     Quantity quantity,
                     PlaneInputs inputs);
+    void startStorage(const QString& name,
+                      const std::string& key,
+                      const std::shared_ptr<const SchemeResult>& result);
     void checkInputs();
     void sourceChanged();
     void stopAll();

@@ -38,7 +38,8 @@ int preferred(const ViewDock& dock, Area area) {
                                         {"scheme_a", 264},
                                         {"scheme_b", 176},
                                         {"error_table", 268},
-                                        {"code_usage", 170}};
+                                        {"code_usage", 170},
+                                        {"storage", 170}};
     const auto found =
         std::find_if(std::begin(kShares), std::end(kShares), [&](const Share& share) {
             return qstrcmp(share.id, dock.definition().id) == 0;
@@ -181,6 +182,9 @@ void DockLayout::arrange(WindowClass size) {
     if (size == WindowClass::S) {
         pairUp("scheme_a", "scheme_b");
         pairUp("error_table", "code_usage");
+        pairUp("error_table", "storage");
+    } else {
+        pairUp("code_usage", "storage");
     }
     const std::vector<ViewDock*> bottom = of(Area::Bottom);
     const std::size_t abreast = size == WindowClass::S ? 1 : size == WindowClass::M ? 3 : 4;

@@ -167,7 +167,9 @@ QVariant LadderModel::data(const QModelIndex& index, int role) const {
     const int column = index.column();
     if (role == Qt::AccessibleTextRole || role == Qt::ToolTipRole) {
         if (!it.row) {
-            return tr("%1: could not run, %2").arg(text(entry.title), text(it.skip.reason));
+            return (it.skip.expectedSeconds > 0 ? tr("%1: %2. Run starts it.")
+                                                : tr("%1: could not run, %2"))
+                .arg(text(entry.title), text(it.skip.reason));
         }
         if (column == Name) {
             return tr("%1 (%2), %3 bits per weight, SQNR %4 dB%5%6")

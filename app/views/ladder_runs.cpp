@@ -12,6 +12,20 @@ namespace {
 
 constexpr std::size_t kKept = 12;
 
+/// The plan with those that a person wants nevertheless, last.
+LadderPlan withAsked(LadderPlan plan,
+                     const SchemeInput& input,
+                     const std::vector<std::string>& asked) {
+    std::erase_if(plan.skipped, [&](const LadderSkip& skip) {
+        return skip.expectedSeconds > 0 &&
+               std::find(asked.begin(), asked.end(), skip.entry.scheme) != asked.end();
+    });
+    if (const Result<LadderPlan> more = planLadder(input, asked)) {
+        plan.entries.insert(plan.entries.end(), more->entries.begin(), more->entries.end());
+    }
+    return plan;
+}
+
 }  // namespace
 
 /// What the job leaves for the UI thread.
@@ -116,6 +130,22 @@ void LadderRuns::resume() {
     }
 }
 
+void LadderRuns::runNow(const std::string& scheme) {
+    if (m_state == nullptr ||
+        std::find(m_state->asked.begin(), m_state->asked.end(), scheme) != m_state->asked.end()) {
+        return;
+    }
+    m_state->asked.push_back(scheme);
+    m_state->done = false;
+    m_state->error.reset();
+    if (running()) {
+        drain();
+        m_mail.reset();  // first: the end of this job is no stop
+        m_document.jobs().cancel(QLatin1String(kSlot));
+    }
+    start();
+}
+
 void LadderRuns::start() {
     m_stopped = false;
     m_mail = std::make_shared<Mail>();
@@ -124,10 +154,12 @@ void LadderRuns::start() {
         known.insert(row->entry.scheme);
     }
     m_state->skipped.clear();  // told again, quickly
-    auto work = [input = m_state->of, mail = m_mail, known = std::move(known)](
-                    const JobContext& ctx) -> std::optional<Error> {
+    auto work = [input = m_state->of,
+                 mail = m_mail,
+                 known = std::move(known),
+                 asked = m_state->asked](const JobContext& ctx) -> std::optional<Error> {
         const SchemeInput opened = input.open();
-        LadderPlan plan = planLadder(opened);
+        LadderPlan plan = withAsked(planLadder(opened), opened, asked);
         plan.entries.erase(
             std::remove_if(plan.entries.begin(),
                            plan.entries.end(),

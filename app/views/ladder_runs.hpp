@@ -19,7 +19,8 @@ struct LadderState {
     ComparisonInput of;
     std::vector<std::shared_ptr<const LadderRow>> rows;
     std::vector<LadderSkip> skipped;
-    bool hasOutput = false;  ///< activations were given and fit
+    bool hasOutput = false;          ///< activations were given and fit
+    std::vector<std::string> asked;  ///< dear ones that a person wants nevertheless
     bool done = false;
     std::optional<Error> error;
 };
@@ -43,6 +44,8 @@ public:
     void stop();
     /// Goes on after stop().
     void resume();
+    /// Runs one that does not run by itself, after those that are running.
+    void runNow(const std::string& scheme);
 
     static constexpr const char* kSlot = "ladder";
 

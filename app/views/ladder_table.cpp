@@ -321,7 +321,7 @@ void LadderTable::fitColumns() {
                                         {LadderModel::Bits, 58},
                                         {LadderModel::Sqnr, 88},
                                         {LadderModel::Rel, 80},
-                                        {LadderModel::Output, 94},
+                                        {LadderModel::Output, 110},
                                         {LadderModel::Time, 66},
                                         {LadderModel::Largest, 80},
                                         {LadderModel::Zeros, 64}};
@@ -351,6 +351,14 @@ QString LadderTable::schemeAt(const QPoint& position) const {
 QRect LadderTable::pinRect(const QModelIndex& index) const {
     const QRect rect = visualRect(index.siblingAtColumn(LadderModel::Name));
     return {rect.right() - Theme::px(26), rect.top(), Theme::px(26), rect.height()};
+}
+
+QRect LadderTable::runRect(const QModelIndex& index) const {
+    const QRect rect = visualRect(index.siblingAtColumn(LadderModel::Name));
+    const int width = static_cast<int>(textWidth(tr("Run"), TextRole::Small)) + Theme::px(20);
+    const int height = std::min(rect.height() - Theme::px(4), Theme::px(24));
+    return {
+        viewport()->width() - width - Theme::px(8), rect.center().y() - height / 2, width, height};
 }
 
 void LadderTable::drawRow(QPainter* painter,
@@ -385,7 +393,16 @@ void LadderTable::drawRow(QPainter* painter,
             QString::fromStdString(item.entry().title), Qt::ElideMiddle, name - Theme::px(38)),
         TextRole::Small,
         theme.text3);
-    const double room = row.width() - name - Theme::px(8);
+    double room = row.width() - name - Theme::px(8);
+    if (item.skip.expectedSeconds > 0) {
+        const QRect button = runRect(index);
+        painter->setRenderHint(QPainter::Antialiasing);
+        painter->setPen(QPen(theme.border, 1));
+        painter->setBrush(theme.raised);
+        painter->drawRoundedRect(QRectF(button).adjusted(0.5, 0.5, -0.5, -0.5), 4, 4);
+        drawTextLine(*painter, button, Qt::AlignCenter, tr("Run"), TextRole::Small, theme.text);
+        room = button.left() - name - Theme::px(8);
+    }
     drawTextLine(*painter,
                  QRectF(name, row.top(), room, row.height()),
                  Qt::AlignLeft | Qt::AlignVCenter,
@@ -405,6 +422,12 @@ void LadderTable::mouseMoveEvent(QMouseEvent* event) {
 
 void LadderTable::mousePressEvent(QMouseEvent* event) {
     const QModelIndex index = indexAt(event->pos());
+    if (event->button() == Qt::LeftButton && index.isValid() &&
+        m_model.item(index.row()).skip.expectedSeconds > 0 &&
+        runRect(index).contains(event->pos())) {
+        emit runClicked(QString::fromStdString(m_model.item(index.row()).entry().scheme));
+        return;
+    }
     if (event->button() == Qt::LeftButton && index.isValid() && m_model.item(index.row()).row &&
         pinRect(index).contains(event->pos())) {
         emit pinClicked(schemeAt(event->pos()));
@@ -421,9 +444,14 @@ void LadderTable::leaveEvent(QEvent* event) {
 
 void LadderTable::keyPressEvent(QKeyEvent* event) {
     const QModelIndex index = currentIndex();
+    const bool enter = event->key() == Qt::Key_Return || event->key() == Qt::Key_Enter;
+    if (enter && index.isValid() && m_model.item(index.row()).skip.expectedSeconds > 0) {
+        emit runClicked(QString::fromStdString(m_model.item(index.row()).entry().scheme));
+        return;
+    }
     if (index.isValid() && m_model.item(index.row()).row) {
         const QString scheme = QString::fromStdString(m_model.item(index.row()).entry().scheme);
-        if (event->key() == Qt::Key_Return || event->key() == Qt::Key_Enter) {
+        if (enter) {
             emit chosen(scheme);
             return;
         }

@@ -15,13 +15,15 @@ class LadderTable : public QTreeView {
 public:
     LadderTable(LadderModel& model, QWidget* parent = nullptr);
 
-    /// Height of a row that ran, in logical pixels: 56 or 72.
+    /// Height of a row that ran, in logical pixels: 48, 56 or 72.
     void setRowHeight(int height);
     void setOutputShown(bool shown);
     /// The row under the pointer, here or in the plot; empty: none.
     void setHovered(const QString& scheme);
     [[nodiscard]] const QString& hovered() const { return m_hovered; }
     [[nodiscard]] int rowHeight() const { return m_rowHeight; }
+    /// Where "Run" stands in a row that waits to be asked for, in coordinates of the viewport.
+    [[nodiscard]] QRect runRect(const QModelIndex& index) const;
 
 signals:
     void hoveredChanged(const QString& scheme);
@@ -29,6 +31,8 @@ signals:
     void chosen(const QString& scheme);
     /// The pin of a row was clicked.
     void pinClicked(const QString& scheme);
+    /// "Run" of a row that does not run by itself, or Enter on it.
+    void runClicked(const QString& scheme);
 
 protected:
     void drawRow(QPainter* painter,

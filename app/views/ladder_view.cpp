@@ -2,6 +2,7 @@
 #include "app/views/ladder_view.hpp"
 
 #include "app/jobs/job_manager.hpp"
+#include "app/widgets/controls.hpp"
 #include "app/widgets/marks.hpp"
 #include "app/widgets/messages.hpp"
 #include "app/widgets/theme.hpp"
@@ -31,9 +32,14 @@ namespace {
 constexpr int kWidthForTwo = 1100;   // the plot on the right
 constexpr int kWidthForTall = 1500;  // of the window: rows of 72
 constexpr int kWidthForPin = 620;
+constexpr int kHeightForBoth = 460;  // less: the table or the plot
 
 QString text(std::string_view view) {
     return QString::fromUtf8(view.data(), static_cast<qsizetype>(view.size()));
+}
+
+Qt::SortOrder usualOrder(int column) {
+    return column == LadderModel::Sqnr ? Qt::DescendingOrder : Qt::AscendingOrder;
 }
 
 constexpr const char* kErrors[] = {"rel", "output", "mse", "max", "sqnr"};
@@ -82,6 +88,9 @@ LadderView::LadderView(Document& document, QWidget* parent) : View(document, par
     const auto choose = [this](const QString& scheme) { use(Side::A, scheme); };
     connect(m_plot, &ParetoPlot::chosen, this, choose);
     connect(m_table, &LadderTable::chosen, this, choose);
+    connect(m_table, &LadderTable::runClicked, this, [this](const QString& scheme) {
+        m_runs->runNow(scheme.toStdString());
+    });
     connect(m_table, &LadderTable::pinClicked, this, [this](const QString& scheme) {
         m_model->togglePin(scheme);
         select(m_selected);
@@ -137,6 +146,14 @@ void LadderView::makeToolbar() {
         box->setSizeAdjustPolicy(QComboBox::AdjustToContents);
         box->setMinimumWidth(Theme::px(56));
     }
+    m_part = new SegmentedControl(m_toolbar);
+    m_part->setAccessibleName(tr("Table or plot"));
+    m_part->setOptions({{QStringLiteral("table"), tr("Table"), tr("Every scheme, one row each")},
+                        {QStringLiteral("plot"), tr("Plot"), tr("Bits against error")}});
+    m_part->setCompact(true);
+    m_part->setCurrent(QStringLiteral("table"));
+    m_part->hide();
+    connect(m_part, &SegmentedControl::chosen, this, &LadderView::showPart);
     m_status = new QLabel(m_toolbar);
     setTextRole(m_status, TextRole::Small);
     setTone(m_status, Tone::Tertiary);
@@ -154,6 +171,7 @@ void LadderView::makeToolbar() {
     }
     row->addWidget(m_family);
     row->addWidget(m_error);
+    row->addWidget(m_part);
     row->addWidget(m_status, 1);
     m_mark = new TruthMark(m_toolbar);
     row->addWidget(m_mark);
@@ -233,6 +251,7 @@ void LadderView::showState() {
     if (!m_errorChosen) {
         m_error->setCurrentIndex(m_error->findData(output ? "output" : "rel"));
     }
+    sortAsUsual(output);
     if (state != nullptr && state->error) {
         m_message->showError(*state->error);
     } else {
@@ -245,20 +264,51 @@ void LadderView::showState() {
     m_table->verticalScrollBar()->setValue(scrolled);
 }
 
+/// What counts is what the layer puts out, where that is known. A header that was clicked stays.
+void LadderView::sortAsUsual(bool hasOutput) {
+    const int usual = hasOutput ? LadderModel::Output : LadderModel::Sqnr;
+    const bool untouched =
+        m_model->sortColumn() == m_usualSort && m_model->sortOrder() == usualOrder(m_usualSort);
+    if (untouched && usual != m_usualSort) {
+        m_model->sort(usual, usualOrder(usual));
+        m_table->header()->setSortIndicator(usual, usualOrder(usual));
+    }
+    m_usualSort = usual;
+}
+
+bool LadderView::hasRoomForBoth() const {
+    const double scale = Theme::fontScale();
+    return width() / scale >= kWidthForTwo || height() / scale >= kHeightForBoth;
+}
+
+void LadderView::showPart(const QString& id) {
+    m_part->setCurrent(id);
+    arrange();
+}
+
 void LadderView::updateStatus(const LadderState* state) {
     if (state == nullptr) {
         setSubtitle({});
         return;
     }
     QString words = tr("%1 schemes").arg(state->rows.size());
-    if (!state->skipped.empty()) {
-        words += tr(" · %1 could not run").arg(state->skipped.size());
+    const auto waiting =
+        std::count_if(state->skipped.begin(), state->skipped.end(), [](const LadderSkip& skip) {
+            return skip.expectedSeconds > 0;
+        });
+    const auto failed = static_cast<std::ptrdiff_t>(state->skipped.size()) - waiting;
+    if (failed > 0) {
+        words += tr(" · %1 could not run").arg(failed);
+    }
+    if (waiting > 0) {
+        words += tr(" · %1 not run by itself", nullptr, static_cast<int>(waiting)).arg(waiting);
     }
     if (!m_runs->running() && !state->done && !state->error) {
         words += tr(" · stopped");
     }
     m_status->setText(words);
-    m_mark->setMark(state->rows.empty() ? TruthMark::Kind::None : TruthMark::Kind::Exact);
+    const bool room = width() / Theme::fontScale() >= kWidthForPin;
+    m_mark->setMark(state->rows.empty() || !room ? TruthMark::Kind::None : TruthMark::Kind::Exact);
     if (!state->rows.empty()) {
         m_mark->setToolTip(
             tr("Measured over all %1 weights")
@@ -320,8 +370,13 @@ void LadderView::arrange() {
     const bool beside = width() / scale >= kWidthForTwo;
     const Qt::Orientation wanted = beside ? Qt::Horizontal : Qt::Vertical;
     m_pin->setVisible(width() / scale >= kWidthForPin);
-    m_mark->setVisible(m_pin->isVisibleTo(this));
-    m_table->setRowHeight(window()->width() / scale >= kWidthForTall ? 72 : 56);
+    updateStatus(m_runs->state());
+    const bool both = hasRoomForBoth();
+    const bool plot = m_part->current() == QLatin1String("plot");
+    m_part->setVisible(!both);
+    m_table->setVisible(both || !plot);
+    m_plot->setVisible(both || plot);
+    m_table->setRowHeight(!both ? 48 : window()->width() / scale >= kWidthForTall ? 72 : 56);
     if (m_splitter->orientation() != wanted || m_splitter->property("arranged").isNull()) {
         m_splitter->setOrientation(wanted);
         // After the layout has given the splitter its size.
@@ -365,12 +420,16 @@ QJsonObject LadderView::save() const {
     for (const QString& pin : sorted) {
         pins.append(pin);
     }
-    return {
+    QJsonObject state{
         {QStringLiteral("pins"), pins},
-        {QStringLiteral("sort"), m_model->sortColumn()},
-        {QStringLiteral("descending"), m_model->sortOrder() == Qt::DescendingOrder},
+        {QStringLiteral("part"), m_part->current()},
         {QStringLiteral("family"), m_family->currentData().toInt()},
         {QStringLiteral("error"), m_errorChosen ? m_error->currentData().toString() : QString()}};
+    if (m_model->sortColumn() != m_usualSort || m_model->sortOrder() != usualOrder(m_usualSort)) {
+        state[QStringLiteral("sort")] = m_model->sortColumn();
+        state[QStringLiteral("descending")] = m_model->sortOrder() == Qt::DescendingOrder;
+    }
+    return state;
 }
 
 void LadderView::restore(const QJsonObject& state) {
@@ -379,14 +438,17 @@ void LadderView::restore(const QJsonObject& state) {
         pins.insert(pin.toString());
     }
     m_model->setPins(pins);
-    const int column = state[QStringLiteral("sort")].toInt(LadderModel::Sqnr);
+    const int column = state[QStringLiteral("sort")].toInt(-1);
     const bool known = column == LadderModel::Name || LadderModel::figureOf(column) != nullptr;
     const Qt::SortOrder order =
         state[QStringLiteral("descending")].toBool(true) ? Qt::DescendingOrder : Qt::AscendingOrder;
-    m_model->sort(known ? column : LadderModel::Sqnr, order);
+    m_model->sort(known ? column : m_usualSort, known ? order : usualOrder(m_usualSort));
     m_table->header()->setSortIndicator(m_model->sortColumn(), m_model->sortOrder());
     m_family->setCurrentIndex(
         std::max(0, m_family->findData(state[QStringLiteral("family")].toInt(-1))));
+    showPart(state[QStringLiteral("part")].toString() == QLatin1String("plot")
+                 ? QStringLiteral("plot")
+                 : QStringLiteral("table"));
     const QString error = state[QStringLiteral("error")].toString();
     m_errorChosen = !error.isEmpty() && m_error->findData(error) >= 0;
     if (m_errorChosen) {

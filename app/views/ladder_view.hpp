@@ -16,6 +16,7 @@ namespace loupe::app {
 class EmptyState;
 class MessageBar;
 class ProgressLine;
+class SegmentedControl;
 class TruthMark;
 
 /// Every scheme on the open tensor, compared: rows with small pictures, and bits against error.
@@ -40,6 +41,9 @@ public:
     [[nodiscard]] LadderRuns& runs() { return *m_runs; }
     /// The scheme becomes A (or B) and the picture shows its error.
     void use(Side side, const QString& scheme);
+    /// Where there is no room for both: "table" or "plot".
+    void showPart(const QString& id);
+    [[nodiscard]] bool hasRoomForBoth() const;
 
 protected:
     void showEvent(QShowEvent* event) override;
@@ -57,6 +61,7 @@ private:
     void select(const QString& scheme, bool scroll = false);
     void updateButtons();
     void updateStatus(const LadderState* state);
+    void sortAsUsual(bool hasOutput);
 
     LadderModel* m_model = nullptr;
     LadderRuns* m_runs = nullptr;
@@ -65,6 +70,7 @@ private:
     QWidget* m_toolbar = nullptr;
     QComboBox* m_family = nullptr;
     QComboBox* m_error = nullptr;
+    SegmentedControl* m_part = nullptr;
     QLabel* m_status = nullptr;
     TruthMark* m_mark = nullptr;
     QPushButton* m_useA = nullptr;
@@ -77,6 +83,7 @@ private:
     EmptyState* m_empty = nullptr;
     QString m_selected;
     bool m_errorChosen = false;
+    int m_usualSort = LadderModel::Sqnr;  ///< by what it is sorted until a header is clicked
 };
 
 }  // namespace loupe::app

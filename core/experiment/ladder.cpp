@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <set>
 
 namespace loupe {
@@ -75,7 +76,7 @@ int costClass(const LadderEntry& entry) {
 
 class Planner {
 public:
-    explicit Planner(const SchemeInput& input) : input_(input) {}
+    Planner(const SchemeInput& input, double patience) : input_(input), patience_(patience) {}
 
     void add(const Scheme& scheme, StepFamily family) {
         LadderEntry entry = entryOf(scheme, family);
@@ -89,10 +90,14 @@ public:
                      " bits, the stored values " + std::to_string(input_.storedBits) +
                      ": nothing to save";
         }
-        if (reason.empty()) {
+        const double seconds = reason.empty() ? expectedSeconds(scheme, input_) : 0;
+        if (seconds > patience_) {
+            reason = "not run by itself: about " + roughDuration(seconds) + " expected";
+            plan_.skipped.push_back({std::move(entry), std::move(reason), seconds});
+        } else if (reason.empty()) {
             plan_.entries.push_back(std::move(entry));
         } else {
-            plan_.skipped.push_back({std::move(entry), std::move(reason)});
+            plan_.skipped.push_back({std::move(entry), std::move(reason), 0});
         }
     }
 
@@ -138,6 +143,7 @@ public:
 
 private:
     const SchemeInput& input_;
+    double patience_;
     std::set<std::string> seen_;
     std::set<std::string> named_;
     LadderPlan plan_;
@@ -153,14 +159,14 @@ std::optional<std::int64_t> firstNotFinite(const std::vector<T>& values) {
 }  // namespace
 
 LadderPlan planLadder(const SchemeInput& input) {
-    Planner planner(input);
+    Planner planner(input, kLadderPatience);
     planner.addSteps();
     planner.addFormats();
     return planner.take();
 }
 
 Result<LadderPlan> planLadder(const SchemeInput& input, std::span<const std::string> schemes) {
-    Planner planner(input);
+    Planner planner(input, std::numeric_limits<double>::infinity());
     for (const std::string& text : schemes) {
         const Result<Scheme> scheme = parseScheme(text);
         if (!scheme) {
@@ -233,7 +239,7 @@ Result<LadderResult> runLadder(const LadderPlan& plan,
                 observer.onRow(result.rows.back());
             }
         } else {
-            result.skipped.push_back({entry, row.error().what});
+            result.skipped.push_back({entry, row.error().what, 0});
             if (observer.onSkip) {
                 observer.onSkip(result.skipped.back());
             }

@@ -25,6 +25,8 @@ struct LadderEntry {
 struct LadderSkip {
     LadderEntry entry;
     std::string reason;
+    /// > 0: it could run, but takes about so long: it runs where it is asked for by name.
+    double expectedSeconds = 0;
 };
 
 struct LadderPlan {
@@ -63,8 +65,18 @@ struct LadderReference {
     bool hasNegative = false;
 };
 
+/// Solvers that are expected to take longer do not run unless they are asked for.
+inline constexpr double kLadderPatience = 60;
+
+/// About how many seconds a scheme's solvers take on two cores, from their operation counts and
+/// measured rates; 0 for what takes no noticeable time. Rough: right within a factor of three.
+[[nodiscard]] double expectedSeconds(const Scheme& scheme, const SchemeInput& input);
+/// "3 minutes", "2 hours": for people.
+[[nodiscard]] std::string roughDuration(double seconds);
+
 /// Every scheme that the steps name for comparisons, and a cast to every format, each scaled per
 /// row. Without looking at the weights: what a step refuses only when it runs is found out then.
+/// Those beyond kLadderPatience are among the skipped, with what they are expected to take.
 [[nodiscard]] LadderPlan planLadder(const SchemeInput& input);
 /// The plan for given schemes. @errors Usage as parseScheme
 [[nodiscard]] Result<LadderPlan> planLadder(const SchemeInput& input,

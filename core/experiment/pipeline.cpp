@@ -581,6 +581,7 @@ Result<std::shared_ptr<const SchemeResult>> applyScheme(const Scheme& scheme,
         return fail(output.error());
     }
     result->bitsPerWeight = output->cost.bitsPerWeight();
+    result->cost = output->cost;
     result->quantized = output->weights;
     Result<Measurement> measurement = measure(*input.weights, *result->quantized, ctx);
     if (!measurement) {

@@ -39,6 +39,7 @@ struct SchemeResult {
     Scheme scheme;
     std::shared_ptr<const QuantizedMatrix> quantized;
     double bitsPerWeight = 0;
+    StorageCost cost{};  ///< the same in parts
     ErrorMetrics metrics;
     std::uint64_t count = 0;
     std::uint64_t zeros = 0;    ///< weights that the scheme made zero or left zero

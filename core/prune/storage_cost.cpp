@@ -3,6 +3,7 @@
 
 #include "core/scheme/masked_matrix.hpp"
 
+#include <algorithm>
 #include <array>
 
 namespace loupe {
@@ -26,6 +27,25 @@ double patternBits(double valueBits, std::int64_t cols, const SparsePattern& pat
                ? stored * static_cast<double>(storedPerRow(cols, pattern)) /
                      static_cast<double>(cols)
                : stored * static_cast<double>(pattern.keep) / static_cast<double>(pattern.block);
+}
+
+/// The first group that keeps more than the pattern lets it: "row 0, columns 4 to 7 keep 3".
+/// Empty: none does.
+std::string brokenGroup(const BitMask& mask, const SparsePattern& pattern) {
+    for (std::int64_t row = 0; row < mask.rows(); ++row) {
+        for (std::int64_t first = 0; first < mask.cols(); first += pattern.block) {
+            const std::int64_t end = std::min(first + pattern.block, mask.cols());
+            std::int64_t kept = 0;
+            for (std::int64_t col = first; col < end; ++col) {
+                kept += mask.kept(row, col) ? 1 : 0;
+            }
+            if (kept > pattern.keep) {
+                return "row " + std::to_string(row) + ", columns " + std::to_string(first) +
+                       " to " + std::to_string(end - 1) + " keep " + std::to_string(kept);
+            }
+        }
+    }
+    return {};
 }
 
 }  // namespace
@@ -84,8 +104,10 @@ StorageTable storageTable(const BitMask& mask, double valueBits, double scaleBit
         entry.breakEven = breakEvenSparsity(entry.layout, valueBits, mask.cols());
         if (entry.layout == SparseLayout::Csr16) {
             entry.fits = mask.cols() <= kColumnsOf16Bits;
+            entry.why = entry.fits ? "" : "more than 65536 columns: 16-bit indices do not reach";
         } else if (entry.layout == SparseLayout::Pattern) {
             entry.fits = followsPattern(mask, entry.pattern);
+            entry.why = entry.fits ? std::string() : brokenGroup(mask, entry.pattern);
         }
         table.entries.push_back(std::move(entry));
     }

@@ -34,7 +34,8 @@ struct StorageEntry {
     std::string name;  ///< "dense", "bitmask", "csr16", "csr32", "2:4", "4:8"
     SparseLayout layout = SparseLayout::Dense;
     SparsePattern pattern{};
-    bool fits = true;  ///< false: 16-bit indices do not reach, or the mask breaks the pattern
+    bool fits = true;   ///< false: 16-bit indices do not reach, or the mask breaks the pattern
+    std::string why{};  ///< where it does not fit: "row 0, columns 4 to 7 keep 3"
     double bitsPerWeight = 0;
     double ratio = 1;  ///< over the dense matrix of the same values
     std::optional<double> breakEven{};

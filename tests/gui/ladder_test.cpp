@@ -65,10 +65,18 @@ TEST_CASE("ladder: rows, reasons, sorting and pins") {
     CHECK(std::is_partitioned(model.items().begin(), model.items().end(), [](const auto& item) {
         return item.row != nullptr;
     }));
-    // Best SQNR on top at first.
+    // There are activations: the least output error on top at first, and in the plot.
+    CHECK(model.sortColumn() == LadderModel::Output);
+    CHECK(model.figure().id == "output");
+    CHECK_FALSE(view->table().isColumnHidden(LadderModel::Output));
     for (int i = 1; i < runs(); ++i) {
-        CHECK(model.item(i - 1).row->figures.metrics.sqnrDb >=
-              model.item(i).row->figures.metrics.sqnrDb);
+        CHECK(model.item(i - 1).row->figures.metrics.outputRelativeError <=
+              model.item(i).row->figures.metrics.outputRelativeError);
+    }
+    for (const char* scheme : {"smoothquant", "gptq:group=128", "awq:group=128", "wanda", "obs"}) {
+        const int row = model.rowOf(scheme);
+        REQUIRE(row >= 0);
+        CHECK(model.item(row).row != nullptr);
     }
     model.sort(LadderModel::Bits, Qt::AscendingOrder);
     for (int i = 1; i < runs(); ++i) {
@@ -83,6 +91,7 @@ TEST_CASE("ladder: rows, reasons, sorting and pins") {
     const QJsonObject saved = view->save();
     view->restore({});
     CHECK(model.pins().isEmpty());
+    CHECK(model.sortColumn() == LadderModel::Output);
     view->restore(saved);
     CHECK(model.pins() == QSet<QString>{last});
     CHECK(model.sortColumn() == LadderModel::Bits);
@@ -94,6 +103,39 @@ TEST_CASE("ladder: rows, reasons, sorting and pins") {
     CHECK(view->copyText().count('\n') == model.rowCount() + 1);
     CHECK(view->copyText().contains("needs gradients [64, 128] of this weight"));
     CHECK_FALSE(view->grab().isNull());
+}
+
+TEST_CASE("ladder: without activations it goes by SQNR, and says what it lacks") {
+    test::Panels panels("synthetic:gaussian?rows=32&cols=64");
+    const auto view = panels.show<LadderView>(QSize(1000, 700));
+    REQUIRE(QTest::qWaitFor([&] { return ran(*view); }, 60000));
+    CHECK(view->model().sortColumn() == LadderModel::Sqnr);
+    CHECK(view->model().figure().id == "rel");
+    CHECK(view->table().isColumnHidden(LadderModel::Output));
+    CHECK(view->copyText().contains("needs activations [tokens, 64] of this layer"));
+}
+
+TEST_CASE("ladder: what takes long waits until it is asked for") {
+    test::Panels panels("synthetic:outliers?rows=512&cols=1024&tokens=64");
+    const auto view = panels.show<LadderView>(QSize(1000, 700));
+    view->model().setFamily(StepFamily::Pruning);
+    const auto waiting = [&]() -> int {
+        const int row = view->model().rowOf("obs");
+        return row >= 0 && view->model().item(row).skip.expectedSeconds > 0 ? row : -1;
+    };
+    REQUIRE(QTest::qWaitFor([&] { return waiting() >= 0; }, 60000));
+    view->runs().stop();
+    const QModelIndex index = view->model().index(waiting(), 0);
+    CHECK(index.data(Qt::ToolTipRole).toString().contains("not run by itself: about"));
+    view->table().scrollTo(index);
+    QTest::mouseClick(view->table().viewport(),
+                      Qt::LeftButton,
+                      {},
+                      view->table().runRect(view->model().index(waiting(), 0)).center());
+    CHECK(view->runs().running());
+    CHECK(view->runs().state()->asked == std::vector<std::string>{"obs"});
+    view->runs().stop();
+    CHECK_FALSE(view->runs().running());
 }
 
 TEST_CASE("ladder: figures are those of scheme A's measurement") {
@@ -139,6 +181,14 @@ TEST_CASE("ladder: hover, click, and one click to the heatmap of the error") {
     REQUIRE(view != nullptr);
     REQUIRE(QTest::qWaitFor([&] { return ran(*view); }, 60000));
     QTest::qWait(100);
+    // At this size the table or the plot.
+    CHECK_FALSE(view->hasRoomForBoth());
+    CHECK(view->table().isVisible());
+    CHECK_FALSE(view->plot().isVisible());
+    view->showPart("plot");
+    CHECK_FALSE(view->table().isVisible());
+    REQUIRE(view->plot().isVisible());
+    QTest::qWait(50);
     const QString scheme = "zeropoint:bits=4,group=32";
     const auto at = view->plot().pointOf(scheme);
     REQUIRE(at.has_value());
@@ -226,6 +276,36 @@ TEST_CASE("curves: methods over a parameter, figures, readout, session") {
     QString why;
     CHECK(exportView(*view, path, {}, &why));
     CHECK(why.isEmpty());
+}
+
+TEST_CASE("curves: with activations the output error of three pruners lies together") {
+    test::Panels panels("synthetic:F1");
+    const auto view = panels.show<CurvesView>(QSize(1000, 600));
+    CHECK(view->methods() == QStringList{"magnitude", "wanda", "sparsegpt"});
+    const auto done = [&] { return view->runs().state() != nullptr && view->runs().state()->done; };
+    REQUIRE(QTest::qWaitFor(done, 60000));
+    CHECK(view->plot().shown().figure->id == "output");
+    REQUIRE(view->runs().state()->series.size() == 3);
+    for (std::size_t i = 0; i < view->runs().state()->series[0].points.size(); ++i) {
+        const auto error = [&](std::size_t series) {
+            const SweepPoint& point = view->runs().state()->series[series].points[i];
+            REQUIRE(point.figures.metrics.outputRelativeError.has_value());
+            return *point.figures.metrics.outputRelativeError;
+        };
+        CHECK(error(2) < error(1));
+        CHECK(error(1) < error(0) + 0.003);
+    }
+    const std::pair<const char*, const char*> kOthers[] = {{"smoothquant", "alpha"},
+                                                           {"gptq:bits=3", "damp"}};
+    for (const auto& [method, key] : kOthers) {
+        view->setMethods({method});
+        view->setParameter(key);
+        REQUIRE(QTest::qWaitFor(
+            [&] { return view->runs().state()->request.axis.key == key && done(); }, 60000));
+        CHECK(view->runs().state()->series[0].errors.empty());
+        CHECK(view->runs().state()->series[0].points.size() >= 4);
+        CHECK(view->plot().shown().figure->id == "output");
+    }
 }
 
 TEST_CASE("options: ladder and curves are words for --workspace") {

@@ -92,6 +92,45 @@ TEST_CASE("ladder: every scheme that the steps name runs or says why not") {
     CHECK(solversLast);
 }
 
+TEST_CASE("ladder: what takes more than a minute waits to be asked for") {
+    const auto wide = [](std::int64_t rows, std::int64_t cols) {
+        SchemeInput input;
+        input.weights = makeRowSource(
+            rows, cols, std::vector<float>(static_cast<std::size_t>(rows * cols), 1.0F));
+        input.activations = makeRowSource(
+            512, cols, std::vector<float>(static_cast<std::size_t>(512 * cols), 1.0F));
+        return input;
+    };
+    const auto expected = [](const char* scheme, const SchemeInput& input) {
+        return expectedSeconds(parseScheme(scheme).value(), input);
+    };
+    CHECK(expected("obs", f1(true)) < 0.1);
+    const SchemeInput large = wide(1024, 1024);
+    // n^4 in both: a layer of twice the size takes 16 times as long.
+    CHECK_THAT(expected("obs", large) / expected("obs", wide(512, 512)), WithinAbs(16, 1e-9));
+    CHECK_THAT(expected("obs:scope=tensor", large) / expected("obs", large), WithinAbs(3, 1e-9));
+    CHECK_THAT(expected("obs:pattern=1:4", large) / expected("obs", large), WithinAbs(1.5, 1e-9));
+    CHECK(expected("gptq:group=128", large) < 10);
+    CHECK(expected("absmax", large) == 0);
+    const LadderPlan plan = planLadder(large);
+    const auto obs = std::find_if(plan.skipped.begin(), plan.skipped.end(), [](const auto& skip) {
+        return skip.entry.scheme == "obs";
+    });
+    REQUIRE(obs != plan.skipped.end());
+    CHECK(obs->expectedSeconds > kLadderPatience);
+    CHECK(obs->reason ==
+          "not run by itself: about " + roughDuration(obs->expectedSeconds) + " expected");
+    CHECK(std::count_if(plan.skipped.begin(), plan.skipped.end(), [](const LadderSkip& skip) {
+              return skip.expectedSeconds > 0;
+          }) == 1);
+    const std::string asked[] = {"obs"};
+    CHECK(planLadder(large, asked)->entries.size() == 1);
+    CHECK(roughDuration(61) == "61 seconds");
+    CHECK(roughDuration(180) == "3 minutes");
+    CHECK(roughDuration(47000) == "13 hours");
+    CHECK(roughDuration(4e5) == "5 days");
+}
+
 TEST_CASE("ladder: rows carry the figures of applyScheme and exact pictures") {
     const SchemeInput input = f1(true);
     const std::vector<std::string> schemes{"absmax:bits=4,per=row",

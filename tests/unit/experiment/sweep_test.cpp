@@ -97,6 +97,39 @@ TEST_CASE("sweep: SmoothQuant's alpha on F1") {
     CHECK(result.series[0].points[1].scheme == "smoothquant");
 }
 
+TEST_CASE("sweep: damping, threshold, group size and bits on F1") {
+    struct Curve {
+        const char* scheme;
+        const char* range;
+        std::vector<double> output;  ///< spec/algorithms.md 4.3, 4.5, 5.1, 5.4
+    };
+    const Curve kCurves[] = {
+        {"gptq:bits=3,per=row", "damp=0.001:1:x10", {.08001, .08300, .10138, .14087}},
+        {"gptq:per=row", "bits=2..4", {.25589, .08300, .03980}},
+        {"gptq:bits=4,group=64", "group=16,64", {.03258, .03980}},
+        {"zeropoint:bits=4,group=64", "group=16,64", {.07487, .09079}},
+        {"hqq:group=16", "bits=2..4", {.26770, .10207, .05537}},
+        {"llm_int8", "threshold=6,1000", {.00302, .01728}},
+        {"llm_int8:variant=bitsandbytes", "threshold=6,1000", {.00610, .01728}},
+    };
+    for (const Curve& curve : kCurves) {
+        CAPTURE(curve.scheme);
+        const Result<SweepAxis> axis = parseSweepAxis(scheme(curve.scheme), curve.range);
+        REQUIRE(axis.has_value());
+        const Result<SweepResult> result = runSweep({scheme(curve.scheme)}, *axis, f1());
+        REQUIRE(result.has_value());
+        const SweepSeries& series = result->series.front();
+        CHECK(series.errors.empty());
+        REQUIRE(series.points.size() == curve.output.size());
+        for (std::size_t i = 0; i < curve.output.size(); ++i) {
+            CAPTURE(series.points[i].value);
+            REQUIRE(series.points[i].figures.metrics.outputRelativeError.has_value());
+            CHECK_THAT(*series.points[i].figures.metrics.outputRelativeError,
+                       WithinRel(curve.output[i], 2e-3));
+        }
+    }
+}
+
 TEST_CASE("sweep: pruning on F1, methods overlaid, equal to applyScheme") {
     const std::vector<Scheme> methods{scheme("magnitude:scope=row"), scheme("wanda")};
     const SweepAxis axis = parseSweepAxis(methods[0], "sparsity=0.5:0.7:0.1").value();

@@ -6,6 +6,8 @@
 #include "core/base/rng.hpp"
 #include "tests/unit/scheme/pruning_support.hpp"
 
+#include <algorithm>
+
 using namespace loupe;
 using namespace loupe::test;
 using Catch::Matchers::WithinAbs;
@@ -107,6 +109,26 @@ TEST_CASE("storage: the table of the lecture") {
             CHECK_THAT(storageBits(layout, 8, 1 - s, cols), WithinAbs(8, 1e-12));
         }
     }
+}
+
+TEST_CASE("storage: a mask that is not N:M says where") {
+    BitMask mask(2, 8, true);
+    for (std::int64_t col : {0, 1, 4, 6}) {
+        mask.set(0, col, false);
+        mask.set(1, col + (col == 4 ? 1 : 0), false);
+    }
+    const auto entry = [&](const char* name) {
+        const StorageTable table = storageTable(mask, 8);
+        return *std::find_if(table.entries.begin(),
+                             table.entries.end(),
+                             [&](const StorageEntry& e) { return e.name == name; });
+    };
+    CHECK(entry("2:4").fits);
+    CHECK(entry("2:4").why.empty());
+    mask.set(1, 5, true);
+    CHECK_FALSE(entry("2:4").fits);
+    CHECK(entry("2:4").why == "row 1, columns 4 to 7 keep 3");
+    CHECK(entry("4:8").why == "row 1, columns 0 to 7 keep 5");
 }
 
 TEST_CASE("storage: packed matrices come back, and are as large as the formulas say") {
