@@ -5,6 +5,8 @@
 #include "app/widgets/equation_label.hpp"
 #include "app/widgets/theme.hpp"
 
+#include <QRegularExpression>
+
 #include <algorithm>
 #include <cmath>
 
@@ -114,6 +116,12 @@ std::int64_t PlacedPanel::originalColumn(std::int64_t place) const {
                : place;
 }
 
+QString withSquares(QString text) {
+    static const QRegularExpression kLowered(QStringLiteral("_([A-Za-z]+)²"));
+    return text.replace(QStringLiteral("^2"), QStringLiteral("²"))
+        .replace(kLowered, QStringLiteral("_{\\1}²"));
+}
+
 QString boardText(const std::string& text) {
     QString shown = QString::fromStdString(text);
     shown.replace(QStringLiteral("^2"), QStringLiteral("²"));
@@ -137,7 +145,7 @@ double drawBoardLine(QPainter* painter,
                      const QColor& color) {
     constexpr double kScriptSize = 0.74;
     double x = area.left();
-    for (const EquationRun& run : parseEquation(text)) {
+    for (const EquationRun& run : parseEquation(withSquares(text))) {
         const bool script = run.script != EquationRun::Script::None;
         QFont font = Theme::font(role);
         if (script) {

@@ -66,6 +66,9 @@ struct PanelPage {
 /// A text of a trace as it is written on a board: "w^2" with a raised two, "||x||" with norm bars.
 [[nodiscard]] QString boardText(const std::string& text);
 
+/// Squares as the character ("U_jj²", so that they keep their place beside a subscript).
+[[nodiscard]] QString withSquares(QString text);
+
 /// Draws a line of such a text with its subscripts lowered ("X_j") into `area`, from the left and
 /// centred in its height. Null painter: only measures. Returns the width.
 double drawBoardLine(

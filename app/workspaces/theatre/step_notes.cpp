@@ -4,6 +4,7 @@
 #include "app/plot/plot_style.hpp"
 #include "app/widgets/equation_label.hpp"
 #include "app/widgets/theme.hpp"
+#include "app/workspaces/theatre/panel_layout.hpp"
 #include "app/workspaces/theatre/theatre_model.hpp"
 
 #include <QHBoxLayout>
@@ -58,7 +59,7 @@ std::vector<EquationRun> equation(const QString& expression,
     if (!note.isEmpty()) {
         runs.push_back(
             {QStringLiteral("  "), EquationRun::Script::None, EquationRun::Weight::Label, {}});
-        for (EquationRun run : parseEquation(note)) {
+        for (EquationRun run : parseEquation(withSquares(note))) {
             run.weight = EquationRun::Weight::Label;
             runs.push_back(std::move(run));
         }
@@ -107,7 +108,7 @@ NoteRow::NoteRow(QWidget* parent) : QWidget(parent) {
 
 void NoteRow::setNote(int number, const TraceNote& note) {
     m_titleText = toQ(note.title);
-    if (!m_titleText.isEmpty()) {
+    if (m_titleText.size() > 1 && m_titleText[1].isLetter()) {  // "s of input 1" stays
         m_titleText[0] = m_titleText[0].toUpper();
     }
     m_number->setText(QString::number(number));
