@@ -138,6 +138,9 @@ void LayerDataForm::makeCalibration() {
     m_rows->setSpecialValueText(tr("all rows"));
     m_rows->setAccessibleName(tr("Rows that calibrate"));
     m_rows->setKeyboardTracking(false);
+    // The stylesheet's padding is not in the size hint: "all rows" would lose its first letters.
+    m_rows->setMinimumWidth(m_rows->fontMetrics().horizontalAdvance(tr("all rows")) +
+                            Theme::px(48));
     m_choice = new QComboBox(line);
     m_choice->setObjectName(QStringLiteral("calibrationChoice"));
     m_choice->setAccessibleName(tr("Which rows calibrate"));
