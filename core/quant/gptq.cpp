@@ -115,7 +115,7 @@ Result<StepOutput> solve(const StepInput& input, const Params& params, const Job
     if (!setup) {
         return fail(setup.error());
     }
-    Result<SweepResult> result =
+    Result<GptqSweepResult> result =
         gptqSweep<T>(*input.weights, input.mask.get(), setup->factor, setup->spec, nullptr, ctx);
     if (!result) {
         return fail(result.error());
@@ -210,7 +210,9 @@ template Result<GptqSetup<double>> setUpGptq<double>(const StepInput&,
                                                      bool,
                                                      const JobContext&);
 
-std::shared_ptr<const CodedMatrix> codedBy(SweepResult result, const StepInput& input, int bits) {
+std::shared_ptr<const CodedMatrix> codedBy(GptqSweepResult result,
+                                           const StepInput& input,
+                                           int bits) {
     CodedMatrix::Parts parts;
     parts.rows = input.weights->rows();
     parts.cols = input.weights->cols();

@@ -36,7 +36,7 @@ template <class T>
                                              const JobContext& ctx);
 
 /// The step's result of a sweep.
-[[nodiscard]] std::shared_ptr<const CodedMatrix> codedBy(SweepResult result,
+[[nodiscard]] std::shared_ptr<const CodedMatrix> codedBy(GptqSweepResult result,
                                                          const StepInput& input,
                                                          int bits);
 

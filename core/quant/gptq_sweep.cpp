@@ -57,7 +57,7 @@ public:
           scales_(groups_, stride_),
           zeros_(groups_, stride_) {}
 
-    Result<SweepResult> run() {
+    Result<GptqSweepResult> run() {
         result_.codes.resize(static_cast<std::size_t>(rows_ * cols_));
         result_.rounded.resize(static_cast<std::size_t>(rows_ * cols_));
         placeOf_.resize(static_cast<std::size_t>(cols_));
@@ -438,18 +438,18 @@ private:
     Matrix<T> zeros_;
     std::vector<std::int64_t> placeOf_;  ///< of each column
     Matrix<T> shown_;                    ///< for the observer
-    SweepResult result_;
+    GptqSweepResult result_;
 };
 
 }  // namespace
 
 template <class T>
-Result<SweepResult> gptqSweep(const RowSource& weights,
-                              const BitMask* mask,
-                              const HessianFactor<T>& factor,
-                              const SweepSpec& spec,
-                              SweepObserver<T>* observer,
-                              const JobContext& ctx) {
+Result<GptqSweepResult> gptqSweep(const RowSource& weights,
+                                  const BitMask* mask,
+                                  const HessianFactor<T>& factor,
+                                  const SweepSpec& spec,
+                                  SweepObserver<T>* observer,
+                                  const JobContext& ctx) {
     LOUPE_ASSERT(spec.block > 0, "a block has at least one column");
     if constexpr (std::is_same_v<T, double>) {
         if (weights.isDouble()) {
@@ -459,17 +459,17 @@ Result<SweepResult> gptqSweep(const RowSource& weights,
     return Sweep<T, float>(weights, mask, factor, spec, observer, ctx).run();
 }
 
-template Result<SweepResult> gptqSweep<float>(const RowSource&,
-                                              const BitMask*,
-                                              const HessianFactor<float>&,
-                                              const SweepSpec&,
-                                              SweepObserver<float>*,
-                                              const JobContext&);
-template Result<SweepResult> gptqSweep<double>(const RowSource&,
-                                               const BitMask*,
-                                               const HessianFactor<double>&,
-                                               const SweepSpec&,
-                                               SweepObserver<double>*,
-                                               const JobContext&);
+template Result<GptqSweepResult> gptqSweep<float>(const RowSource&,
+                                                  const BitMask*,
+                                                  const HessianFactor<float>&,
+                                                  const SweepSpec&,
+                                                  SweepObserver<float>*,
+                                                  const JobContext&);
+template Result<GptqSweepResult> gptqSweep<double>(const RowSource&,
+                                                   const BitMask*,
+                                                   const HessianFactor<double>&,
+                                                   const SweepSpec&,
+                                                   SweepObserver<double>*,
+                                                   const JobContext&);
 
 }  // namespace loupe

@@ -58,7 +58,7 @@ protected:
 };
 
 /// All in the natural order of columns.
-struct SweepResult {
+struct GptqSweepResult {
     std::vector<std::int8_t> codes;  ///< [out, in]
     std::vector<float> rounded;      ///< [out, in]: what was rounded to each code
     ScaleGrid scales;
@@ -75,11 +75,11 @@ struct SweepResult {
 /// @cost   out·in² flops; memory for one more copy of W in T, its codes and `rounded`
 /// @errors Invalid: NaN or infinite weights naming row and column; those of the source
 template <class T>
-[[nodiscard]] Result<SweepResult> gptqSweep(const RowSource& weights,
-                                            const BitMask* mask,
-                                            const HessianFactor<T>& factor,
-                                            const SweepSpec& spec,
-                                            SweepObserver<T>* observer,
-                                            const JobContext& ctx);
+[[nodiscard]] Result<GptqSweepResult> gptqSweep(const RowSource& weights,
+                                                const BitMask* mask,
+                                                const HessianFactor<T>& factor,
+                                                const SweepSpec& spec,
+                                                SweepObserver<T>* observer,
+                                                const JobContext& ctx);
 
 }  // namespace loupe

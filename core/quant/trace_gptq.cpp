@@ -545,9 +545,9 @@ Result<std::shared_ptr<const Trace>> tell(const StepInput& input,
     const std::int64_t cols = input.weights->cols();
     Recorder<T> recorder((cols + kMostStates - 1) / kMostStates);
     const BitMask* const mask = input.mask.get();
-    Result<SweepResult> swept =
+    Result<GptqSweepResult> swept =
         gptqSweep<T>(*input.weights, mask, setup->factor, setup->spec, &recorder, ctx);
-    Result<SweepResult> alone = gptqSweep<T>(
+    Result<GptqSweepResult> alone = gptqSweep<T>(
         *input.weights, mask, pushingNothing(setup->factor), setup->spec, nullptr, ctx);
     if (!swept || !alone) {
         return fail(swept ? alone.error() : swept.error());

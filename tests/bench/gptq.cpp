@@ -196,7 +196,7 @@ void writeFloats(const std::filesystem::path& path, const float* values, std::in
 
 /// Share of weights whose values agree to 1e-4.
 double equalShare(const std::filesystem::path& path,
-                  const SweepResult& ours,
+                  const GptqSweepResult& ours,
                   std::int64_t rows,
                   std::int64_t cols) {
     std::vector<float> theirs(static_cast<std::size_t>(rows * cols));
@@ -232,7 +232,7 @@ double runGptq(std::int64_t rows, std::int64_t n, const Options& options) {
     const Matrix<float> h =
         hessian<float>(*makeRowSource(tokens, n, correlated(tokens, n)), 0, {}).value();
     const SweepSpec spec = fourBits();
-    SweepResult result;
+    GptqSweepResult result;
     const auto solve = [&] {
         const auto factor = factorHessian<float>(h, 0.01, {}, {}).value();
         result = gptqSweep<float>(*weights, nullptr, factor, spec, nullptr, {}).value();

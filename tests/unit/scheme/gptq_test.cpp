@@ -52,7 +52,7 @@ double outputError(const std::string& scheme, const SchemeInput& input) {
 
 /// The sweep itself, with its loss, as the step runs it.
 template <class T>
-SweepResult sweep(const RowSource& weights,
+GptqSweepResult sweep(const RowSource& weights,
                   const HessianFactor<T>& factor,
                   const SweepSpec& spec,
                   const BitMask* mask = nullptr) {
@@ -78,7 +78,7 @@ std::vector<std::int64_t> loudestFirst(const Matrix<double>& h) {
 }
 
 /// The result as values: scale·(code - zero point).
-Matrix<double> dequantized(const SweepResult& result, std::int64_t rows, std::int64_t cols) {
+Matrix<double> dequantized(const GptqSweepResult& result, std::int64_t rows, std::int64_t cols) {
     Matrix<double> values(rows, cols);
     for (std::int64_t r = 0; r < rows; ++r) {
         for (std::int64_t c = 0; c < cols; ++c) {
@@ -225,7 +225,7 @@ TEST_CASE("GPTQ on F1: losses of the reference table, and the loss identity") {
         for (const bool actOrder : {false, true}) {
             const auto order = actOrder ? loudestFirst(h) : std::vector<std::int64_t>{};
             const auto factor = factorHessian<double>(h, .01, order, {}).value();
-            const SweepResult result = sweep<double>(*weights, factor, perRow(row.bits));
+            const GptqSweepResult result = sweep<double>(*weights, factor, perRow(row.bits));
             CHECK_THAT(result.loss, WithinRel(actOrder ? row.actOrder : row.plain, 1e-4));
             CHECK_THAT(directLoss(fixture.weight, dequantized(result, 32, 64), h, factor.damping),
                        WithinRel(result.loss, 1e-9));
@@ -252,7 +252,7 @@ TEST_CASE("the hand example: two inputs, levels 0 and 1") {
     }
     wide(2, 2) = 1;
     const auto wideFactor = factorHessian<double>(wide, 0, {}, {}).value();
-    const SweepResult result = sweep<double>(*rowsOf(w), wideFactor, perRow(2));
+    const GptqSweepResult result = sweep<double>(*rowsOf(w), wideFactor, perRow(2));
     CHECK(dequantized(result, 1, 3) == filled(1, 3, {1, 0, 3}));
     CHECK_THAT(result.loss, WithinAbs(.088, 1e-9));
     CHECK_THAT(result.rounded[1], WithinAbs(.24, 1e-6));
@@ -266,7 +266,7 @@ TEST_CASE("the reference run on a 2x4 layer: codes, scales, loss, output error")
         5, 4, {1, .9, .2, .1, 2, 1.7, -.3, .4, -1, -1.1, .6, .2, .5, .3, .1, -1, 1.5, 1.6, .4, .3});
     const Matrix<double> h = hessian<double>(*rowsOf(x), 0, {}).value();
     const auto factor = factorHessian<double>(h, .01, {}, {}).value();
-    const SweepResult result = sweep<double>(*rowsOf(w), factor, perRow(3));
+    const GptqSweepResult result = sweep<double>(*rowsOf(w), factor, perRow(3));
     // Unsigned codes of the reference, minus 2^(b-1).
     CHECK(result.codes == std::vector<std::int8_t>{3, -4, 0, 2, -3, 1, 2, -4});
     CHECK_THAT(result.scales.values[0], WithinAbs(.185714, 1e-6));
@@ -310,7 +310,7 @@ TEST_CASE("random layers: the loss is that of the result, whatever order, block 
                             spec.group = group;
                             spec.staticGroups = isStatic;
                             spec.grid.asymmetric = asymmetric;
-                            const SweepResult result = sweep<double>(*weights, factor, spec);
+                            const GptqSweepResult result = sweep<double>(*weights, factor, spec);
                             CHECK_THAT(
                                 directLoss(w, dequantized(result, 21, inputs), h, factor.damping),
                                 WithinRel(result.loss, 1e-9));
@@ -332,11 +332,11 @@ TEST_CASE("random layers: the block size changes nothing where scales are fixed 
             SweepSpec spec = perRow(4, 1);
             spec.group = group;
             spec.staticGroups = true;
-            const SweepResult one = sweep<double>(*rowsOf(w), factor, spec);
+            const GptqSweepResult one = sweep<double>(*rowsOf(w), factor, spec);
             for (const std::int64_t block : {13, 64, 128}) {
                 CAPTURE(seed, group, block);
                 spec.block = block;
-                const SweepResult other = sweep<double>(*rowsOf(w), factor, spec);
+                const GptqSweepResult other = sweep<double>(*rowsOf(w), factor, spec);
                 CHECK(other.codes == one.codes);
                 CHECK_THAT(other.loss, WithinRel(one.loss, 1e-9));
             }
@@ -390,10 +390,10 @@ TEST_CASE("exchanged rows give exchanged results; columns before a changed one d
     const auto factor = factorHessian<double>(h, .01, {}, {}).value();
     SweepSpec spec = perRow(4, 16);
     spec.group = 16;
-    const SweepResult before = sweep<double>(*rowsOf(w), factor, spec);
+    const GptqSweepResult before = sweep<double>(*rowsOf(w), factor, spec);
     Matrix<double> changed = w;
     changed(5, 48) += .01;  // the first of a group
-    const SweepResult after = sweep<double>(*rowsOf(changed), factor, spec);
+    const GptqSweepResult after = sweep<double>(*rowsOf(changed), factor, spec);
     for (std::size_t i = 0; i < before.codes.size(); ++i) {
         if (i / 70 != 5 || i % 70 < 48) {
             REQUIRE(after.codes[i] == before.codes[i]);
@@ -505,15 +505,15 @@ TEST_CASE("float and double solve alike, and results do not depend on threads") 
         factorHessian<float>(hessian<float>(*x, 0, {}).value(), .01, {}, {}).value();
     const auto wide =
         factorHessian<double>(hessian<double>(*x, 0, {}).value(), .01, {}, {}).value();
-    const SweepResult a = sweep<float>(*weights, narrow, spec);
-    const SweepResult b = sweep<double>(*weights, wide, spec);
+    const GptqSweepResult a = sweep<float>(*weights, narrow, spec);
+    const GptqSweepResult b = sweep<double>(*weights, wide, spec);
     CHECK_THAT(a.loss, WithinRel(b.loss, 1e-3));
     const int before = computeThreads();
     for (const int threads : {1, 3}) {
         setComputeThreads(threads);
         const auto again =
             factorHessian<float>(hessian<float>(*x, 0, {}).value(), .01, {}, {}).value();
-        const SweepResult c = sweep<float>(*weights, again, spec);
+        const GptqSweepResult c = sweep<float>(*weights, again, spec);
         CHECK(c.codes == a.codes);
         CHECK(c.loss == a.loss);
     }
@@ -535,7 +535,7 @@ TEST_CASE("every instruction set and every backend of products sweeps alike") {
     const auto f64 = factorHessian<double>(hessian<double>(*x, 0, {}).value(), .01, {}, {}).value();
     const auto f32 = factorHessian<float>(hessian<float>(*x, 0, {}).value(), .01, {}, {}).value();
     const CpuTarget before = cpuTarget();
-    std::vector<SweepResult> results;
+    std::vector<GptqSweepResult> results;
     for (const CpuTarget target : availableCpuTargets()) {
         setCpuTarget(target);
         for (const BitMask* kept : {static_cast<const BitMask*>(nullptr), &std::as_const(mask)}) {
@@ -554,7 +554,7 @@ TEST_CASE("every instruction set and every backend of products sweeps alike") {
     const GemmBackend backend = setGemmBackend(GemmBackend::Eigen);
     const auto other =
         factorHessian<double>(hessian<double>(*x, 0, {}).value(), .01, {}, {}).value();
-    const SweepResult eigen = sweep<double>(*wide, other, spec);
+    const GptqSweepResult eigen = sweep<double>(*wide, other, spec);
     setGemmBackend(backend);
     CHECK(eigen.codes == results[0].codes);
     CHECK_THAT(eigen.loss, WithinRel(results[0].loss, 1e-9));
@@ -570,7 +570,7 @@ TEST_CASE("more columns than one stretch of products: groups across it, and the 
             CAPTURE(block, group);
             SweepSpec spec = perRow(4, block);
             spec.group = group;
-            const SweepResult result = sweep<double>(*rowsOf(w), factor, spec);
+            const GptqSweepResult result = sweep<double>(*rowsOf(w), factor, spec);
             CHECK_THAT(directLoss(w, dequantized(result, 3, 1100), h, factor.damping),
                        WithinRel(result.loss, 1e-9));
             // Scales of later groups come from weights that were summed in another order.
