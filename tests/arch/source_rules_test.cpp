@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Rules on the text of the sources: licence lines, sizes, no printing in core, only row-major Eigen.
+#include <map>
 #include <regex>
 
 #include "tests/arch/source_tree.hpp"
@@ -81,4 +82,28 @@ TEST_CASE("unfinished work is not marked in the sources") {
             CHECK(!std::regex_search(file.lines[i], kMark));
         }
     }
+}
+
+TEST_CASE("a type's name stands for one type in its namespace") {
+    // Two definitions of one name in different files are undefined behaviour that no compiler reports.
+    static const std::regex kNamespace(R"re(^(?:inline )?namespace ([A-Za-z_:0-9]+) \{)re");
+    static const std::regex kType(R"re(^(?:class|struct|enum class|enum) (\w+) [^;(]*\{)re");
+    std::map<std::string, std::string> seen;
+    for (const SourceFile& file : sourceFiles({"core", "gpu", "app"})) {
+        if (!loupe::test::hasEnding(file.path, ".hpp")) {
+            continue;
+        }
+        std::string space;
+        std::smatch found;
+        for (const std::string& line : file.lines) {
+            if (std::regex_search(line, found, kNamespace)) {
+                space = found[1];
+            } else if (std::regex_search(line, found, kType)) {
+                const auto [at, added] = seen.emplace(space + "::" + found[1].str(), file.path);
+                CAPTURE(at->first, at->second, file.path);
+                CHECK((added || at->second == file.path));
+            }
+        }
+    }
+    CHECK(seen.size() > 300);
 }
