@@ -64,6 +64,7 @@ LadderRuns::LadderRuns(Document& document, QObject* parent)
 }
 
 LadderRuns::~LadderRuns() {
+    blockSignals(true);  // the view that listens is half gone
     m_mail.reset();
     m_document.jobs().cancel(QLatin1String(kSlot));
 }

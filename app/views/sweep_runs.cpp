@@ -44,6 +44,7 @@ SweepRuns::SweepRuns(Document& document, QObject* parent) : QObject(parent), m_d
 }
 
 SweepRuns::~SweepRuns() {
+    blockSignals(true);  // the view that listens is half gone
     abandon();
 }
 
