@@ -16,6 +16,8 @@ namespace {
 
 constexpr std::uint64_t kMostString = 16 << 20;
 constexpr std::uint64_t kMostDimensions = 4;
+/// So that the bits of any plain type, 64 at most, can be counted in 64 bits.
+constexpr std::uint64_t kMostElements = std::uint64_t{1} << 57;
 constexpr std::uint32_t kString = 8;
 constexpr std::uint32_t kArray = 9;
 
@@ -238,8 +240,8 @@ TensorInfo readTensor(Cursor& cursor, const MappedFile& file) {
         return tensor;
     }
     const std::optional<std::uint64_t> count = elementCount(tensor.shape);
-    if (!count || *count > (std::uint64_t{1} << 59)) {
-        cursor.wrong(at, which + "expected fewer than 2^59 elements, found more");
+    if (!count || *count > kMostElements) {
+        cursor.wrong(at, which + "expected at most 2^57 elements, found more");
         return tensor;
     }
     tensor.parameters = *count;

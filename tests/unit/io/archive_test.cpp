@@ -209,6 +209,10 @@ TEST_CASE("importance matrices: errors name the place") {
     const std::string model = patched(gguf, gguf.find("imatrix"), 'e', 1);
     CHECK(mentions(problemOf(model, "x.gguf"), "general.type \"ematrix\""));
     CHECK(mentions(problemOf(gguf.substr(0, gguf.size() - 40), "x.gguf"), "bytes of data"));
+    // 2^58 fp64 values have 2^64 bits: a count of bits in 64 bits would be 0.
+    const std::size_t dimension = gguf.find(".in_sum2") + 12;
+    const std::string huge = patched(patched(gguf, dimension, 1ULL << 58, 8), dimension + 8, 28, 4);
+    CHECK(mentions(problemOf(huge, "x.gguf"), "at most 2^57 elements"));
     CHECK(mentions(problemOf(patched(old, 0, 1000, 4), "x.dat"), "number of entries"));
     CHECK(mentions(problemOf(old.substr(0, 60), "x.dat"), "x.dat:"));
 }
