@@ -219,7 +219,7 @@ Result<Output> run(const Options& options, const Common& common) {
         return fail(scheme.error());
     }
     if (!options.select.empty()) {
-        return runSelection(options.data, options.select, *scheme, common);
+        return runSelection(options.data, options.select, *scheme, options.output, common);
     }
     const Result<OpenedInput> opened = openInput(options.data);
     if (!opened) {
@@ -252,8 +252,11 @@ std::function<Result<Output>()> configure(CLI::App& app, const Common& common) {
     app.add_option(
            "--scheme", options->scheme, "STEP[:KEY=VALUE,...][+STEP...]; see 'loupe schemes'")
         ->required();
-    CLI::Option* const output = app.add_option(
-        "--output", options->output, "OUT.safetensors (values, codes, scales) or OUT.npy (values)");
+    app.add_option(
+        "--output",
+        options->output,
+        "OUT.safetensors (values, codes, scales, mask; with --select of every tensor) or OUT.npy "
+        "(values of one tensor)");
     CLI::Option* const perChannel =
         app.add_flag("--per-channel",
                      options->perChannel,
@@ -266,7 +269,6 @@ std::function<Result<Output>()> configure(CLI::App& app, const Common& common) {
                    "one tensor that is scope=tensor")
         ->allow_extra_args(false)
         ->excludes("--tensor")
-        ->excludes(output)
         ->excludes(perChannel);
     std::string steps = "Steps:";
     for (const StepDefinition* step : allSteps()) {

@@ -3,6 +3,7 @@
 #include "app/cli/selection.hpp"
 
 #include "app/cli/scheme_result.hpp"
+#include "core/experiment/selection_output.hpp"
 #include "core/experiment/selection_run.hpp"
 
 #include <algorithm>
@@ -154,6 +155,7 @@ std::string humanText(const std::vector<Row>& rows, const Scheme& scheme) {
 Result<Output> runSelection(const SchemeInputOptions& options,
                             const std::vector<std::string>& globs,
                             const Scheme& scheme,
+                            const std::string& output,
                             const Common& common) {
     const Result<std::shared_ptr<const TensorSource>> opened = openSourceOf(options);
     if (!opened) {
@@ -162,11 +164,13 @@ Result<Output> runSelection(const SchemeInputOptions& options,
     const std::shared_ptr<const TensorSource>& source = *opened;
     std::vector<SelectedTensor> tensors;
     std::vector<Row> rows;
+    std::vector<std::size_t> indices;
     for (const std::size_t index : selectTensors(*source, globs)) {
         const TensorInfo& tensor = source->tensors()[index];
         tensors.push_back({tensor.name, tensor.rows, tensor.cols, [&options, source, index] {
                                return inputOfTensor(options, *source, index);
                            }});
+        indices.push_back(index);
         rows.push_back({tensor.name, tensor.rows, tensor.cols, 0, {}, 0, 0, {}, 0, {}});
     }
     if (tensors.empty()) {
@@ -175,16 +179,31 @@ Result<Output> runSelection(const SchemeInputOptions& options,
                         std::to_string(source->tensors().size()) + " tensors",
                     options.path);
     }
-    const Result<void> done = applyToSelection(
-        scheme, tensors, [&](std::size_t i, const auto& result) { fill(rows[i], result); });
-    if (!done) {
-        return fail(done.error());
+    SelectionOutput file;
+    Result<void> written = output.empty() ? Result<void>() : file.open(output, scheme);
+    if (!written) {
+        return fail(written.error());
+    }
+    const Result<void> done =
+        applyToSelection(scheme, tensors, [&](std::size_t i, const auto& result) {
+            fill(rows[i], result);
+            if (!output.empty() && written && result) {
+                written = file.add(source->tensors()[indices[i]], **result);
+            }
+        });
+    if (!done || !written) {
+        return fail(done ? written.error() : done.error());
     }
     if (std::all_of(
             rows.begin(), rows.end(), [](const Row& row) { return row.error.has_value(); })) {
         Error error = *rows.front().error;
         error.what = "tensor '" + rows.front().tensor + "': " + error.what;
         return fail(std::move(error));
+    }
+    if (!output.empty()) {
+        if (written = file.commit(); !written) {
+            return fail(written.error());
+        }
     }
     return Output{common.json ? jsonText(rows, scheme) : humanText(rows, scheme)};
 }

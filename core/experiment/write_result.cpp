@@ -2,6 +2,7 @@
 // `--output`: the quantized tensor with its codes, scales, zero points and mask, streamed through a
 // temporary file.
 #include "core/experiment/pipeline.hpp"
+#include "core/experiment/selection_output.hpp"
 #include "core/io/npy_writer.hpp"
 #include "core/io/safetensors_writer.hpp"
 #include "core/quant/codebook.hpp"
@@ -150,35 +151,98 @@ std::vector<std::int64_t> gridShape(const ScaleGrid& grid) {
     return {grid.rows, grid.cols};
 }
 
-void addCodes(SafetensorsWriter& writer,
-              const std::string& name,
-              const QuantizedMatrix& matrix,
-              const JobContext& ctx) {
+Result<void> addCodes(const TensorSink& add,
+                      const std::string& name,
+                      const QuantizedMatrix& matrix,
+                      const JobContext& ctx) {
     const std::vector<std::int64_t> shape{matrix.rows(), matrix.cols()};
     const int bits = matrix.codeBits();
     if (bits <= 8) {
-        if (matrix.codesUnsigned()) {
-            writer.add(name, "uint8", shape, codesOf<std::uint8_t>(matrix, ctx));
-        } else {
-            writer.add(name, "int8", shape, codesOf<std::int8_t>(matrix, ctx));
-        }
-    } else if (bits <= 16 && !matrix.codesUnsigned()) {
-        writer.add(name, "int16", shape, codesOf<std::int16_t>(matrix, ctx));
-    } else {
-        writer.add(name, "int32", shape, codesOf<std::int32_t>(matrix, ctx));
+        return matrix.codesUnsigned()
+                   ? add(name, "uint8", shape, codesOf<std::uint8_t>(matrix, ctx))
+                   : add(name, "int8", shape, codesOf<std::int8_t>(matrix, ctx));
     }
+    if (bits <= 16 && !matrix.codesUnsigned()) {
+        return add(name, "int16", shape, codesOf<std::int16_t>(matrix, ctx));
+    }
+    return add(name, "int32", shape, codesOf<std::int32_t>(matrix, ctx));
+}
+
+/// The k-means table: [k], or [rows, k].
+Result<void> addCodebook(const TensorSink& add,
+                         const std::string& name,
+                         const Matrix<double>& table) {
+    std::vector<std::int64_t> shape{table.cols()};
+    if (table.rows() > 1) {
+        shape.insert(shape.begin(), table.rows());
+    }
+    const ScaleGrid grid{.values = {table.data(), table.data() + table.size()}};
+    return add(
+        name, "fp32", shape, [grid](const ByteSink& sink) { return gridOf<float>(grid)(sink); });
+}
+
+/// Scales, zero points, and which scale a column has where groups do not lie side by side.
+Result<void> addGrids(const TensorSink& add,
+                      const std::string& name,
+                      const QuantizedMatrix& matrix) {
+    Result<void> done;
+    const ScaleGrid* scales = matrix.scales();
+    if (scales != nullptr) {
+        done = add(name + ".scale", "fp32", gridShape(*scales), gridOf<float>(*scales));
+    }
+    if (const ScaleGrid* zeroPoints = matrix.zeroPoints(); done && zeroPoints != nullptr) {
+        const bool real = matrix.zeroPointsAreReal();
+        done = add(name + ".zero_point",
+                   real ? "fp32" : "int32",
+                   gridShape(*zeroPoints),
+                   real ? gridOf<float>(*zeroPoints) : gridOf<std::int32_t>(*zeroPoints));
+    }
+    if (done && scales != nullptr && !scales->columnEntry.empty()) {
+        const std::vector<std::int32_t>& entries = scales->columnEntry;
+        done = add(name + ".g_idx", "int32", {matrix.cols()}, [&entries](const ByteSink& sink) {
+            return sink(std::as_bytes(std::span(entries)));
+        });
+    }
+    if (const std::span<const double> channel = matrix.channelScale(); done && !channel.empty()) {
+        const ScaleGrid grid{.values = {channel.begin(), channel.end()}};
+        done = add(name + ".channel_scale", "fp32", {matrix.cols()}, [grid](const ByteSink& sink) {
+            return gridOf<float>(grid)(sink);
+        });
+    }
+    return done;
 }
 
 }  // namespace
+
+Result<void> announceResult(const TensorInfo& tensor,
+                            const SchemeResult& result,
+                            const JobContext& ctx,
+                            const TensorSink& add) {
+    const QuantizedMatrix& matrix = *result.quantized;
+    Result<void> done = add(tensor.name, "fp32", tensor.shape, valuesOf(tensor, matrix, ctx));
+    if (done && matrix.hasCodes()) {
+        done = addCodes(add, tensor.name + ".codes", matrix, ctx);
+    }
+    if (const CodebookMatrix* codebook = findCodebook(matrix); done && codebook != nullptr) {
+        done = addCodebook(add, tensor.name + ".codebook", codebook->centroids());
+    }
+    if (done) {
+        done = addGrids(add, tensor.name, matrix);
+    }
+    if (done && matrix.hasMask()) {
+        done =
+            add(tensor.name + ".mask", "bool", {matrix.rows(), matrix.cols()}, maskOf(matrix, ctx));
+    }
+    return done;
+}
 
 Result<void> writeResult(const std::string& path,
                          const TensorInfo& tensor,
                          const SchemeResult& result,
                          const JobContext& ctx) {
-    const QuantizedMatrix& matrix = *result.quantized;
     const std::string extension = std::filesystem::path(path).extension().string();
     if (extension == ".npy") {
-        return writeNpy(path, "fp32", tensor.shape, valuesOf(tensor, matrix, ctx));
+        return writeNpy(path, "fp32", tensor.shape, valuesOf(tensor, *result.quantized, ctx));
     }
     if (extension != ".safetensors") {
         return fail(ErrorCode::Unsupported,
@@ -186,51 +250,18 @@ Result<void> writeResult(const std::string& path,
     }
     SafetensorsWriter writer;
     writer.metadata("scheme", toString(result.scheme));
-    writer.add(tensor.name, "fp32", tensor.shape, valuesOf(tensor, matrix, ctx));
-    if (matrix.hasCodes()) {
-        addCodes(writer, tensor.name + ".codes", matrix, ctx);
-    }
-    if (const CodebookMatrix* codebook = findCodebook(matrix)) {
-        const Matrix<double>& table = codebook->centroids();
-        std::vector<std::int64_t> shape{table.cols()};  // [k], or [rows, k]
-        if (table.rows() > 1) {
-            shape.insert(shape.begin(), table.rows());
-        }
-        const ScaleGrid grid{.values = {table.data(), table.data() + table.size()}};
-        writer.add(tensor.name + ".codebook", "fp32", shape, [grid](const ByteSink& sink) {
-            return gridOf<float>(grid)(sink);
-        });
-    }
-    if (const ScaleGrid* scales = matrix.scales()) {
-        writer.add(tensor.name + ".scale", "fp32", gridShape(*scales), gridOf<float>(*scales));
-    }
-    if (const ScaleGrid* zeroPoints = matrix.zeroPoints()) {
-        const bool real = matrix.zeroPointsAreReal();
-        writer.add(tensor.name + ".zero_point",
-                   real ? "fp32" : "int32",
-                   gridShape(*zeroPoints),
-                   real ? gridOf<float>(*zeroPoints) : gridOf<std::int32_t>(*zeroPoints));
-    }
-    if (const ScaleGrid* scales = matrix.scales();
-        scales != nullptr && !scales->columnEntry.empty()) {
-        const std::vector<std::int32_t>& entries = scales->columnEntry;
-        writer.add(
-            tensor.name + ".g_idx", "int32", {matrix.cols()}, [&entries](const ByteSink& sink) {
-                return sink(std::as_bytes(std::span(entries)));
-            });
-    }
-    if (const std::span<const double> channel = matrix.channelScale(); !channel.empty()) {
-        const ScaleGrid grid{.values = {channel.begin(), channel.end()}};
-        writer.add(
-            tensor.name + ".channel_scale", "fp32", {matrix.cols()}, [grid](const ByteSink& sink) {
-                return gridOf<float>(grid)(sink);
-            });
-    }
-    if (matrix.hasMask()) {
-        writer.add(
-            tensor.name + ".mask", "bool", {matrix.rows(), matrix.cols()}, maskOf(matrix, ctx));
-    }
-    return writer.write(path);
+    Result<void> done =
+        announceResult(tensor,
+                       result,
+                       ctx,
+                       [&](std::string name,
+                           std::string_view dtype,
+                           std::vector<std::int64_t> shape,
+                           ByteProducer bytes) -> Result<void> {
+                           writer.add(std::move(name), dtype, std::move(shape), std::move(bytes));
+                           return {};
+                       });
+    return done ? writer.write(path) : done;
 }
 
 }  // namespace loupe

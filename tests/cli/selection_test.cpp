@@ -12,6 +12,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <filesystem>
 #include <map>
 #include <tuple>
 
@@ -223,6 +224,94 @@ TEST_CASE("prune --select: other schemes run by tensor; what is wrong is said") 
     CHECK(
         runProgram("loupe", {"prune", path, "--select", "*", "--scheme", global}).out.find("640") ==
         std::string::npos);  // three tensors: 690
+}
+
+TEST_CASE("prune --select --output: values, codes and masks of every tensor in one file") {
+    std::vector<Tensor> tensors = layers();
+    tensors[2].values[7] = std::nanf("");  // other.weight: left out, and said so
+    const std::string path = written("layers.safetensors", tensors);
+    const auto folder = test::scratchDir() / "together";
+    std::filesystem::create_directories(folder);
+    const std::string together = (folder / "out.safetensors").string();
+    const std::string alone = (test::scratchDir() / "alone.safetensors").string();
+    for (const char* scheme : {"magnitude:sparsity=0.3+absmax:bits=4,group=8",
+                               "magnitude:pattern=2:4",
+                               "codebook:bits=3",
+                               "zeropoint:bits=12,per=row"}) {
+        CAPTURE(scheme);
+        const json found = prune({path, "--select", "*", "--scheme", scheme, "--output", together});
+        CHECK(found["rows"][2]["error"].is_string());
+        const auto all = openSource(together).value();
+        std::size_t compared = 0;
+        for (const char* name : {"a.weight", "b.weight"}) {
+            prune({path, "--tensor", name, "--scheme", scheme, "--output", alone});
+            const auto one = openSource(alone).value();
+            for (std::size_t i = 0; i < one->tensors().size(); ++i) {
+                const TensorInfo& expected = one->tensors()[i];
+                CAPTURE(expected.name);
+                const auto at = all->find(expected.name);
+                REQUIRE(at.has_value());
+                const TensorInfo& got = all->tensors()[*at];
+                CHECK(got.shape == expected.shape);
+                CHECK(got.type->id == expected.type->id);
+                const auto a = all->matrix(*at).value();
+                const auto b = one->matrix(i).value();
+                std::vector<float> left(static_cast<std::size_t>(a->rows() * a->cols()));
+                std::vector<float> right(left.size());
+                REQUIRE(a->read(0, a->rows(), left.data()).has_value());
+                REQUIRE(b->read(0, b->rows(), right.data()).has_value());
+                CHECK(left == right);
+                ++compared;
+            }
+        }
+        CHECK(all->tensors().size() == compared);  // nothing of other.weight
+        CHECK_FALSE(all->find("other.weight").has_value());
+    }
+    CHECK(std::distance(std::filesystem::directory_iterator(folder), {}) == 1);  // nothing left
+    // One threshold over all: the masks hold what the rows count.
+    tensors[2].values[7] = 0;
+    const json global = prune({written("layers.safetensors", tensors),
+                               "--select",
+                               "*",
+                               "--scheme",
+                               "magnitude:scope=global",
+                               "--output",
+                               together});
+    const auto source = openSource(together).value();
+    for (const json& row : global["rows"]) {
+        const auto mask =
+            source->matrix(findTensor(*source, row["tensor"].get<std::string>() + ".mask").value())
+                .value();
+        std::vector<float> kept(static_cast<std::size_t>(mask->rows() * mask->cols()));
+        REQUIRE(mask->read(0, mask->rows(), kept.data()).has_value());
+        CHECK(std::count(kept.begin(), kept.end(), 0.0F) == row["pruned"].get<std::int64_t>());
+    }
+}
+
+TEST_CASE("prune --select --output: what cannot be written is said, and nothing is left behind") {
+    std::vector<Tensor> tensors{normals("w", 6, 8, 1), normals("w.mask", 6, 8, 1)};
+    const std::string path = written("taken.safetensors", tensors);
+    const auto folder = test::scratchDir() / "refused";
+    std::filesystem::create_directories(folder);
+    const auto fails = [&](const std::string& output, const std::string& says) {
+        const auto result = runProgram("loupe",
+                                       {"prune",
+                                        path,
+                                        "--select",
+                                        "*",
+                                        "--scheme",
+                                        "magnitude",
+                                        "--output",
+                                        (folder / output).string()});
+        CAPTURE(result.err);
+        CHECK(result.exitCode == 1);
+        CHECK(result.out.empty());
+        CHECK(result.err.find(says) != std::string::npos);
+        CHECK(std::filesystem::is_empty(folder));
+    };
+    fails("out.safetensors", "two tensors would be called 'w.mask'");
+    fails("out.npy", "a name ending in .safetensors");
+    fails("nowhere/out.safetensors", "No such file or directory");
 }
 
 TEST_CASE("prune --select: one threshold over stories260k") {
