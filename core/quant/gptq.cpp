@@ -183,7 +183,11 @@ Result<GptqSetup<T>> setUpGptq(const StepInput& input,
         setup.hessian = *h;
     }
     Result<HessianFactor<T>> factor =
-        factorHessian<T>(std::move(*h), params.real("damp"), order, ctx);
+        factorHessian<T>(std::move(*h),
+                         params.real("damp"),
+                         order,
+                         ctx,
+                         keepHessian ? FactorParts::Whole : FactorParts::Root);
     if (!factor) {
         Error error = factor.error();
         const std::int64_t tokens = tokensOf(input);

@@ -1,14 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// The column sweep of GPTQ. The working copy of W lies transposed, a column of W in a row of
-// memory: sixteen rows of W are then the lanes of vectors, and the product that pushes a block's
-// errors on needs no packing of its own.
+// The column sweep of GPTQ, chunks of rows each on their own: see sweep_chunk.hpp.
 #include "core/quant/gptq_sweep.hpp"
 
 #include "core/base/assert.hpp"
 #include "core/base/worker_pool.hpp"
-#include "core/linalg/dense.hpp"
 #include "core/quant/finite_rows.hpp"
 #include "core/quant/first_error.hpp"
+#include "core/quant/sweep_chunk.hpp"
 #include "core/quant/sweep_kernels.hpp"
 
 #include <algorithm>
@@ -47,49 +45,63 @@ public:
           ctx_(ctx),
           rows_(source.rows()),
           cols_(source.cols()),
-          stride_((rows_ + kSweepRows - 1) / kSweepRows * kSweepRows),
           group_(spec.group > 0 ? std::min(spec.group, std::max<std::int64_t>(cols_, 1))
                                 : std::max<std::int64_t>(cols_, 1)),
           groups_((cols_ + group_ - 1) / group_),
-          stretch_(stretchOf(spec, groups_, group_)),
-          work_(cols_, stride_),
-          errors_(std::min(stretch_, std::max<std::int64_t>(cols_, 1)), stride_),
-          scales_(groups_, stride_),
-          zeros_(groups_, stride_) {}
+          stretch_(stretchOf(spec, cols_, groups_, group_)),
+          losses_(static_cast<std::size_t>((rows_ + kSweepRows - 1) / kSweepRows)) {
+        for (auto& strip : losses_) {
+            strip.fill(0);
+        }
+    }
 
     Result<GptqSweepResult> run() {
         result_.codes.resize(static_cast<std::size_t>(rows_ * cols_));
         result_.rounded.resize(static_cast<std::size_t>(rows_ * cols_));
+        result_.scales.values.resize(static_cast<std::size_t>(rows_ * groups_));
+        result_.zeroPoints.values.resize(
+            spec_.grid.asymmetric ? static_cast<std::size_t>(rows_ * groups_) : 0);
         placeOf_.resize(static_cast<std::size_t>(cols_));
         for (std::int64_t place = 0; place < cols_; ++place) {
             placeOf_[static_cast<std::size_t>(columnAt(place))] = place;
         }
-        std::fill_n(scales_.data(), scales_.size(), T(1));
-        if (Result<void> loaded = load(); !loaded) {
-            return fail(loaded.error());
+        inner_ = stretchFactors<T>(factor_.root, stretch_, ctx_);
+        Result<void> done = observer_ == nullptr ? sweepAll() : sweepWatched();
+        if (!done) {
+            return fail(done.error());
         }
-        if (observer_ != nullptr) {
-            observer_->begin(byPlace(), factor_);
-        }
-        for (std::int64_t first = 0; first < cols_; first += spec_.block) {
-            const std::int64_t width = std::min(spec_.block, cols_ - first);
-            sweepBlock(first, width);
-            push(first, width);
-            ctx_.advance(
-                static_cast<std::uint64_t>(width * rows_ / 2));  // the other half: Hessian, factor
-        }
-        fillGrids();
+        result_.loss = lossSoFar();
+        describeGrids();
         return std::move(result_);
     }
 
 private:
-    /// Buffers of one strip of rows.
+    /// A chunk of rows with its grids.
+    struct Part {
+        Part(std::int64_t begin_, std::int64_t end_, const Sweep& sweep)
+            : begin(begin_),
+              end(end_),
+              rows(sweep.cols_,
+                   (end_ - begin_ + kSweepRows - 1) / kSweepRows * kSweepRows,
+                   std::min(sweep.stretch_, sweep.cols_)),
+              scales(sweep.groups_, rows.lanes()),
+              zeros(sweep.groups_, rows.lanes()) {
+            std::fill_n(scales.data(), scales.size(), T(1));
+        }
+        std::int64_t begin;
+        std::int64_t end;
+        SweepChunk<T> rows;  ///< lanes beyond `end` are zeros and stay zeros
+        Matrix<T> scales;    ///< [group][lane]
+        Matrix<T> zeros;
+    };
+
+    /// Buffers of one strip of rows in a block.
     struct Strip {
+        std::int64_t lane = 0;  ///< of its part
         std::vector<T> weights, values, errors;
         std::vector<std::int8_t> codes;
         std::vector<std::uint8_t> kept;
         std::vector<const T*> scales, zeros;
-        std::array<double, kSweepRows> losses{};
     };
 
     [[nodiscard]] std::int64_t columnAt(std::int64_t place) const {
@@ -101,53 +113,136 @@ private:
         return (spec_.staticGroups ? columnAt(place) : place) / group_;
     }
     [[nodiscard]] bool scalesFirst() const { return spec_.staticGroups || groups_ == 1; }
+    [[nodiscard]] const Matrix<T>& innerAt(std::int64_t place) const {
+        return inner_[static_cast<std::size_t>(place / stretch_)];
+    }
+    [[nodiscard]] std::int64_t endOfStretch(std::int64_t place) const {
+        return std::min((place / stretch_ + 1) * stretch_, cols_);
+    }
 
-    /// Rows of the source become columns of work_; dead inputs are zero.
-    Result<void> load() {
+    /// Columns that are opened at once: some blocks, and whole groups where their scales are laid
+    /// from weights that the finished columns have moved.
+    static std::int64_t stretchOf(const SweepSpec& spec,
+                                  std::int64_t cols,
+                                  std::int64_t groups,
+                                  std::int64_t group) {
+        constexpr std::int64_t kLong = 512;
+        const bool fixed = spec.staticGroups || groups == 1;
+        const std::int64_t step = fixed ? spec.block : std::lcm(spec.block, group);
+        return std::clamp<std::int64_t>(
+            std::max<std::int64_t>(kLong / step, 1) * step, 1, std::max<std::int64_t>(cols, 1));
+    }
+
+    /// Every chunk of rows on its own through all columns.
+    Result<void> sweepAll() {
         FirstError errors;
-        const auto loadRows = [&](std::int64_t begin, std::int64_t end, std::int64_t chunk) {
-            std::vector<V> values;
-            if (Result<void> done = readFinite<V>(source_, begin, end - begin, values); !done) {
-                errors.report(chunk, done.error());
+        const auto sweepRows = [&](std::int64_t begin, std::int64_t end, std::int64_t chunk) {
+            Part part(begin, end, *this);
+            if (Result<void> loaded = load(part); !loaded) {
+                errors.report(chunk, loaded.error());
                 return;
             }
-            constexpr std::int64_t kSide = 16;
-            for (std::int64_t col = 0; col < cols_; col += kSide) {
-                const std::int64_t last = std::min(cols_, col + kSide);
-                for (std::int64_t row = begin; row < end; ++row) {
-                    const V* const from = values.data() + (row - begin) * cols_;
-                    for (std::int64_t c = col; c < last; ++c) {
-                        work_(placeOf_[static_cast<std::size_t>(c)], row) = static_cast<T>(from[c]);
-                    }
+            Strip strip;
+            for (std::int64_t first = 0; first < cols_; first += spec_.block) {
+                const std::int64_t width = openBlock(part, first);
+                for (std::int64_t lane = 0; lane < part.rows.lanes(); lane += kSweepRows) {
+                    fetch(strip, part, lane, first, width);
+                    process(strip, part, first, width, 0, width);
+                    keep(strip, part, first, width);
                 }
+                closeBlock(part, first, width);
             }
-            for (std::int64_t place = 0; place < cols_; ++place) {
-                if (factor_.dead[static_cast<std::size_t>(place)] != 0) {
-                    std::fill(&work_(place, begin), &work_(place, begin) + (end - begin), T(0));
-                }
-            }
-            if (scalesFirst()) {
-                for (std::int64_t group = 0; group < groups_; ++group) {
-                    layGrids(group, group * group_, begin, end, spec_.staticGroups);
-                }
-            }
+            keepGrids(part);
         };
-        parallelFor(rows_, kTaskRows, ctx_, loadRows);
+        parallelFor(rows_, kChunkRows, ctx_, sweepRows);
         return errors.result();
     }
 
-    /// Grids of the rows [begin, end) of a group that begins at `first`: a place, or a column.
-    void layGrids(std::int64_t group,
-                  std::int64_t first,
-                  std::int64_t begin,
-                  std::int64_t end,
-                  bool natural) {
-        const std::int64_t count = end - begin;
-        std::array<T, kTaskRows> low{};  // 0 is forced into the range
-        std::array<T, kTaskRows> high{};
+    /// The same, a column of all rows at a time, shown to the observer.
+    Result<void> sweepWatched() {
+        LOUPE_ASSERT(factor_.upper.rows() == cols_, "what is shown needs the whole of U");
+        std::vector<Part> parts;
+        for (std::int64_t begin = 0; begin < rows_; begin += kChunkRows) {
+            parts.emplace_back(begin, std::min(begin + kChunkRows, rows_), *this);
+            if (Result<void> loaded = load(parts.back()); !loaded) {
+                return loaded;
+            }
+        }
+        showStart(parts);
+        for (std::int64_t first = 0; first < cols_; first += spec_.block) {
+            std::int64_t width = 0;
+            std::vector<std::vector<Strip>> strips(parts.size());
+            for (std::size_t p = 0; p < parts.size(); ++p) {
+                width = openBlock(parts[p], first);
+                for (std::int64_t lane = 0; lane < parts[p].rows.lanes(); lane += kSweepRows) {
+                    fetch(strips[p].emplace_back(), parts[p], lane, first, width);
+                }
+            }
+            showOpen(parts, first);
+            for (std::int64_t i = 0; i < width; ++i) {
+                ctx_.checkpoint();
+                for (std::size_t p = 0; p < parts.size(); ++p) {
+                    for (Strip& strip : strips[p]) {
+                        process(strip, parts[p], first, width, i, i + 1);
+                    }
+                }
+                show(parts, strips, first, width, i);
+            }
+            for (std::size_t p = 0; p < parts.size(); ++p) {
+                for (const Strip& strip : strips[p]) {
+                    keep(strip, parts[p], first, width);
+                }
+                closeBlock(parts[p], first, width);
+            }
+        }
+        std::for_each(parts.begin(), parts.end(), [&](const Part& part) { keepGrids(part); });
+        return {};
+    }
+
+    /// Rows of the source become lanes; dead inputs are zero.
+    Result<void> load(Part& part) {
+        constexpr std::int64_t kSide = 16;
+        std::vector<V> values;
+        for (std::int64_t begin = part.begin; begin < part.end; begin += kTaskRows) {
+            ctx_.checkpoint();
+            const std::int64_t count = std::min(kTaskRows, part.end - begin);
+            if (Result<void> done = readFinite<V>(source_, begin, count, values); !done) {
+                return done;
+            }
+            for (std::int64_t col = 0; col < cols_; col += kSide) {
+                const std::int64_t last = std::min(cols_, col + kSide);
+                for (std::int64_t row = 0; row < count; ++row) {
+                    const V* const from = values.data() + row * cols_;
+                    const std::int64_t lane = begin - part.begin + row;
+                    for (std::int64_t c = col; c < last; ++c) {
+                        part.rows.weights(placeOf_[static_cast<std::size_t>(c)])[lane] =
+                            static_cast<T>(from[c]);
+                    }
+                }
+            }
+        }
+        for (std::int64_t place = 0; place < cols_; ++place) {
+            if (factor_.dead[static_cast<std::size_t>(place)] != 0) {
+                std::fill_n(part.rows.weights(place), part.rows.lanes(), T(0));
+            }
+        }
+        for (std::int64_t group = 0; scalesFirst() && group < groups_; ++group) {
+            layGrids(part, group, group * group_, [&](std::int64_t k) {
+                return part.rows.weights(spec_.staticGroups ? placeOf_[static_cast<std::size_t>(k)]
+                                                            : k);
+            });
+        }
+        return {};
+    }
+
+    /// Grids of a group that begins at `first`: a place, or a column; `weightsAt` has its weights.
+    template <class WeightsAt>
+    void layGrids(Part& part, std::int64_t group, std::int64_t first, const WeightsAt& weightsAt) {
+        const std::int64_t count = part.end - part.begin;
+        std::array<T, kChunkRows> low{};  // 0 is forced into the range
+        std::array<T, kChunkRows> high{};
         for (std::int64_t k = first; k < std::min(first + group_, cols_); ++k) {
-            const std::int64_t place = natural ? placeOf_[static_cast<std::size_t>(k)] : k;
-            const T* const values = &work_(place, begin);
+            const T* const values = weightsAt(k);
             for (std::int64_t r = 0; r < count; ++r) {
                 const auto at = static_cast<std::size_t>(r);
                 low[at] = values[r] < low[at] ? values[r] : low[at];
@@ -161,75 +256,57 @@ private:
                 spec_.grid.asymmetric
                     ? gridFor<V>(spec_.grid, static_cast<V>(low[at]), static_cast<V>(high[at]))
                     : gridFor<V>(spec_.grid, static_cast<V>(-absmax), static_cast<V>(absmax));
-            scales_(group, begin + r) = static_cast<T>(grid.scale);
-            zeros_(group, begin + r) = static_cast<T>(grid.zeroPoint);
+            part.scales(group, r) = static_cast<T>(grid.scale);
+            part.zeros(group, r) = static_cast<T>(grid.zeroPoint);
         }
     }
 
-    void sweepBlock(std::int64_t first, std::int64_t width) {
-        std::vector<double> losses(static_cast<std::size_t>(stride_ / kSweepRows));
-        std::vector<Strip> watched(observer_ != nullptr ? losses.size() : 0);
-        parallelFor(
-            rows_, kTaskRows, ctx_, [&](std::int64_t begin, std::int64_t end, std::int64_t) {
-                if (!scalesFirst()) {
-                    const std::int64_t from = (first + group_ - 1) / group_ * group_;
-                    for (std::int64_t at = from; at < first + width; at += group_) {
-                        layGrids(at / group_, at, begin, end, false);
-                    }
-                }
-                Strip own;
-                for (std::int64_t row = begin; row < end; row += kSweepRows) {
-                    const auto index = static_cast<std::size_t>(row / kSweepRows);
-                    Strip& strip = observer_ != nullptr ? watched[index] : own;
-                    fetch(strip, row, first, width);
-                    if (observer_ == nullptr) {
-                        process(strip, first, width, 0, width);
-                        keep(strip, row, first, width);
-                        losses[index] = lossOf(strip);
-                    }
-                }
-            });
-        if (observer_ != nullptr) {
-            observe(watched, first, width);
-            std::transform(watched.begin(), watched.end(), losses.begin(), lossOf);
+    /// Makes the block's weights current and lays the grids of groups that begin in it.
+    /// @returns its width
+    std::int64_t openBlock(Part& part, std::int64_t first) {
+        const std::int64_t width = std::min(spec_.block, cols_ - first);
+        if (first % stretch_ == 0) {
+            part.rows.open(factor_.root, innerAt(first), first, endOfStretch(first) - first, ctx_);
         }
-        result_.loss = std::accumulate(losses.begin(), losses.end(), result_.loss);
-    }
-
-    /// The same, a column of all strips at a time, shown to the observer.
-    void observe(std::vector<Strip>& strips, std::int64_t first, std::int64_t width) {
-        for (std::int64_t i = 0; i < width; ++i) {
-            ctx_.checkpoint();
-            for (Strip& strip : strips) {
-                process(strip, first, width, i, i + 1);
+        if (!scalesFirst()) {
+            const std::int64_t from = (first + group_ - 1) / group_ * group_;
+            for (std::int64_t at = from; at < first + width; at += group_) {
+                layGrids(
+                    part, at / group_, at, [&](std::int64_t k) { return part.rows.current(k); });
             }
-            show(strips, first, width, i);
         }
-        for (std::size_t k = 0; k < strips.size(); ++k) {
-            keep(strips[k], static_cast<std::int64_t>(k) * kSweepRows, first, width);
-        }
+        return width;
     }
 
-    void fetch(Strip& strip, std::int64_t row, std::int64_t first, std::int64_t width) {
+    void closeBlock(Part& part, std::int64_t first, std::int64_t width) {
+        ctx_.checkpoint();
+        part.rows.push(innerAt(first), first, first + width);
+        // The other half: Hessian, factor.
+        ctx_.advance(static_cast<std::uint64_t>(width * (part.end - part.begin) / 2));
+    }
+
+    void fetch(
+        Strip& strip, const Part& part, std::int64_t lane, std::int64_t first, std::int64_t width) {
         const auto size = static_cast<std::size_t>(width * kSweepRows);
+        strip.lane = lane;
         strip.weights.resize(size);
         strip.values.resize(size);
         strip.errors.resize(size);
         strip.codes.resize(size);
         strip.scales.resize(static_cast<std::size_t>(width));
         strip.zeros.resize(static_cast<std::size_t>(width));
-        strip.losses.fill(0);
         for (std::int64_t j = 0; j < width; ++j) {
-            const T* const from = &work_(first + j, row);
+            const T* const from = part.rows.current(first + j) + lane;
             std::copy(from, from + kSweepRows, strip.weights.data() + j * kSweepRows);
             const std::int64_t group = groupAt(first + j);
-            strip.scales[static_cast<std::size_t>(j)] = &scales_(group, row);
-            strip.zeros[static_cast<std::size_t>(j)] = &zeros_(group, row);
+            strip.scales[static_cast<std::size_t>(j)] = &part.scales(group, lane);
+            strip.zeros[static_cast<std::size_t>(j)] = &part.zeros(group, lane);
         }
         if (mask_ != nullptr) {
+            const std::int64_t row = part.begin + lane;
             strip.kept.assign(size, 1);
             for (std::int64_t j = 0; j < width; ++j) {
-                for (std::int64_t r = 0; r < std::min(kSweepRows, rows_ - row); ++r) {
+                for (std::int64_t r = 0; r < std::min(kSweepRows, part.end - row); ++r) {
                     strip.kept[static_cast<std::size_t>(j * kSweepRows + r)] =
                         mask_->kept(row + r, columnAt(first + j)) ? 1 : 0;
                 }
@@ -237,16 +314,21 @@ private:
         }
     }
 
-    void process(
-        Strip& strip, std::int64_t first, std::int64_t width, std::int64_t from, std::int64_t to) {
+    void process(Strip& strip,
+                 const Part& part,
+                 std::int64_t first,
+                 std::int64_t width,
+                 std::int64_t from,
+                 std::int64_t to) {
+        const Matrix<T>& inner = innerAt(first);
         SweepStrip<T> block;
         block.weights = strip.weights.data();
         block.values = strip.values.data();
         block.errors = strip.errors.data();
         block.codes = strip.codes.data();
         block.kept = strip.kept.empty() ? nullptr : strip.kept.data();
-        block.factor = &factor_.upper(first, first);
-        block.factorStride = factor_.upper.cols();
+        block.factor = &inner(first % stretch_, first % stretch_);
+        block.factorStride = inner.cols();
         block.width = width;
         block.first = from;
         block.last = to;
@@ -255,25 +337,32 @@ private:
         block.codeLow = static_cast<T>(spec_.grid.codeMin());
         block.codeHigh = static_cast<T>(spec_.grid.codeMax());
         block.floatValues = !std::is_same_v<T, V>;
-        block.losses = strip.losses.data();
+        block.losses =
+            losses_[static_cast<std::size_t>((part.begin + strip.lane) / kSweepRows)].data();
         runKernel(block);
     }
 
-    static double lossOf(const Strip& strip) {
-        double sum = 0;
-        for (const double loss : strip.losses) {
-            sum += loss;
+    [[nodiscard]] double lossSoFar() const {
+        double loss = 0;
+        for (const auto& strip : losses_) {
+            loss += std::accumulate(strip.begin(), strip.end(), 0.0) / 2;
         }
-        return sum / 2;
+        return loss;
     }
 
-    /// Errors for the product, codes and rounded values for the result.
-    void keep(const Strip& strip, std::int64_t row, std::int64_t first, std::int64_t width) {
+    /// Errors for the products, codes and rounded values for the result.
+    void keep(const Strip& strip, Part& part, std::int64_t first, std::int64_t width) {
         for (std::int64_t j = 0; j < width; ++j) {
-            const T* const from = strip.errors.data() + j * kSweepRows;
-            std::copy(from, from + kSweepRows, &errors_(first % stretch_ + j, row));
+            const T* const errors = strip.errors.data() + j * kSweepRows;
+            const T* const values = strip.values.data() + j * kSweepRows;
+            std::copy(errors, errors + kSweepRows, part.rows.errors(first + j) + strip.lane);
+            T* const weights = part.rows.weights(first + j) + strip.lane;
+            for (std::int64_t r = 0; r < kSweepRows; ++r) {
+                weights[r] -= values[r];
+            }
         }
-        for (std::int64_t r = 0; r < std::min(kSweepRows, rows_ - row); ++r) {
+        const std::int64_t row = part.begin + strip.lane;
+        for (std::int64_t r = 0; r < std::min(kSweepRows, part.end - row); ++r) {
             std::int8_t* const codes = result_.codes.data() + (row + r) * cols_;
             float* const rounded = result_.rounded.data() + (row + r) * cols_;
             for (std::int64_t j = 0; j < width; ++j) {
@@ -285,84 +374,64 @@ private:
         }
     }
 
-    /// Columns whose errors reach those behind them in one product: some blocks, as long as no
-    /// group's scale would miss an update.
-    static std::int64_t stretchOf(const SweepSpec& spec, std::int64_t groups, std::int64_t group) {
-        constexpr std::int64_t kLong = 512;
-        const std::int64_t stretch = std::max<std::int64_t>(kLong / spec.block, 1) * spec.block;
-        const bool fixed = spec.staticGroups || groups == 1;
-        return fixed || stretch % group == 0 ? stretch : spec.block;
-    }
-
-    /// The errors of a finished block on the rest of its stretch, or those of a finished stretch on
-    /// all columns behind it.
-    void push(std::int64_t first, std::int64_t width) {
-        const std::int64_t next = first + width;
-        const std::int64_t start = first / stretch_ * stretch_;
-        const std::int64_t end = std::min(start + stretch_, cols_);
-        if (next < end) {
-            pushOn(first, next, end);
-        } else if (next < cols_) {
-            pushOn(start, next, cols_);
-        }
-    }
-
-    /// Errors of the places [from, next) on those in [next, end).
-    void pushOn(std::int64_t from, std::int64_t next, std::int64_t end) {
-        const Matrix<T>& upper = factor_.upper;
-        multiply<T>(T(-1),
-                    {&upper(from, 0) + next, next - from, end - next, upper.cols()},
-                    Op::Transposed,
-                    {&errors_(from % stretch_, 0), next - from, stride_, stride_},
-                    Op::Plain,
-                    T(1),
-                    {&work_(next, 0), end - next, stride_, stride_},
-                    ctx_);
-    }
-
-    [[nodiscard]] Matrix<T> byPlace() const {
-        Matrix<T> shown(rows_, cols_);
-        for (std::int64_t row = 0; row < rows_; ++row) {
-            for (std::int64_t place = 0; place < cols_; ++place) {
-                shown(row, place) = work_(place, row);
-            }
-        }
-        return shown;
-    }
-
-    void show(const std::vector<Strip>& strips,
-              std::int64_t first,
-              std::int64_t width,
-              std::int64_t i) {
-        if (shown_.empty()) {
-            shown_ = Matrix<T>(rows_, cols_);
-        }
-        if (i == 0) {
-            // Columns of the stretch as they are; those behind it have its errors added below,
-            // ahead of the product that will.
-            const std::int64_t start = first / stretch_ * stretch_;
-            const std::int64_t end = first == start ? cols_ : std::min(start + stretch_, cols_);
-            for (std::int64_t row = 0; row < rows_; ++row) {
-                for (std::int64_t place = first; place < end; ++place) {
-                    shown_(row, place) = work_(place, row);
+    void keepGrids(const Part& part) {
+        for (std::int64_t row = part.begin; row < part.end; ++row) {
+            for (std::int64_t group = 0; group < groups_; ++group) {
+                const auto at = static_cast<std::size_t>(row * groups_ + group);
+                const std::int64_t lane = row - part.begin;
+                result_.scales.values[at] = static_cast<double>(part.scales(group, lane));
+                if (spec_.grid.asymmetric) {
+                    result_.zeroPoints.values[at] = static_cast<double>(part.zeros(group, lane));
                 }
             }
         }
-        std::vector<T> before;
-        std::vector<T> values;
-        std::vector<T> errors;
+    }
+
+    void showStart(const std::vector<Part>& parts) {
+        shown_ = Matrix<T>(rows_, cols_);
+        for (const Part& part : parts) {
+            for (std::int64_t row = part.begin; row < part.end; ++row) {
+                for (std::int64_t place = 0; place < cols_; ++place) {
+                    shown_(row, place) = part.rows.weights(place)[row - part.begin];
+                }
+            }
+        }
+        observer_->begin(shown_, factor_);
+    }
+
+    /// Columns of the open stretch as they are; those behind it have errors added below.
+    void showOpen(const std::vector<Part>& parts, std::int64_t first) {
+        for (const Part& part : parts) {
+            for (std::int64_t row = part.begin; row < part.end; ++row) {
+                for (std::int64_t place = first; place < endOfStretch(first); ++place) {
+                    shown_(row, place) = part.rows.current(place)[row - part.begin];
+                }
+            }
+        }
+    }
+
+    void show(const std::vector<Part>& parts,
+              const std::vector<std::vector<Strip>>& strips,
+              std::int64_t first,
+              std::int64_t width,
+              std::int64_t i) {
+        std::vector<T> before, values, errors, scales, zeros;
         std::vector<std::int8_t> codes;
         double loss = 0;
+        const std::int64_t group = groupAt(first + i);
         for (std::int64_t row = 0; row < rows_; ++row) {
-            const Strip& strip = strips[static_cast<std::size_t>(row / kSweepRows)];
-            const std::int64_t lane = row % kSweepRows;
+            const auto p = static_cast<std::size_t>(row / kChunkRows);
+            const std::int64_t inPart = row - parts[p].begin;
+            const Strip& strip = strips[p][static_cast<std::size_t>(inPart / kSweepRows)];
             const auto at = [&](std::int64_t j) {
-                return static_cast<std::size_t>(j * kSweepRows + lane);
+                return static_cast<std::size_t>(j * kSweepRows + inPart % kSweepRows);
             };
             before.push_back(strip.weights[at(i)]);
             values.push_back(strip.values[at(i)]);
             errors.push_back(strip.errors[at(i)]);
             codes.push_back(strip.codes[at(i)]);
+            scales.push_back(parts[p].scales(group, inPart));
+            zeros.push_back(parts[p].zeros(group, inPart));
             loss += 0.5 * static_cast<double>(errors.back()) * static_cast<double>(errors.back());
             shown_(row, first + i) = values.back();
             for (std::int64_t j = i + 1; j < width; ++j) {
@@ -372,26 +441,20 @@ private:
                 shown_(row, place) -= errors.back() * factor_.upper(first + i, place);
             }
         }
-        const std::int64_t group = groupAt(first + i);
-        const auto count = static_cast<std::size_t>(rows_);
-        observer_->column(
-            {first + i,
-             columnAt(first + i),
-             before,
-             values,
-             errors,
-             codes,
-             {&scales_(group, 0), count},
-             {&zeros_(group, 0), count},
-             shown_,
-             loss,
-             std::accumulate(
-                 strips.begin(), strips.end(), result_.loss, [](double sum, const Strip& strip) {
-                     return sum + lossOf(strip);
-                 })});
+        observer_->column({first + i,
+                           columnAt(first + i),
+                           before,
+                           values,
+                           errors,
+                           codes,
+                           scales,
+                           zeros,
+                           shown_,
+                           loss,
+                           lossSoFar()});
     }
 
-    void fillGrids() {
+    void describeGrids() {
         ScaleGrid& grid = result_.scales;
         grid.rows = rows_;
         grid.cols = groups_;
@@ -405,19 +468,11 @@ private:
                     static_cast<std::int32_t>(groupAt(placeOf_[static_cast<std::size_t>(col)])));
             }
         }
+        std::vector<double> zeros = std::move(result_.zeroPoints.values);
+        std::vector<double> scales = std::move(grid.values);
         result_.zeroPoints = grid;
-        grid.values.resize(static_cast<std::size_t>(rows_ * groups_));
-        result_.zeroPoints.values.resize(
-            spec_.grid.asymmetric ? static_cast<std::size_t>(rows_ * groups_) : 0);
-        for (std::int64_t row = 0; row < rows_; ++row) {
-            for (std::int64_t group = 0; group < groups_; ++group) {
-                const auto at = static_cast<std::size_t>(row * groups_ + group);
-                grid.values[at] = static_cast<double>(scales_(group, row));
-                if (spec_.grid.asymmetric) {
-                    result_.zeroPoints.values[at] = static_cast<double>(zeros_(group, row));
-                }
-            }
-        }
+        result_.zeroPoints.values = std::move(zeros);
+        grid.values = std::move(scales);
     }
 
     const RowSource& source_;
@@ -428,16 +483,13 @@ private:
     const JobContext& ctx_;
     std::int64_t rows_;
     std::int64_t cols_;
-    std::int64_t stride_;  ///< rows_, in whole strips: rows beyond are zeros and stay zeros
     std::int64_t group_;
     std::int64_t groups_;
-    std::int64_t stretch_;  ///< whole blocks whose errors are pushed behind them at once
-    Matrix<T> work_;        ///< [place][row]
-    Matrix<T> errors_;      ///< of the stretch: [place in it][row]
-    Matrix<T> scales_;      ///< [group][row]
-    Matrix<T> zeros_;
-    std::vector<std::int64_t> placeOf_;  ///< of each column
-    Matrix<T> shown_;                    ///< for the observer
+    std::int64_t stretch_;
+    std::vector<Matrix<T>> inner_;                        ///< of each stretch: its block of U
+    std::vector<std::array<double, kSweepRows>> losses_;  ///< by strip: Σ e² of its rows
+    std::vector<std::int64_t> placeOf_;                   ///< of each column
+    Matrix<T> shown_;                                     ///< for the observer
     GptqSweepResult result_;
 };
 

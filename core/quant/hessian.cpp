@@ -113,7 +113,8 @@ template <class T>
 Result<HessianFactor<T>> factorHessian(Matrix<T> hessian,
                                        double damp,
                                        std::span<const std::int64_t> permutation,
-                                       const JobContext& ctx) {
+                                       const JobContext& ctx,
+                                       FactorParts parts) {
     const std::int64_t n = hessian.rows();
     HessianFactor<T> factor;
     factor.permutation.assign(permutation.begin(), permutation.end());
@@ -141,8 +142,12 @@ Result<HessianFactor<T>> factorHessian(Matrix<T> hessian,
                     {},
                     "give more tokens than inputs, or a larger damp");
     }
-    factor.upper = inverseLower<T>(hessian.view(), ctx);
-    reverseBoth(factor.upper, ctx);
+    if (parts == FactorParts::Whole) {
+        factor.upper = inverseLower<T>(hessian.view(), ctx);
+        reverseBoth(factor.upper, ctx);
+    }
+    reverseBoth(hessian, ctx);
+    factor.root = std::move(hessian);
     return factor;
 }
 
@@ -178,19 +183,15 @@ double quadraticLoss(MatrixView<const T> error,
 }
 
 template Result<Matrix<float>> hessian<float>(const RowSource&, std::int64_t, const JobContext&);
-template Result<HessianFactor<float>> factorHessian<float>(Matrix<float>,
-                                                           double,
-                                                           std::span<const std::int64_t>,
-                                                           const JobContext&);
+template Result<HessianFactor<float>> factorHessian<float>(
+    Matrix<float>, double, std::span<const std::int64_t>, const JobContext&, FactorParts);
 template Matrix<float> inverseOf<float>(const HessianFactor<float>&, const JobContext&);
 template double quadraticLoss<float>(MatrixView<const float>,
                                      MatrixView<const float>,
                                      const JobContext&);
 template Result<Matrix<double>> hessian<double>(const RowSource&, std::int64_t, const JobContext&);
-template Result<HessianFactor<double>> factorHessian<double>(Matrix<double>,
-                                                             double,
-                                                             std::span<const std::int64_t>,
-                                                             const JobContext&);
+template Result<HessianFactor<double>> factorHessian<double>(
+    Matrix<double>, double, std::span<const std::int64_t>, const JobContext&, FactorParts);
 template Matrix<double> inverseOf<double>(const HessianFactor<double>&, const JobContext&);
 template double quadraticLoss<double>(MatrixView<const double>,
                                       MatrixView<const double>,

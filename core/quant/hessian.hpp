@@ -26,7 +26,9 @@ template <class T>
 /// What GPTQ, OBS and SparseGPT need of a Hessian.
 template <class T>
 struct HessianFactor {
-    /// U, upper triangular, with inv(H) = U'U, H damped and permuted. U_ii² = [inv(H_i:,i:)]_11.
+    /// R, upper triangular, with H = RR', H damped and permuted: what the sweeps use.
+    Matrix<T> root;
+    /// U = inv(R), with inv(H) = U'U. U_ii² = [inv(H_i:,i:)]_11. Empty with FactorParts::Root.
     Matrix<T> upper;
     /// diag(H) + damping in the order of `permutation`; 1 + damping where dead.
     std::vector<T> diagonal;
@@ -35,17 +37,22 @@ struct HessianFactor {
     double damping = 0;                     ///< added to the diagonal: damp·mean(diag H)
 };
 
+/// The inverse is for those who show it or need it whole (OBS).
+enum class FactorParts : std::uint8_t { Root, Whole };
+
 /// Damps, permutes (empty: natural order) and factors without an explicit inverse: one Cholesky
-/// factorization of the reversed matrix and one triangular inverse (spec/algorithms.md 5.1).
-/// Destroys `hessian`.
-/// @cost   2/3·n³ flops, blocked; memory n² beside the argument, 2·n² with a permutation
+/// factorization of the reversed matrix and, for the whole, one triangular inverse
+/// (spec/algorithms.md 5.1). Destroys `hessian`.
+/// @cost   n³/3 flops, blocked, and as many for the whole; memory n² beside the argument for a
+///         permutation, and for the whole
 /// @errors Invalid: not positive definite even with the damping, with how to mend it ("more tokens
 ///         than inputs, or a larger damp")
 template <class T>
 [[nodiscard]] Result<HessianFactor<T>> factorHessian(Matrix<T> hessian,
                                                      double damp,
                                                      std::span<const std::int64_t> permutation,
-                                                     const JobContext& ctx);
+                                                     const JobContext& ctx,
+                                                     FactorParts parts = FactorParts::Whole);
 
 /// inv(H) = U'U, in full (for OBS, whose order differs by row).
 template <class T>

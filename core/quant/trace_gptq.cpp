@@ -516,10 +516,11 @@ Result<void> summarize(Trace& trace,
 template <class T>
 HessianFactor<T> pushingNothing(const HessianFactor<T>& factor) {
     HessianFactor<T> alone = factor;
-    std::fill_n(alone.upper.data(), alone.upper.size(), T(0));
-    for (std::int64_t i = 0; i < alone.upper.rows(); ++i) {
-        alone.upper(i, i) = T(1);
+    std::fill_n(alone.root.data(), alone.root.size(), T(0));
+    for (std::int64_t i = 0; i < alone.root.rows(); ++i) {
+        alone.root(i, i) = T(1);
     }
+    alone.upper = alone.root;
     return alone;
 }
 

@@ -234,15 +234,16 @@ double runGptq(std::int64_t rows, std::int64_t n, const Options& options) {
     const SweepSpec spec = fourBits();
     GptqSweepResult result;
     const auto solve = [&] {
-        const auto factor = factorHessian<float>(h, 0.01, {}, {}).value();
+        const auto factor = factorHessian<float>(h, 0.01, {}, {}, FactorParts::Root).value();
         result = gptqSweep<float>(*weights, nullptr, factor, spec, nullptr, {}).value();
     };
-    const auto factor = factorHessian<float>(h, 0.01, {}, {}).value();
+    const auto factor = factorHessian<float>(h, 0.01, {}, {}, FactorParts::Root).value();
     const Probe fma = fmaProbe(options.smoke());
     const Probe product = gemmProbe(options.smoke() ? 64 : 2048);
     std::vector<Contender> contenders{
         {"ours: factor and sweep", timed(solve)},
-        {"ours: factor alone", timed([&] { (void)factorHessian<float>(h, 0.01, {}, {}).value(); })},
+        {"ours: factor alone",
+         timed([&] { (void)factorHessian<float>(h, 0.01, {}, {}, FactorParts::Root).value(); })},
         {"ours: sweep alone", timed([&] {
              (void)gptqSweep<float>(*weights, nullptr, factor, spec, nullptr, {}).value();
          })},

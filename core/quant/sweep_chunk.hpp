@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "core/base/job.hpp"
+#include "core/base/matrix_view.hpp"
+#include "core/quant/hessian.hpp"
+
+#include <cstdint>
+#include <vector>
+
+namespace loupe {
+
+/// The diagonal blocks of U that a sweep needs, one for each run of `width` places: inv(R_JJ), as U
+/// is the inverse of an upper triangular R.
+template <class T>
+[[nodiscard]] std::vector<Matrix<T>> stretchFactors(const Matrix<T>& root,
+                                                    std::int64_t width,
+                                                    const JobContext& ctx);
+
+/// Some rows of a layer while a solver (GPTQ, SparseGPT) sweeps over its columns. Rows do not know
+/// of each other, so that a chunk of them goes through the whole sweep on one thread, in a memory
+/// that stays near. Matrices lie transposed, a place of the sweep in a row of memory: sixteen rows
+/// of W are then the lanes of vectors.
+///
+/// The published sweep pushes every error e on all places behind it, w_j -= e·U_ij, and needs U =
+/// inv(R) of H = RR'. Here a place's move is read off R itself: with D = W - Q of the finished
+/// places F, the places J that follow are best at w_J + D_F·R_FJ·inv(R_JJ). (Of |D·R|², the terms
+/// of F are fixed; the sum of those of J becomes 0.) That is the same number, for a third of n³
+/// flops less: nothing but the diagonal blocks of U is ever formed.
+template <class T>
+class SweepChunk {
+public:
+    SweepChunk(std::int64_t places, std::int64_t lanes, std::int64_t stretch)
+        : weights_(places, lanes), current_(stretch, lanes), errors_(stretch, lanes) {}
+
+    [[nodiscard]] std::int64_t lanes() const { return weights_.cols(); }
+
+    /// W before the stretch is open, W - Q after it is closed: [lanes] of a place.
+    [[nodiscard]] T* weights(std::int64_t place) { return weights_.row(place).data(); }
+    [[nodiscard]] const T* weights(std::int64_t place) const { return weights_.row(place).data(); }
+    /// The places of the open stretch, with all moves of finished blocks in them.
+    [[nodiscard]] T* current(std::int64_t place) { return current_.row(place - first_).data(); }
+    [[nodiscard]] const T* current(std::int64_t place) const {
+        return current_.row(place - first_).data();
+    }
+    /// e of a place of the open stretch.
+    [[nodiscard]] T* errors(std::int64_t place) { return errors_.row(place - first_).data(); }
+
+    /// Places [first, first + width) with what all finished ones make of them; `inner` is their
+    /// block of U. @cost lanes·(first·width + width²/2) multiply-adds
+    void open(const Matrix<T>& root,
+              const Matrix<T>& inner,
+              std::int64_t first,
+              std::int64_t width,
+              const JobContext& ctx);
+
+    /// The errors of the places [from, next) of the stretch on those behind them in it.
+    void push(const Matrix<T>& inner, std::int64_t from, std::int64_t next);
+
+private:
+    std::int64_t first_ = 0;
+    std::int64_t width_ = 0;
+    Matrix<T> weights_;
+    Matrix<T> current_;
+    Matrix<T> errors_;  ///< also what open() sums in, before there are any
+};
+
+/// Rows of a chunk: fixed, for the order of the products' sums.
+inline constexpr std::int64_t kChunkRows = 256;
+
+}  // namespace loupe
