@@ -18,7 +18,7 @@ namespace loupe {
 
 namespace {
 
-constexpr std::int64_t kTaskRows = 4 * kSweepRows;
+constexpr std::int64_t kReadRows = 32;
 
 void runKernel(const SweepStrip<float>& strip) {
     sweepKernels().sweepF32(strip);
@@ -126,7 +126,7 @@ private:
                                   std::int64_t cols,
                                   std::int64_t groups,
                                   std::int64_t group) {
-        constexpr std::int64_t kLong = 512;
+        constexpr std::int64_t kLong = 128;
         const bool fixed = spec.staticGroups || groups == 1;
         const std::int64_t step = fixed ? spec.block : std::lcm(spec.block, group);
         return std::clamp<std::int64_t>(
@@ -203,20 +203,25 @@ private:
     Result<void> load(Part& part) {
         constexpr std::int64_t kSide = 16;
         std::vector<V> values;
-        for (std::int64_t begin = part.begin; begin < part.end; begin += kTaskRows) {
+        for (std::int64_t begin = part.begin; begin < part.end; begin += kReadRows) {
             ctx_.checkpoint();
-            const std::int64_t count = std::min(kTaskRows, part.end - begin);
+            const std::int64_t count = std::min(kReadRows, part.end - begin);
             if (Result<void> done = readFinite<V>(source_, begin, count, values); !done) {
                 return done;
             }
             for (std::int64_t col = 0; col < cols_; col += kSide) {
                 const std::int64_t last = std::min(cols_, col + kSide);
+                std::array<T*, kSide> to{};
+                for (std::int64_t c = col; c < last; ++c) {
+                    to[static_cast<std::size_t>(c - col)] =
+                        part.rows.weights(placeOf_[static_cast<std::size_t>(c)]) +
+                        (begin - part.begin);
+                }
+                T* const* const places = to.data();
                 for (std::int64_t row = 0; row < count; ++row) {
-                    const V* const from = values.data() + row * cols_;
-                    const std::int64_t lane = begin - part.begin + row;
-                    for (std::int64_t c = col; c < last; ++c) {
-                        part.rows.weights(placeOf_[static_cast<std::size_t>(c)])[lane] =
-                            static_cast<T>(from[c]);
+                    const V* const from = values.data() + row * cols_ + col;
+                    for (std::int64_t c = 0; c < last - col; ++c) {
+                        places[c][row] = static_cast<T>(from[c]);
                     }
                 }
             }
@@ -243,10 +248,11 @@ private:
         std::array<T, kChunkRows> high{};
         for (std::int64_t k = first; k < std::min(first + group_, cols_); ++k) {
             const T* const values = weightsAt(k);
+            T* const lows = low.data();
+            T* const highs = high.data();
             for (std::int64_t r = 0; r < count; ++r) {
-                const auto at = static_cast<std::size_t>(r);
-                low[at] = values[r] < low[at] ? values[r] : low[at];
-                high[at] = values[r] > high[at] ? values[r] : high[at];
+                lows[r] = values[r] < lows[r] ? values[r] : lows[r];
+                highs[r] = values[r] > highs[r] ? values[r] : highs[r];
             }
         }
         for (std::int64_t r = 0; r < count; ++r) {
@@ -266,7 +272,7 @@ private:
     std::int64_t openBlock(Part& part, std::int64_t first) {
         const std::int64_t width = std::min(spec_.block, cols_ - first);
         if (first % stretch_ == 0) {
-            part.rows.open(factor_.root, innerAt(first), first, endOfStretch(first) - first, ctx_);
+            part.rows.open(factor_.root, innerAt(first), first, ctx_);
         }
         if (!scalesFirst()) {
             const std::int64_t from = (first + group_ - 1) / group_ * group_;
@@ -280,7 +286,11 @@ private:
 
     void closeBlock(Part& part, std::int64_t first, std::int64_t width) {
         ctx_.checkpoint();
-        part.rows.push(innerAt(first), first, first + width);
+        const std::int64_t next = first + width;
+        part.rows.push(innerAt(first), first, next);
+        if (next == endOfStretch(first)) {
+            part.rows.close(factor_.root);
+        }
         // The other half: Hessian, factor.
         ctx_.advance(static_cast<std::uint64_t>(width * (part.end - part.begin) / 2));
     }
@@ -361,15 +371,22 @@ private:
                 weights[r] -= values[r];
             }
         }
+        // Some columns at a time: a line of each row of the results is written whole.
+        constexpr std::int64_t kSide = 16;
         const std::int64_t row = part.begin + strip.lane;
-        for (std::int64_t r = 0; r < std::min(kSweepRows, part.end - row); ++r) {
-            std::int8_t* const codes = result_.codes.data() + (row + r) * cols_;
-            float* const rounded = result_.rounded.data() + (row + r) * cols_;
-            for (std::int64_t j = 0; j < width; ++j) {
-                const std::int64_t column = columnAt(first + j);
-                const auto at = static_cast<std::size_t>(j * kSweepRows + r);
-                codes[column] = strip.codes[at];
-                rounded[column] = static_cast<float>(strip.weights[at]);
+        const std::int64_t count = std::min(kSweepRows, part.end - row);
+        const std::int64_t* const columns = factor_.permutation.data() + first;
+        for (std::int64_t from = 0; from < width; from += kSide) {
+            const std::int64_t end = std::min(width, from + kSide);
+            for (std::int64_t r = 0; r < count; ++r) {
+                std::int8_t* const codes = result_.codes.data() + (row + r) * cols_;
+                float* const rounded = result_.rounded.data() + (row + r) * cols_;
+                const std::int8_t* const newCodes = strip.codes.data() + r;
+                const T* const weights = strip.weights.data() + r;
+                for (std::int64_t j = from; j < end; ++j) {
+                    codes[columns[j]] = newCodes[j * kSweepRows];
+                    rounded[columns[j]] = static_cast<float>(weights[j * kSweepRows]);
+                }
             }
         }
     }

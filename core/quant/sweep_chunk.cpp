@@ -10,7 +10,7 @@ namespace loupe {
 namespace {
 
 constexpr std::int64_t kDepth = 1024;  ///< of one product: bounds the time between checkpoints
-constexpr std::int64_t kSide = 128;    ///< of the triangle's blocks: what lies below is left out
+constexpr std::int64_t kSide = 64;     ///< of the triangle's blocks: what lies below is left out
 
 /// Rows [row, row + rows) of C += A[:, from, from + rows)'·B, A and B given by their first rows.
 template <class T>
@@ -55,32 +55,39 @@ std::vector<Matrix<T>> stretchFactors(const Matrix<T>& root,
 }
 
 template <class T>
+void SweepChunk<T>::sumFinished(const Matrix<T>& root, const JobContext& ctx) {
+    const std::int64_t reached = std::min(reach_, weights_.rows() - first_);
+    std::fill_n(sums_.data(), sums_.size(), T(0));
+    for (std::int64_t done = 0; done < first_; done += kDepth) {
+        ctx.checkpoint();
+        const std::int64_t depth = std::min(kDepth, first_ - done);
+        addTransposed<T>(T(1),
+                         part(root, done, first_, depth, reached),
+                         part(weights_, done, 0, depth, lanes()),
+                         {sums_.data(), reached, lanes()});
+    }
+}
+
+template <class T>
 void SweepChunk<T>::open(const Matrix<T>& root,
                          const Matrix<T>& inner,
                          std::int64_t first,
-                         std::int64_t width,
                          const JobContext& ctx) {
     first_ = first;
-    width_ = width;
-    std::copy_n(weights(first), width * lanes(), current_.data());
+    width_ = std::min(stretch_, weights_.rows() - first);
+    if (first % reach_ == 0) {
+        sumFinished(root, ctx);
+    }
+    std::copy_n(weights(first), width_ * lanes(), current_.data());
     if (first == 0) {
         return;
     }
-    std::fill_n(errors_.data(), width * lanes(), T(0));
-    for (std::int64_t done = 0; done < first; done += kDepth) {
+    for (std::int64_t at = 0; at < width_; at += kSide) {
         ctx.checkpoint();
-        const std::int64_t depth = std::min(kDepth, first - done);
-        addTransposed<T>(T(1),
-                         part(root, done, first, depth, width),
-                         part(weights_, done, 0, depth, lanes()),
-                         {errors_.data(), width, lanes()});
-    }
-    for (std::int64_t at = 0; at < width; at += kSide) {
-        ctx.checkpoint();
-        const std::int64_t size = std::min(kSide, width - at);
+        const std::int64_t size = std::min(kSide, width_ - at);
         addTransposed<T>(T(1),
                          part(inner, 0, at, at + size, size),
-                         part(errors_, 0, 0, at + size, lanes()),
+                         part(sums_, first % reach_, 0, at + size, lanes()),
                          {current_.row(at).data(), size, lanes()});
     }
 }
@@ -88,13 +95,25 @@ void SweepChunk<T>::open(const Matrix<T>& root,
 template <class T>
 void SweepChunk<T>::push(const Matrix<T>& inner, std::int64_t from, std::int64_t next) {
     const std::int64_t rest = first_ + width_ - next;
-    if (rest <= 0) {
-        return;
+    if (rest > 0) {
+        addTransposed<T>(T(-1),
+                         part(inner, from - first_, next - first_, next - from, rest),
+                         part(errors_, from - first_, 0, next - from, lanes()),
+                         {current(next), rest, lanes()});
     }
-    addTransposed<T>(T(-1),
-                     part(inner, from - first_, next - first_, next - from, rest),
-                     part(errors_, from - first_, 0, next - from, lanes()),
-                     {current(next), rest, lanes()});
+}
+
+template <class T>
+void SweepChunk<T>::close(const Matrix<T>& root) {
+    const std::int64_t next = first_ + width_;
+    const std::int64_t start = first_ / reach_ * reach_;
+    const std::int64_t rest = std::min(start + reach_, weights_.rows()) - next;
+    if (rest > 0) {
+        addTransposed<T>(T(1),
+                         part(root, first_, next, width_, rest),
+                         part(weights_, first_, 0, width_, lanes()),
+                         {sums_.row(next - start).data(), rest, lanes()});
+    }
 }
 
 template std::vector<Matrix<float>> stretchFactors<float>(const Matrix<float>&,

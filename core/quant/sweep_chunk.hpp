@@ -5,6 +5,7 @@
 #include "core/base/matrix_view.hpp"
 #include "core/quant/hessian.hpp"
 
+#include <algorithm>
 #include <cstdint>
 #include <vector>
 
@@ -19,7 +20,7 @@ template <class T>
 
 /// Some rows of a layer while a solver (GPTQ, SparseGPT) sweeps over its columns. Rows do not know
 /// of each other, so that a chunk of them goes through the whole sweep on one thread, in a memory
-/// that stays near. Matrices lie transposed, a place of the sweep in a row of memory: sixteen rows
+/// that stays near. Matrices lie transposed, a place of the sweep in a row of memory: some rows
 /// of W are then the lanes of vectors.
 ///
 /// The published sweep pushes every error e on all places behind it, w_j -= e·U_ij, and needs U =
@@ -31,7 +32,12 @@ template <class T>
 class SweepChunk {
 public:
     SweepChunk(std::int64_t places, std::int64_t lanes, std::int64_t stretch)
-        : weights_(places, lanes), current_(stretch, lanes), errors_(stretch, lanes) {}
+        : stretch_(stretch),
+          reach_(std::max<std::int64_t>(kReach / stretch, 1) * stretch),
+          weights_(places, lanes),
+          current_(stretch, lanes),
+          errors_(stretch, lanes),
+          sums_(std::min(reach_, places), lanes) {}
 
     [[nodiscard]] std::int64_t lanes() const { return weights_.cols(); }
 
@@ -46,23 +52,33 @@ public:
     /// e of a place of the open stretch.
     [[nodiscard]] T* errors(std::int64_t place) { return errors_.row(place - first_).data(); }
 
-    /// Places [first, first + width) with what all finished ones make of them; `inner` is their
+    /// The stretch that begins at `first`, with what all finished places make of it; `inner` is its
     /// block of U. @cost lanes·(first·width + width²/2) multiply-adds
     void open(const Matrix<T>& root,
               const Matrix<T>& inner,
               std::int64_t first,
-              std::int64_t width,
               const JobContext& ctx);
 
     /// The errors of the places [from, next) of the stretch on those behind them in it.
     void push(const Matrix<T>& inner, std::int64_t from, std::int64_t next);
 
+    /// The places of the stretch are final: weights() holds W - Q of them.
+    void close(const Matrix<T>& root);
+
 private:
-    std::int64_t first_ = 0;
+    /// Places that get the sums of all before them in one product. Within, stretch adds to stretch.
+    static constexpr std::int64_t kReach = 512;
+
+    void sumFinished(const Matrix<T>& root, const JobContext& ctx);
+
+    std::int64_t first_ = 0;  ///< of the open stretch
     std::int64_t width_ = 0;
+    std::int64_t stretch_;
+    std::int64_t reach_;
     Matrix<T> weights_;
     Matrix<T> current_;
-    Matrix<T> errors_;  ///< also what open() sums in, before there are any
+    Matrix<T> errors_;
+    Matrix<T> sums_;  ///< D_F·R of the places within reach
 };
 
 /// Rows of a chunk: fixed, for the order of the products' sums.

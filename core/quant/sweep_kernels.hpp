@@ -6,7 +6,7 @@
 namespace loupe {
 
 /// Rows that one strip of the sweep holds, one beside the other in the lanes of vectors.
-inline constexpr std::int64_t kSweepRows = 16;
+inline constexpr std::int64_t kSweepRows = 32;
 
 /// A block of columns of kSweepRows rows: everything [width][kSweepRows]. Columns [first, last) are
 /// rounded one after the other, and each pushes its error on the columns of the block behind it.
