@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: Apache-2.0
+// Inner loops of Y = X·Wᵀ on the CPU. W lies in panels of `lanes` outputs, inputs outermost, so
+// that one vector holds one input of neighbouring outputs; cut along the inputs into blocks.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace loupe::gpu {
+
+inline constexpr int kTileRows = 6;    ///< tokens that one call multiplies at most
+inline constexpr int kDirectRows = 4;  ///< the same where weights are decoded in registers
+
+/// How the weights of a panel are stored.
+enum class PanelCode : std::uint8_t {
+    Float32,
+    BFloat16,
+    Float16,
+    Int8,
+    Int4,      ///< 8 inputs of an output in 32 bits, code + 8, the first in the low bits
+    Sparse24,  ///< 2 of 4: 16 two-bit places of an output in 32 bits before the 16 values
+    Bitmask    ///< a bit a weight before the values that are not 0
+};
+inline constexpr int kPanelCodes = 7;
+
+/// One block of a panel times up to kTileRows tokens.
+struct PanelCall {
+    /// tile: [depth / step][rows], an element holding `step` inputs; direct: row-major floats.
+    const void* x = nullptr;
+    std::int64_t xStride = 0;  ///< direct: elements from a token to the next
+    const std::byte* panel = nullptr;
+    std::int64_t depth = 0;               ///< inputs: a multiple of 8; Sparse24: of 32
+    const float* scale = nullptr;         ///< of each output; null: 1
+    const std::int32_t* start = nullptr;  ///< integer tiles: what each sum begins with; null: 0
+    float* c = nullptr;                   ///< [rows][lanes]
+    bool first = true;                    ///< c is written, else added to
+};
+using PanelFunction = void (*)(const PanelCall&);
+
+/// Products in FP32.
+struct FloatKernels {
+    int vector = 0;  ///< floats in a register
+    int lanes = 0;   ///< outputs of a panel
+    PanelFunction tile[kTileRows + 1] = {};
+    PanelFunction direct[kPanelCodes][kDirectRows + 1] = {};
+    /// A block as FP32 times its scales, for `tile`: [depth][lanes].
+    void (*expand[kPanelCodes])(const std::byte* panel,
+                                std::int64_t depth,
+                                const float* scale,
+                                float* out) = {};
+};
+
+/// Products of int8 codes, summed in int32.
+struct IntegerKernels {
+    int lanes = 0;
+    int step = 0;     ///< inputs whose products one instruction adds up
+    int xOffset = 0;  ///< added to the codes of x: 128 where the instruction wants unsigned ones
+    int xBytes = 0;   ///< of a code of x in the packed form
+    PanelFunction tile[kTileRows + 1] = {};
+    /// Nibbles (code + 8; vector 2t in the low halves, 2t + 1 in the high ones) to int8.
+    void (*unpack)(const std::byte* nibbles, std::int64_t bytes, std::int8_t* out) = nullptr;
+};
+
+/// Products of bf16 pairs, summed in FP32 (VDPBF16PS).
+struct BrainKernels {
+    int lanes = 0;
+    PanelFunction tile[kTileRows + 1] = {};
+    /// Int4: x as pairs of bf16, row-major.
+    PanelFunction direct[kDirectRows + 1] = {};
+};
+
+/// Row-wise work on the activations.
+struct RowKernels {
+    /// Largest |x|.
+    float (*absmax)(const float* x, std::int64_t count) = nullptr;
+    /// round(x / scale) to int8 codes, ties to even; |x| <= 127·scale.
+    void (*quantize)(const float* x, std::int64_t count, float scale, std::int8_t* codes) = nullptr;
+    void (*fromBrain)(const std::uint16_t* x, std::int64_t count, float* out) = nullptr;
+    void (*fromHalf)(const std::uint16_t* x, std::int64_t count, float* out) = nullptr;
+    float (*sum)(const float* x, std::int64_t count) = nullptr;  ///< reads every value: the probe
+    /// Multiply-adds in registers alone: `turns` times twelve vectors. @returns operations
+    double (*peak)(std::int64_t turns) = nullptr;
+};
+
+struct MatmulKernelTables {
+    FloatKernels floats;
+    RowKernels rows;
+};
+
+/// Of the instruction set that cpuTarget() names.
+[[nodiscard]] const FloatKernels& floatKernels();
+[[nodiscard]] const RowKernels& rowKernels();
+/// With VPDPBUSD where the CPU has it and the target is v4.
+[[nodiscard]] const IntegerKernels& integerKernels();
+/// Null where the CPU lacks VDPBF16PS or the target is below v4.
+[[nodiscard]] const BrainKernels* brainKernels();
+/// Operations of int8 (bf16) instructions in registers alone, like RowKernels::peak.
+[[nodiscard]] double (*integerPeak())(std::int64_t turns);
+[[nodiscard]] double (*brainPeak())(std::int64_t turns);
+
+}  // namespace loupe::gpu
