@@ -7,6 +7,11 @@ namespace loupe::gpu {
 extern const MatmulKernelTables kMatmulKernels_baseline;
 extern const MatmulKernelTables kMatmulKernels_v3;
 extern const MatmulKernelTables kMatmulKernels_v4;
+extern const IntegerKernels kIntegerKernels_baseline;
+extern const IntegerKernels kIntegerKernels_v3;
+extern const IntegerKernels kIntegerKernels_v4;
+extern const IntegerKernels kIntegerKernels_vnni;
+extern const BrainKernels kBrainKernels;
 
 namespace {
 
@@ -32,6 +37,29 @@ const FloatKernels& floatKernels() {
 
 const RowKernels& rowKernels() {
     return tables().rows;
+}
+
+const IntegerKernels& integerKernels() {
+#if defined(LOUPE_X86_DISPATCH)
+    switch (cpuTarget()) {
+        case CpuTarget::V4:
+            return __builtin_cpu_supports("avx512vnni") ? kIntegerKernels_vnni : kIntegerKernels_v4;
+        case CpuTarget::V3:
+            return kIntegerKernels_v3;
+        case CpuTarget::Baseline:
+            break;
+    }
+#endif
+    return kIntegerKernels_baseline;
+}
+
+const BrainKernels* brainKernels() {
+#if defined(LOUPE_X86_DISPATCH)
+    if (cpuTarget() == CpuTarget::V4 && __builtin_cpu_supports("avx512bf16")) {
+        return &kBrainKernels;
+    }
+#endif
+    return nullptr;
 }
 
 }  // namespace loupe::gpu

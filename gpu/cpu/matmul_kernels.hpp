@@ -50,23 +50,27 @@ struct FloatKernels {
                                 float* out) = {};
 };
 
-/// Products of int8 codes, summed in int32.
+/// Products of int8 codes, summed in int32. Weights [depth / step][lanes][step].
 struct IntegerKernels {
     int lanes = 0;
     int step = 0;     ///< inputs whose products one instruction adds up
-    int xOffset = 0;  ///< added to the codes of x: 128 where the instruction wants unsigned ones
-    int xBytes = 0;   ///< of a code of x in the packed form
+    int xOffset = 0;  ///< added to the codes of x: 128 where the instruction wants them unsigned
+    int xBytes = 0;   ///< of a code of x: x is [depth / step][rows][step]
+    int vectorBytes = 0;  ///< of the weights that go into one register
     PanelFunction tile[kTileRows + 1] = {};
-    /// Nibbles (code + 8; vector 2t in the low halves, 2t + 1 in the high ones) to int8.
+    /// Nibbles (code + 8) to int8: of every vectorBytes bytes the low halves are one vector of
+    /// weights, the high halves the next.
     void (*unpack)(const std::byte* nibbles, std::int64_t bytes, std::int8_t* out) = nullptr;
+    double (*peak)(std::int64_t turns) = nullptr;
 };
 
-/// Products of bf16 pairs, summed in FP32 (VDPBF16PS).
+/// Products of bf16 pairs, summed in FP32 (VDPBF16PS). x is [depth / 2][rows][2].
 struct BrainKernels {
     int lanes = 0;
     PanelFunction tile[kTileRows + 1] = {};
-    /// Int4: x as pairs of bf16, row-major.
-    PanelFunction direct[kDirectRows + 1] = {};
+    /// 4-bit codes; x as pairs of bf16, [rows] with xStride in pairs.
+    PanelFunction nibbles[kDirectRows + 1] = {};
+    double (*peak)(std::int64_t turns) = nullptr;
 };
 
 /// Row-wise work on the activations.
@@ -90,12 +94,9 @@ struct MatmulKernelTables {
 /// Of the instruction set that cpuTarget() names.
 [[nodiscard]] const FloatKernels& floatKernels();
 [[nodiscard]] const RowKernels& rowKernels();
-/// With VPDPBUSD where the CPU has it and the target is v4.
+/// With VPDPBUSD where the CPU has it and the target is v4, else with PMADDWD.
 [[nodiscard]] const IntegerKernels& integerKernels();
 /// Null where the CPU lacks VDPBF16PS or the target is below v4.
 [[nodiscard]] const BrainKernels* brainKernels();
-/// Operations of int8 (bf16) instructions in registers alone, like RowKernels::peak.
-[[nodiscard]] double (*integerPeak())(std::int64_t turns);
-[[nodiscard]] double (*brainPeak())(std::int64_t turns);
 
 }  // namespace loupe::gpu

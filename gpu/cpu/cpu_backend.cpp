@@ -1,0 +1,264 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "core/base/cpu_dispatch.hpp"
+#include "core/base/text.hpp"
+#include "core/base/version.hpp"
+#include "core/base/worker_pool.hpp"
+#include "gpu/cpu/cpu_cases.hpp"
+#include "gpu/cpu/machine.hpp"
+#include "gpu/timing/backend.hpp"
+#include "gpu/timing/method.hpp"
+
+#include <algorithm>
+#include <array>
+#include <chrono>
+#include <cmath>
+#include <ctime>
+#include <limits>
+#include <memory>
+#include <optional>
+#include <unistd.h>
+
+namespace loupe::gpu {
+
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+/// The compute threads that a request asks for, as long as it lives.
+class ThreadSetting {
+public:
+    explicit ThreadSetting(int threads) : before_(computeThreads()) {
+        if (threads > 0) {
+            setComputeThreads(threads);
+        }
+    }
+    ~ThreadSetting() {
+        if (computeThreads() != before_) {
+            setComputeThreads(before_);
+        }
+    }
+    ThreadSetting(const ThreadSetting&) = delete;
+    ThreadSetting& operator=(const ThreadSetting&) = delete;
+
+private:
+    int before_;
+};
+
+EnvironmentRecord environmentNow() {
+    EnvironmentRecord record;
+    const std::time_t now = std::time(nullptr);
+    std::tm parts{};
+    std::array<char, 32> text{};
+    if (::gmtime_r(&now, &parts) != nullptr &&
+        std::strftime(text.data(), text.size(), "%Y-%m-%dT%H:%M:%SZ", &parts) > 0) {
+        record.utc = text.data();
+    }
+    std::array<char, 256> host{};
+    record.host = ::gethostname(host.data(), host.size() - 1) == 0 ? host.data() : "";
+    record.commit = kVersion;
+    return record;
+}
+
+/// What all cases of one request share.
+struct CpuRun {
+    const TimingRequest& request;
+    const JobContext& ctx;
+    DeviceRecord device;
+    CpuCeilings ceilings;
+    std::optional<CacheFlush> flush;
+};
+
+RunRecord recordOf(const CpuRun& run, const CpuCaseTitle& title) {
+    RunRecord record;
+    record.kind = FigureKind::Measured;
+    record.backend = "cpu";
+    record.device = run.device;
+    record.kernel.id = title.kernel;
+    record.kernel.family = title.library.empty() ? "cpu" : "";
+    record.kernel.source = title.library.empty() ? "cpu" : "library";
+    record.kernel.arch =
+        title.library.empty() ? "x86-64-" + std::string(cpuTargetName(cpuTarget())) : std::string();
+    if (!title.library.empty()) {
+        record.device.libraries.emplace_back(title.library, title.version);
+    }
+    CaseRecord& what = record.what;
+    what.operation = run.request.operation;
+    what.matmul = run.request.matmul;
+    what.attention = run.request.attention;
+    what.format = title.format;
+    what.a = title.a;
+    what.b = title.b;
+    what.accumulator = title.accumulator;
+    what.output = title.output;
+    what.model = run.request.model;
+    what.layer = run.request.layer;
+    constexpr std::int64_t kPrefill = 16;
+    const bool decode = run.request.operation == Operation::Matmul ? run.request.matmul.m < kPrefill
+                                                                   : run.request.attention.decode;
+    what.phase = decode ? "decode" : "prefill";
+    record.seed = run.request.seed;
+    record.environment = environmentNow();
+    return record;
+}
+
+/// ‖out − ref‖_F / ‖ref‖_F over the rows of the check, and the largest difference.
+struct Difference {
+    double relative = 0;
+    double largest = 0;
+};
+Difference compare(std::span<const float> output,
+                   std::int64_t width,
+                   std::span<const std::int64_t> rows,
+                   std::span<const double> reference) {
+    double error = 0;
+    double norm = 0;
+    Difference found;
+    for (std::size_t r = 0; r < rows.size(); ++r) {
+        for (std::int64_t c = 0; c < width; ++c) {
+            const double expected =
+                reference[r * static_cast<std::size_t>(width) + static_cast<std::size_t>(c)];
+            const double got =
+                static_cast<double>(output[static_cast<std::size_t>(rows[r] * width + c)]);
+            error += (got - expected) * (got - expected);
+            norm += expected * expected;
+            found.largest = std::max(found.largest, std::fabs(got - expected));
+        }
+    }
+    found.relative = norm > 0 ? std::sqrt(error / norm) : std::sqrt(error);
+    return found;
+}
+
+/// Rows spread over the output, as many as the FP64 reference does in about a second.
+std::vector<std::int64_t> rowsToCheck(std::int64_t rows, double costOfRow) {
+    constexpr double kMost = 5e8;
+    const auto wanted = static_cast<std::int64_t>(std::max(1.0, kMost / std::max(costOfRow, 1.0)));
+    const std::int64_t count = std::min(rows, wanted);
+    std::vector<std::int64_t> chosen;
+    for (std::int64_t i = 0; i < count; ++i) {
+        // First, last, and evenly between.
+        chosen.push_back(count == 1 ? rows - 1 : i * (rows - 1) / (count - 1));
+    }
+    return chosen;
+}
+
+CheckRecord check(CpuCase& cpuCase, const JobContext& ctx) {
+    CheckRecord record;
+    const std::span<float> output = cpuCase.output();
+    std::fill(output.begin(), output.end(), std::numeric_limits<float>::quiet_NaN());
+    cpuCase.run(ctx);
+    const std::int64_t width = cpuCase.width();
+    const auto rows = static_cast<std::int64_t>(output.size()) / width;
+    const std::vector<std::int64_t> chosen = rowsToCheck(rows, cpuCase.referenceCost());
+    const std::vector<double> own = cpuCase.reference(true, chosen, ctx);
+    const Difference difference = compare(output, width, chosen, own);
+    record.reference =
+        static_cast<std::int64_t>(chosen.size()) == rows ? "f64-cpu" : "f64-cpu-sampled";
+    record.relFro = difference.relative;
+    record.maxAbs = difference.largest;
+    record.tolerance = cpuCase.tolerance();
+    record.compared = static_cast<std::int64_t>(chosen.size()) * width;
+    record.formatError =
+        cpuCase.holdsOwnOperands()
+            ? compare(output, width, chosen, cpuCase.reference(false, chosen, ctx)).relative
+            : difference.relative;
+    record.passed = record.relFro <= record.tolerance;  // false for NaN
+    return record;
+}
+
+void timeCase(CpuCase& cpuCase, const CpuRun& run, RunRecord& record) {
+    const KernelCost cost = cpuCase.cost();
+    record.derived.flops = cost.flops;
+    record.derived.bytesMin = cost.bytes;
+    record.derived.ceilingSource = "measured";
+    record.derived.peakTflops = run.ceilings.peak(cost.arithmetic);
+    record.derived.bandwidthGbps = run.ceilings.readGbps;
+    record.check = check(cpuCase, run.ctx);
+    if (!record.check->passed) {
+        record.reason = "its result was wrong, so it was not timed";
+        derive(record.derived, 0);
+        return;
+    }
+    const ForeignLoad load;
+    TimingRecord timing = sample(limitsOf(run.request), run.ctx, [&] {
+        if (run.flush) {
+            run.flush->run(run.ctx);
+        }
+        const Clock::time_point start = Clock::now();
+        cpuCase.run(run.ctx);
+        return std::chrono::duration<double, std::micro>(Clock::now() - start).count();
+    });
+    timing.clock = "steady";
+    timing.cache = run.request.cache;
+    timing.flushBytes = run.flush ? run.flush->bytes() : 0;
+    derive(record.derived, timing.medianUs);
+    record.timing = std::move(timing);
+    record.clocks.emplace();
+    record.clocks->foreignShare = load.share();
+}
+
+class CpuBackend final : public Backend {
+public:
+    [[nodiscard]] std::string_view id() const override { return "cpu"; }
+    [[nodiscard]] std::string_view title() const override { return "CPU"; }
+    [[nodiscard]] std::string unavailable() const override { return {}; }
+    [[nodiscard]] std::vector<Offer> offers() const override { return cpuOffers(); }
+    [[nodiscard]] Result<void> run(const TimingRequest& request,
+                                   const JobContext& ctx,
+                                   const RunSink& sink) const override;
+};
+
+void runOne(const CpuRun& run, CpuMaker& maker, const RunSink& sink) {
+    RunRecord record = recordOf(run, maker.title());
+    record.reason = maker.refuses();
+    if (record.reason.empty()) {
+        try {
+            const std::unique_ptr<CpuCase> cpuCase = maker.make(run.ctx);
+            record.kernel.id = cpuCase->kernel();
+            timeCase(*cpuCase, run, record);
+        } catch (const std::bad_alloc&) {
+            record = recordOf(run, maker.title());
+            record.reason = "out of memory";
+        }
+    }
+    sink.record(record);
+}
+
+Result<void> CpuBackend::run(const TimingRequest& request,
+                             const JobContext& ctx,
+                             const RunSink& sink) const {
+    const ThreadSetting threads(request.threads);
+    const auto progress = [&](double fraction, const std::string& what) {
+        if (sink.progress) {
+            sink.progress(fraction, what);
+        }
+    };
+    progress(0, "measuring what the machine can do at most");
+    CpuRun run{request, ctx, describeCpu(), measureCeilings(ctx), std::nullopt};
+    if (request.cache == CacheState::Cold) {
+        run.flush.emplace();
+    }
+    progress(0, "drawing operands");
+    std::vector<std::unique_ptr<CpuMaker>> makers;
+    try {
+        makers = cpuMakers(request, ctx);
+    } catch (const std::bad_alloc&) {
+        return fail(ErrorCode::OutOfMemory, "the operands of this shape do not fit in memory");
+    }
+    for (std::size_t i = 0; i < makers.size(); ++i) {
+        ctx.checkpoint();
+        progress(static_cast<double>(i) / static_cast<double>(makers.size()),
+                 makers[i]->title().kernel);
+        runOne(run, *makers[i], sink);
+    }
+    progress(1, "done");
+    return {};
+}
+
+}  // namespace
+
+const Backend& cpuBackend() {
+    static const CpuBackend backend;
+    return backend;
+}
+
+}  // namespace loupe::gpu
