@@ -157,7 +157,11 @@ Result<void> runSparseGpt(const StepInput& input,
     run.problem = std::move(*problem);
     Matrix<T> worked = keepHessian ? run.problem.hessian : std::move(run.problem.hessian);
     Result<HessianFactor<T>> factor =
-        factorHessian<T>(std::move(worked), params.real("damp"), {}, ctx);
+        factorHessian<T>(std::move(worked),
+                         params.real("damp"),
+                         {},
+                         ctx,
+                         keepHessian ? FactorParts::Whole : FactorParts::Root);
     if (!factor) {
         return fail(factor.error());
     }
@@ -174,7 +178,7 @@ Result<void> runSparseGpt(const StepInput& input,
     clearDeadColumns(run.factor, run.problem.weights);
     run.solved =
         keepHessian ? run.problem.weights : std::exchange(run.problem.weights, Matrix<T>{});
-    run.result = solveSparseGpt<T>(run.solved, run.factor.upper, run.spec, recorder, ctx);
+    run.result = solveSparseGpt<T>(run.solved, run.factor, run.spec, recorder, ctx);
     return {};
 }
 

@@ -27,7 +27,8 @@ struct SparseGptRun {
     return input.weights->isDouble() || input.weights->cols() <= kMostInDouble;
 }
 
-/// @param keepHessian H stays in run.problem (the factorization works on a copy)
+/// @param keepHessian for traces: H stays in run.problem (the factorization works on a copy), and
+///                    the factor is whole
 /// @errors those of the data; Invalid: not positive definite
 template <class T>
 [[nodiscard]] Result<void> runSparseGpt(const StepInput& input,

@@ -1,13 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
-// SparseGPT's sweep over the columns. Rows never meet but in the comparison that chooses a block's
-// mask, so that everything else runs over chunks of rows in parallel.
+// SparseGPT's sweep over the columns, on the chunks of rows that GPTQ has (sweep_chunk.hpp). With a
+// pattern rows never meet, and each chunk goes through all columns on its own; else they meet in
+// the comparison that chooses a block's mask.
 #include "core/prune/sparsegpt_solver.hpp"
 
+#include "core/base/assert.hpp"
 #include "core/base/worker_pool.hpp"
-#include "core/linalg/gemm.hpp"
+#include "core/prune/block_selection.hpp"
+#include "core/prune/prune_kernels.hpp"
+#include "core/quant/sweep_chunk.hpp"
 
 #include <algorithm>
 #include <array>
+#include <bit>
 #include <numeric>
 #include <span>
 
@@ -15,14 +20,24 @@ namespace loupe {
 
 namespace {
 
-/// Rows of a chunk: fixed, for the order of the products' sums.
-constexpr std::int64_t kRows = 256;
+void runKernel(const PruneStrip<float>& strip) {
+    pruneKernels().sweepF32(strip);
+}
+void runKernel(const PruneStrip<double>& strip) {
+    pruneKernels().sweepF64(strip);
+}
+void scoresOf(const float* weights, float diagonal, double* out) {
+    pruneKernels().scoresF32(weights, diagonal, out);
+}
+void scoresOf(const double* weights, double diagonal, double* out) {
+    pruneKernels().scoresF64(weights, diagonal, out);
+}
 
 template <class T>
 class Sweep {
 public:
     Sweep(Matrix<T>& weights,
-          const Matrix<T>& factor,
+          const HessianFactor<T>& factor,
           const SparseGptSpec& spec,
           SparseGptRecorder<T>* recorder,
           const JobContext& ctx)
@@ -31,13 +46,18 @@ public:
           spec_(spec),
           recorder_(recorder),
           ctx_(ctx),
+          rows_(weights.rows()),
+          cols_(weights.cols()),
           mask_(std::make_shared<BitMask>(weights.rows(), weights.cols(), true)),
           losses_(static_cast<std::size_t>(weights.rows()), 0.0) {
-        const std::int64_t m = spec.selection.keep > 0 ? spec.selection.block : 1;
+        constexpr std::int64_t kLong = 128;
         // A group of M is chosen from weights that every column before it has moved: blocks hold
         // whole groups.
+        const std::int64_t m = hasPattern() ? spec.selection.block : 1;
         block_ = (std::max<std::int64_t>(spec.block, 1) + m - 1) / m * m;
-        errors_ = Matrix<T>(weights.rows(), std::min(block_, weights.cols()));
+        stretch_ = std::clamp<std::int64_t>(std::max<std::int64_t>(kLong / block_, 1) * block_,
+                                            1,
+                                            std::max<std::int64_t>(cols_, 1));
         if (spec.grids != nullptr) {
             result_.codes.resize(static_cast<std::size_t>(weights.size()));
             result_.rounded.resize(static_cast<std::size_t>(weights.size()));
@@ -45,31 +65,14 @@ public:
     }
 
     SparseGptResult run() {
-        for (std::int64_t first = 0; first < weights_.cols(); first += block_) {
-            ctx_.checkpoint();
-            first_ = first;
-            end_ = std::min(first + block_, weights_.cols());
-            if (spec_.selection.keep == 0) {
-                chooseBlock();
-                tellMask(first_, end_);
-            }
-            if (recorder_ != nullptr) {
-                tellColumns();
-            } else {
-                parallelFor(weights_.rows(),
-                            kRows,
-                            ctx_,
-                            [&](std::int64_t begin, std::int64_t end, std::int64_t) {
-                                for (std::int64_t row = begin; row < end; ++row) {
-                                    for (std::int64_t col = first_; col < end_; ++col) {
-                                        chooseGroup(row, col);
-                                        column(row, col);
-                                    }
-                                }
-                                pushRight(begin, end);
-                            });
-            }
-            ctx_.advance(static_cast<std::uint64_t>(weights_.rows() * (end_ - first_)));
+        inner_ = stretchFactors<T>(factor_.root, stretch_, ctx_);
+        if (recorder_ != nullptr) {
+            LOUPE_ASSERT(factor_.upper.rows() == cols_, "what is shown needs the whole of U");
+            sweepTold();
+        } else if (hasPattern()) {
+            sweepApart();
+        } else {
+            sweepTogether();
         }
         result_.loss = std::accumulate(losses_.begin(), losses_.end(), 0.0);
         result_.mask = std::move(mask_);
@@ -77,155 +80,491 @@ public:
     }
 
 private:
+    /// The weights, values and errors of a strip of rows in the block at hand.
+    struct Strip {
+        std::int64_t lane = 0;  ///< of its part
+        std::vector<T> weights, values, errors;
+        std::uint8_t* kept = nullptr;  ///< [width][kPruneRows], in the part
+    };
+
+    /// A chunk of rows.
+    struct Part {
+        Part(std::int64_t begin_, std::int64_t end_, const Sweep& sweep)
+            : begin(begin_),
+              end(end_),
+              rows(sweep.cols_,
+                   (end_ - begin_ + kPruneRows - 1) / kPruneRows * kPruneRows,
+                   sweep.stretch_),
+              kept(static_cast<std::size_t>(rows.lanes() * sweep.block_), 1),
+              losses(static_cast<std::size_t>(rows.lanes())) {}
+        std::int64_t begin;
+        std::int64_t end;
+        SweepChunk<T> rows;              ///< lanes beyond `end` are zeros and stay zeros
+        std::vector<std::uint8_t> kept;  ///< [strip][column of the block][row of the strip]
+        std::vector<std::int64_t> keys;  ///< the same, where all rows of the block compete
+        std::vector<double> losses;      ///< Σ e² by row
+    };
+
+    [[nodiscard]] bool hasPattern() const { return spec_.selection.keep > 0; }
+    [[nodiscard]] const Matrix<T>& innerAt(std::int64_t col) const {
+        return inner_[static_cast<std::size_t>(col / stretch_)];
+    }
+    [[nodiscard]] T diagonal(std::int64_t col) const {
+        return innerAt(col)(col % stretch_, col % stretch_);
+    }
     [[nodiscard]] bool prunedBefore(std::int64_t row, std::int64_t col) const {
         return spec_.earlier != nullptr && !spec_.earlier->kept(row, col);
     }
-    [[nodiscard]] std::uint64_t keyOf(std::int64_t row, std::int64_t col) const {
-        return prunedBefore(row, col)
-                   ? 0
-                   : scoreKey(sparseGptScore(weights_(row, col), factor_(col, col)));
+    [[nodiscard]] std::int64_t widthAt(std::int64_t first) const {
+        return std::min(block_, cols_ - first);
     }
-    void dropBefore(std::int64_t row, std::int64_t first, std::int64_t end) {
-        for (std::int64_t col = first; spec_.earlier != nullptr && col < end; ++col) {
-            if (prunedBefore(row, col)) {
-                mask_->set(row, col, false);
+    [[nodiscard]] std::int64_t rowsOf(const Part& part, std::int64_t lane) const {
+        return std::min(kPruneRows, part.end - part.begin - lane);
+    }
+
+    template <class Body>
+    void forBlocks(const Body& body) const {
+        for (std::int64_t first = 0; first < cols_; first += block_) {
+            ctx_.checkpoint();
+            body(first, widthAt(first));
+        }
+    }
+
+    /// Every chunk of rows on its own through all columns.
+    void sweepApart() {
+        parallelFor(
+            rows_, kChunkRows, ctx_, [&](std::int64_t begin, std::int64_t end, std::int64_t) {
+                Part part(begin, end, *this);
+                load(part);
+                Strip strip;
+                forBlocks([&](std::int64_t first, std::int64_t width) {
+                    open(part, first);
+                    sweepBlock(part, strip, first, width);
+                });
+                keepLosses(part);
+            });
+    }
+
+    /// All rows a block at a time.
+    void sweepTogether() {
+        const std::int64_t chunks = (rows_ + kChunkRows - 1) / kChunkRows;
+        std::vector<std::unique_ptr<Part>> parts(static_cast<std::size_t>(chunks));
+        const auto forParts = [&](const auto& work) {
+            parallelFor(chunks, 1, ctx_, [&](std::int64_t index, std::int64_t, std::int64_t) {
+                work(parts[static_cast<std::size_t>(index)], index);
+            });
+        };
+        forParts([&](std::unique_ptr<Part>& part, std::int64_t index) {
+            part = std::make_unique<Part>(
+                index * kChunkRows, std::min((index + 1) * kChunkRows, rows_), *this);
+            load(*part);
+        });
+        forBlocks([&](std::int64_t first, std::int64_t width) {
+            forParts([&](std::unique_ptr<Part>& part, std::int64_t) {
+                open(*part, first);
+                layKeys(*part, first, width);
+            });
+            const BlockThreshold threshold = chooseBlock(parts, width);
+            forParts([&](std::unique_ptr<Part>& part, std::int64_t) {
+                applyThreshold(*part, threshold, first, width);
+                Strip strip;
+                sweepBlock(*part, strip, first, width);
+            });
+        });
+        for (const std::unique_ptr<Part>& part : parts) {
+            keepLosses(*part);
+        }
+    }
+
+    void load(Part& part) const {
+        constexpr std::int64_t kSide = 16;
+        for (std::int64_t col = 0; col < cols_; col += kSide) {
+            const std::int64_t count = std::min(kSide, cols_ - col);
+            std::array<T*, kSide> to{};
+            for (std::int64_t c = 0; c < count; ++c) {
+                to[static_cast<std::size_t>(c)] = part.rows.weights(col + c);
+            }
+            T* const* const places = to.data();
+            for (std::int64_t row = part.begin; row < part.end; ++row) {
+                const T* const from = &std::as_const(weights_)(row, col);
+                for (std::int64_t c = 0; c < count; ++c) {
+                    places[c][row - part.begin] = from[c];
+                }
+            }
+        }
+    }
+
+    void open(Part& part, std::int64_t first) const {
+        if (first % stretch_ == 0) {
+            part.rows.open(factor_.root, innerAt(first), first, ctx_);
+        }
+    }
+
+    void sweepBlock(Part& part, Strip& strip, std::int64_t first, std::int64_t width) {
+        for (std::int64_t lane = 0; lane < part.rows.lanes(); lane += kPruneRows) {
+            fetch(strip, part, lane, first, width);
+            for (std::int64_t j = 0; j < width;) {
+                const std::int64_t next = chooseGroup(strip, part, first, j, width);
+                process(strip, part, first, width, j, next);
+                j = next;
+            }
+            writeMask(strip, part, first, 0, width);
+            keep(strip, part, first, width);
+        }
+        close(part, first, width);
+    }
+
+    void close(Part& part, std::int64_t first, std::int64_t width) const {
+        const std::int64_t next = first + width;
+        part.rows.push(innerAt(first), first, next);
+        if (next % stretch_ == 0 || next == cols_) {
+            part.rows.close(factor_.root);
+        }
+        ctx_.advance(static_cast<std::uint64_t>((part.end - part.begin) * width));
+    }
+
+    /// Scores of the block's weights as whole numbers.
+    void layKeys(Part& part, std::int64_t first, std::int64_t width) const {
+        part.keys.resize(static_cast<std::size_t>(part.rows.lanes() * width));
+        std::int64_t* keys = part.keys.data();
+        std::array<double, kPruneRows> scores{};
+        for (std::int64_t lane = 0; lane < part.rows.lanes(); lane += kPruneRows) {
+            const std::int64_t count = rowsOf(part, lane);
+            for (std::int64_t j = 0; j < width; ++j, keys += kPruneRows) {
+                scoresOf(part.rows.current(first + j) + lane, diagonal(first + j), scores.data());
+                std::transform(scores.begin(), scores.end(), keys, [](double score) {
+                    return std::bit_cast<std::int64_t>(score);
+                });
+                std::fill(keys + count, keys + kPruneRows, kNoKey);
+                for (std::int64_t r = 0; spec_.earlier != nullptr && r < count; ++r) {
+                    keys[r] = prunedBefore(part.begin + lane + r, first + j) ? kPrunedKey : keys[r];
+                }
             }
         }
     }
 
     /// Exactly floor(count·S) of the block's weights over all rows, ties lower index first.
-    void chooseBlock() {
-        const std::int64_t width = end_ - first_;
-        keys_.resize(static_cast<std::size_t>(weights_.rows() * width));
-        parallelFor(
-            weights_.rows(), kRows, ctx_, [&](std::int64_t begin, std::int64_t end, std::int64_t) {
-                for (std::int64_t row = begin; row < end; ++row) {
-                    std::uint64_t* keys = keys_.data() + row * width;
-                    for (std::int64_t col = first_; col < end_; ++col) {
-                        *keys++ = keyOf(row, col);
-                    }
-                    dropBefore(row, first_, end_);
+    BlockThreshold chooseBlock(const std::vector<std::unique_ptr<Part>>& parts,
+                               std::int64_t width) const {
+        std::vector<std::span<const std::int64_t>> keys;
+        for (const auto& part : parts) {
+            keys.emplace_back(part->keys);
+        }
+        BlockThreshold threshold =
+            blockThreshold(keys, prunedCount(rows_ * width, spec_.selection.sparsity), ctx_);
+        if (threshold.equal == threshold.total) {
+            return threshold;
+        }
+        for (const auto& part : parts) {  // those that stay are lifted above it
+            for (std::int64_t row = part->begin; row < part->end; ++row) {
+                const std::int64_t lane = row - part->begin;
+                std::int64_t* const own =
+                    part->keys.data() + lane / kPruneRows * kPruneRows * width + lane % kPruneRows;
+                for (std::int64_t j = 0; j < width; ++j) {
+                    std::int64_t& key = own[j * kPruneRows];
+                    key += key == threshold.key && threshold.equal-- <= 0 ? 1 : 0;
                 }
-            });
-        const auto count = static_cast<std::int64_t>(keys_.size());
-        pruneSmallest(
-            keys_, prunedCount(count, spec_.selection.sparsity), scratch_, [&](std::int64_t i) {
-                mask_->set(i / width, first_ + i % width, false);
-            });
+            }
+        }
+        return threshold;
+    }
+
+    void applyThreshold(Part& part,
+                        const BlockThreshold& threshold,
+                        std::int64_t first,
+                        std::int64_t width) const {
+        const std::int64_t* const keys = part.keys.data();
+        std::uint8_t* const kept = part.kept.data();
+        for (std::int64_t i = 0; i < part.rows.lanes() * width; ++i) {
+            kept[i] = keys[i] > threshold.key ? 1 : 0;
+        }
+        for (std::int64_t lane = 0; lane < part.rows.lanes(); lane += kPruneRows) {
+            dropBefore(part, lane, first, width, kept + lane * width);
+        }
+    }
+
+    /// What an earlier step pruned stays pruned, in columns [first, first + count) of a strip.
+    void dropBefore(const Part& part,
+                    std::int64_t lane,
+                    std::int64_t first,
+                    std::int64_t count,
+                    std::uint8_t* kept) const {
+        for (std::int64_t j = 0; spec_.earlier != nullptr && j < count; ++j) {
+            for (std::int64_t r = 0; r < rowsOf(part, lane); ++r) {
+                std::uint8_t& own = kept[j * kPruneRows + r];
+                own = prunedBefore(part.begin + lane + r, first + j) ? 0 : own;
+            }
+        }
     }
 
     /// At every M-th column: all but the N largest of the current scores; ties keep the lower
-    /// index.
-    void chooseGroup(std::int64_t row, std::int64_t col) {
+    /// index. @returns the column, in the block, up to which the mask is chosen
+    std::int64_t chooseGroup(const Strip& strip,
+                             const Part& part,
+                             std::int64_t first,
+                             std::int64_t j,
+                             std::int64_t width) const {
+        if (!hasPattern()) {
+            return width;
+        }
         const Selection& selection = spec_.selection;
-        if (selection.keep == 0 || col % selection.block != 0) {
-            return;
+        const std::int64_t group = (first + j) / selection.block * selection.block;
+        const std::int64_t size = std::min(selection.block, cols_ - group);
+        const std::int64_t end = group - first + size;
+        if (first + j != group) {
+            return end;
         }
-        const std::int64_t size = std::min(selection.block, weights_.cols() - col);
-        std::array<std::pair<std::uint64_t, std::int64_t>, 64> order;
-        for (std::int64_t i = 0; i < size; ++i) {
-            order[static_cast<std::size_t>(i)] = {keyOf(row, col + i), -i};
+        std::array<double, 64 * kPruneRows> scores;
+        for (std::int64_t k = 0; k < size; ++k) {
+            double* const out = scores.data() + k * kPruneRows;
+            scoresOf(strip.weights.data() + (j + k) * kPruneRows, diagonal(first + j + k), out);
+            for (std::int64_t r = 0; spec_.earlier != nullptr && r < rowsOf(part, strip.lane);
+                 ++r) {
+                out[r] = prunedBefore(part.begin + strip.lane + r, group + k) ? -1 : out[r];
+            }
         }
-        std::sort(order.begin(), order.begin() + size);
-        for (std::int64_t i = 0; i < size - std::min(selection.keep, size); ++i) {
-            mask_->set(row, col - order[static_cast<std::size_t>(i)].second, false);
-        }
-        dropBefore(row, col, col + size);
+        std::uint8_t* const kept = strip.kept + j * kPruneRows;
+        pruneKernels().keepLargest(scores.data(), size, std::min(selection.keep, size), kept);
+        dropBefore(part, strip.lane, group, size, kept);
+        return end;
     }
 
-    /// Fixes one weight and moves those to its right within the block.
-    void column(std::int64_t row, std::int64_t col) {
-        T* const w = weights_.row(row).data();
-        const T* const u = factor_.row(col).data();
-        const T before = w[col];
-        T after = mask_->kept(row, col) ? before : T{0};
-        if (spec_.grids != nullptr) {
-            after = quantized(row, col, before);
-        }
-        const T error = (before - after) / u[col];
-        w[col] = after;
-        errors_(row, col - first_) = error;
-        if (error == 0) {
-            return;
-        }
-        losses_[static_cast<std::size_t>(row)] +=
-            0.5 * static_cast<double>(error) * static_cast<double>(error);
-        for (std::int64_t j = col + 1; j < end_; ++j) {
-            w[j] -= error * u[j];
-        }
-    }
-
-    T quantized(std::int64_t row, std::int64_t col, T before) {
-        const auto place = static_cast<std::size_t>(row * weights_.cols() + col);
-        const bool kept = mask_->kept(row, col);
-        const std::int64_t code = kept ? spec_.grids->codeOf(row, static_cast<double>(before))
-                                       : spec_.grids->zeros[static_cast<std::size_t>(row)];
-        result_.codes[place] = static_cast<std::int8_t>(code);
-        result_.rounded[place] = static_cast<float>(before);
-        return kept ? static_cast<T>(spec_.grids->valueOf(row, code)) : T{0};
-    }
-
-    /// The block's errors reach the columns right of it, for some rows.
-    void pushRight(std::int64_t begin, std::int64_t end) {
-        if (end_ == weights_.cols()) {
-            return;
-        }
-        const std::int64_t n = weights_.cols();
-        gemm<T>(end - begin,
-                n - end_,
-                end_ - first_,
-                T{-1},
-                {errors_.row(begin).data(), errors_.cols(), Op::Plain},
-                {factor_.row(first_).data() + end_, n, Op::Plain},
-                T{1},
-                weights_.row(begin).data() + end_,
-                n);
-    }
-
-    [[nodiscard]] SparseGptState<T> state() const { return {weights_, factor_, *mask_, losses_}; }
-
-    void tellMask(std::int64_t first, std::int64_t end) {
-        if (recorder_ != nullptr) {
-            recorder_->maskChosen(first, end, state());
+    void fetch(
+        Strip& strip, Part& part, std::int64_t lane, std::int64_t first, std::int64_t width) const {
+        const auto size = static_cast<std::size_t>(width * kPruneRows);
+        strip.lane = lane;
+        strip.weights.resize(size);
+        strip.values.resize(size);
+        strip.errors.resize(size);
+        strip.kept = part.kept.data() + lane * width;
+        for (std::int64_t j = 0; j < width; ++j) {
+            const T* const from = part.rows.current(first + j) + lane;
+            std::copy(from, from + kPruneRows, strip.weights.data() + j * kPruneRows);
         }
     }
 
-    /// The same operations, all rows of a column after the other.
-    void tellColumns() {
-        std::vector<T> errors(static_cast<std::size_t>(weights_.rows()));
-        for (std::int64_t col = first_; col < end_; ++col) {
+    /// Columns [from, to) of the block: final, and their errors on the rest of it.
+    void process(Strip& strip,
+                 Part& part,
+                 std::int64_t first,
+                 std::int64_t width,
+                 std::int64_t from,
+                 std::int64_t to) {
+        const Matrix<T>& inner = innerAt(first);
+        PruneStrip<T> block;
+        block.weights = strip.weights.data();
+        block.values = strip.values.data();
+        block.errors = strip.errors.data();
+        block.kept = strip.kept;
+        block.given = spec_.grids != nullptr;
+        block.factor = &inner(first % stretch_, first % stretch_);
+        block.factorStride = inner.cols();
+        block.width = width;
+        block.losses = part.losses.data() + strip.lane;
+        const std::int64_t step = block.given ? 1 : to - from;
+        for (block.first = from; block.first < to; block.first = block.last) {
+            block.last = block.first + step;
+            if (block.given) {
+                quantize(strip, part, first, block.first);
+            }
+            runKernel(block);
+        }
+    }
+
+    /// The values of column j of the block on the rows' grids.
+    void quantize(Strip& strip, const Part& part, std::int64_t first, std::int64_t j) {
+        for (std::int64_t r = 0; r < kPruneRows; ++r) {
+            const auto at = static_cast<std::size_t>(j * kPruneRows + r);
+            strip.values[at] = 0;
+            if (r >= rowsOf(part, strip.lane)) {
+                continue;
+            }
+            const std::int64_t row = part.begin + strip.lane + r;
+            const auto place = static_cast<std::size_t>(row * cols_ + first + j);
+            const T before = strip.weights[at];
+            const bool kept = strip.kept[at] != 0;
+            const std::int64_t code = kept ? spec_.grids->codeOf(row, static_cast<double>(before))
+                                           : spec_.grids->zeros[static_cast<std::size_t>(row)];
+            result_.codes[place] = static_cast<std::int8_t>(code);
+            result_.rounded[place] = static_cast<float>(before);
+            strip.values[at] = kept ? static_cast<T>(spec_.grids->valueOf(row, code)) : T(0);
+        }
+    }
+
+    /// The bits of columns [from, to) of the block.
+    void writeMask(const Strip& strip,
+                   const Part& part,
+                   std::int64_t first,
+                   std::int64_t from,
+                   std::int64_t to) {
+        std::array<std::uint64_t, kPruneRows> dropped{};
+        for (std::int64_t j = from; j < to; ++j) {
+            const std::int64_t col = first + j;
+            const std::uint8_t* const kept = strip.kept + j * kPruneRows;
+            std::uint64_t* const words = dropped.data();
+            for (std::int64_t r = 0; r < kPruneRows; ++r) {
+                words[r] |= std::uint64_t{kept[r] ^ 1U} << (col % 64);
+            }
+            if (col % 64 == 63 || j + 1 == to) {
+                for (std::int64_t r = 0; r < rowsOf(part, strip.lane); ++r) {
+                    mask_->rowWords(part.begin + strip.lane + r)[col / 64] &= ~words[r];
+                }
+                dropped.fill(0);
+            }
+        }
+    }
+
+    /// Errors for the products, and the block's final values.
+    void keep(const Strip& strip, Part& part, std::int64_t first, std::int64_t width) {
+        for (std::int64_t j = 0; j < width; ++j) {
+            const T* const errors = strip.errors.data() + j * kPruneRows;
+            const T* const values = strip.values.data() + j * kPruneRows;
+            std::copy(errors, errors + kPruneRows, part.rows.errors(first + j) + strip.lane);
+            T* const weights = part.rows.weights(first + j) + strip.lane;
+            for (std::int64_t r = 0; r < kPruneRows; ++r) {
+                weights[r] -= values[r];
+            }
+        }
+        constexpr std::int64_t kSide = 16;
+        for (std::int64_t from = 0; from < width; from += kSide) {
+            const std::int64_t end = std::min(width, from + kSide);
+            for (std::int64_t r = 0; r < rowsOf(part, strip.lane); ++r) {
+                T* const to = &weights_(part.begin + strip.lane + r, first);
+                const T* const values = strip.values.data() + r;
+                for (std::int64_t j = from; j < end; ++j) {
+                    to[j] = values[j * kPruneRows];
+                }
+            }
+        }
+    }
+
+    void keepLosses(const Part& part) {
+        for (std::int64_t row = part.begin; row < part.end; ++row) {
+            losses_[static_cast<std::size_t>(row)] =
+                0.5 * part.losses[static_cast<std::size_t>(row - part.begin)];
+        }
+    }
+
+    [[nodiscard]] SparseGptState<T> state() const {
+        return {weights_, factor_.upper, *mask_, losses_};
+    }
+
+    /// The same operations, all rows of a column after the other. weights_ is what is shown.
+    void sweepTold() {
+        std::vector<std::unique_ptr<Part>> parts;
+        for (std::int64_t begin = 0; begin < rows_; begin += kChunkRows) {
+            parts.push_back(
+                std::make_unique<Part>(begin, std::min(begin + kChunkRows, rows_), *this));
+            load(*parts.back());
+        }
+        forBlocks([&](std::int64_t first, std::int64_t width) {
+            for (const auto& part : parts) {
+                open(*part, first);
+                showOpen(*part, first, width);
+            }
+            if (!hasPattern()) {
+                for (const auto& part : parts) {
+                    layKeys(*part, first, width);
+                }
+                const BlockThreshold threshold = chooseBlock(parts, width);
+                for (const auto& part : parts) {
+                    applyThreshold(*part, threshold, first, width);
+                }
+            }
+            tellBlock(parts, first, width);
+        });
+    }
+
+    void showOpen(const Part& part, std::int64_t first, std::int64_t width) {
+        for (std::int64_t row = part.begin; row < part.end; ++row) {
+            for (std::int64_t col = first; col < first + width; ++col) {
+                weights_(row, col) = part.rows.current(col)[row - part.begin];
+            }
+        }
+    }
+
+    void tellBlock(const std::vector<std::unique_ptr<Part>>& parts,
+                   std::int64_t first,
+                   std::int64_t width) {
+        std::vector<std::pair<Part*, Strip>> strips;
+        for (const auto& part : parts) {
+            for (std::int64_t lane = 0; lane < part->rows.lanes(); lane += kPruneRows) {
+                strips.emplace_back(part.get(), Strip{});
+                fetch(strips.back().second, *part, lane, first, width);
+            }
+        }
+        std::vector<T> errors(static_cast<std::size_t>(rows_));
+        std::int64_t chosen = 0;
+        for (std::int64_t j = 0; j < width; ++j) {
             ctx_.checkpoint();
-            for (std::int64_t row = 0; row < weights_.rows(); ++row) {
-                chooseGroup(row, col);
+            if (j == chosen) {
+                for (auto& [part, strip] : strips) {
+                    chosen = chooseGroup(strip, *part, first, j, width);
+                    writeMask(strip, *part, first, j, chosen);
+                }
+                recorder_->maskChosen(first + j, first + chosen, state());
             }
-            if (spec_.selection.keep > 0 && col % spec_.selection.block == 0) {
-                tellMask(col, std::min(col + spec_.selection.block, weights_.cols()));
+            for (auto& [part, strip] : strips) {
+                process(strip, *part, first, width, j, j + 1);
+                showColumn(strip, *part, first, width, j, errors);
             }
-            for (std::int64_t row = 0; row < weights_.rows(); ++row) {
-                column(row, col);
-                errors[static_cast<std::size_t>(row)] = errors_(row, col - first_);
-            }
-            recorder_->columnDone(col, errors, state());
+            recorder_->columnDone(first + j, errors, state());
         }
-        for (std::int64_t row = 0; row < weights_.rows(); row += kRows) {
-            pushRight(row, std::min(row + kRows, weights_.rows()));
+        for (auto& [part, strip] : strips) {
+            keep(strip, *part, first, width);
+            showRight(strip, *part, first, width);
         }
-        recorder_->blockDone(first_, end_, state());
+        for (const auto& part : parts) {
+            close(*part, first, width);
+        }
+        recorder_->blockDone(first, first + width, state());
     }
 
-    Matrix<T>& weights_;
-    const Matrix<T>& factor_;
+    void showColumn(const Strip& strip,
+                    const Part& part,
+                    std::int64_t first,
+                    std::int64_t width,
+                    std::int64_t j,
+                    std::vector<T>& errors) {
+        for (std::int64_t r = 0; r < rowsOf(part, strip.lane); ++r) {
+            const std::int64_t row = part.begin + strip.lane + r;
+            weights_(row, first + j) = strip.values[static_cast<std::size_t>(j * kPruneRows + r)];
+            for (std::int64_t k = j + 1; k < width; ++k) {
+                weights_(row, first + k) =
+                    strip.weights[static_cast<std::size_t>(k * kPruneRows + r)];
+            }
+            errors[static_cast<std::size_t>(row)] =
+                strip.errors[static_cast<std::size_t>(j * kPruneRows + r)];
+            losses_[static_cast<std::size_t>(row)] =
+                0.5 * part.losses[static_cast<std::size_t>(strip.lane + r)];
+        }
+    }
+
+    void showRight(const Strip& strip, const Part& part, std::int64_t first, std::int64_t width) {
+        for (std::int64_t r = 0; r < rowsOf(part, strip.lane); ++r) {
+            T* const row = weights_.row(part.begin + strip.lane + r).data();
+            for (std::int64_t j = 0; j < width; ++j) {
+                const T error = strip.errors[static_cast<std::size_t>(j * kPruneRows + r)];
+                const T* const u = factor_.upper.row(first + j).data();
+                for (std::int64_t col = first + width; error != 0 && col < cols_; ++col) {
+                    row[col] -= error * u[col];
+                }
+            }
+        }
+    }
+
+    Matrix<T>& weights_;  ///< finished columns hold their final values
+    const HessianFactor<T>& factor_;
     const SparseGptSpec& spec_;
     SparseGptRecorder<T>* recorder_;
     const JobContext& ctx_;
+    std::int64_t rows_;
+    std::int64_t cols_;
     std::int64_t block_ = 128;
-    std::int64_t first_ = 0;  ///< of the block at hand
-    std::int64_t end_ = 0;
+    std::int64_t stretch_ = 128;
+    std::vector<Matrix<T>> inner_;  ///< of each stretch: its block of U
     std::shared_ptr<BitMask> mask_;
     std::vector<double> losses_;  ///< by row
-    Matrix<T> errors_;            ///< [rows, block]
-    std::vector<std::uint64_t> keys_;
-    std::vector<std::uint64_t> scratch_;
     SparseGptResult result_;
 };
 
@@ -233,7 +572,7 @@ private:
 
 template <class T>
 SparseGptResult solveSparseGpt(Matrix<T>& weights,
-                               const Matrix<T>& factor,
+                               const HessianFactor<T>& factor,
                                const SparseGptSpec& spec,
                                SparseGptRecorder<T>* recorder,
                                const JobContext& ctx) {
@@ -241,12 +580,12 @@ SparseGptResult solveSparseGpt(Matrix<T>& weights,
 }
 
 template SparseGptResult solveSparseGpt<float>(Matrix<float>&,
-                                               const Matrix<float>&,
+                                               const HessianFactor<float>&,
                                                const SparseGptSpec&,
                                                SparseGptRecorder<float>*,
                                                const JobContext&);
 template SparseGptResult solveSparseGpt<double>(Matrix<double>&,
-                                                const Matrix<double>&,
+                                                const HessianFactor<double>&,
                                                 const SparseGptSpec&,
                                                 SparseGptRecorder<double>*,
                                                 const JobContext&);

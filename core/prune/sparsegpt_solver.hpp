@@ -4,6 +4,7 @@
 #include "core/base/job.hpp"
 #include "core/base/matrix_view.hpp"
 #include "core/prune/selection.hpp"
+#include "core/quant/hessian.hpp"
 #include "core/quant/uniform.hpp"
 #include "core/scheme/bit_mask.hpp"
 
@@ -44,7 +45,8 @@ struct SparseGptState {
 };
 
 /// Told of each part of the sweep. With a recorder the sweep runs column by column on one thread;
-/// each number comes from the same operations as without.
+/// the result comes from the same operations as without. What a finished block does to the columns
+/// right of it is worked out for the recorder alone, and replaced where their own block begins.
 template <class T>
 class SparseGptRecorder {
 public:
@@ -85,12 +87,14 @@ template <class T>
     return ratio * ratio;
 }
 
-/// SparseGPT's sweep (spec/algorithms.md 6.3): `weights` [rows, n] become the result, `factor` is U
-/// [n, n] in the natural order of the columns. Bit-identical for any number of threads.
-/// @cost rows·n² multiply-adds, on all threads; memory rows·block beside the weights
+/// SparseGPT's sweep (spec/algorithms.md 6.3): `weights` [rows, n] become the result, `factor` is
+/// that of H in the natural order of the columns; its root is enough without a recorder.
+/// Bit-identical for any number of threads.
+/// @cost rows·n² flops, on all threads; memory for one more copy of the weights, with a pattern for
+///       256 rows of each thread
 template <class T>
 [[nodiscard]] SparseGptResult solveSparseGpt(Matrix<T>& weights,
-                                             const Matrix<T>& factor,
+                                             const HessianFactor<T>& factor,
                                              const SparseGptSpec& spec,
                                              SparseGptRecorder<T>* recorder,
                                              const JobContext& ctx);

@@ -153,10 +153,12 @@ void benchSparseGpt(const Options& options, std::int64_t n, bool pattern) {
     }
     Matrix<float> work;
     HessianFactor<float> factor;
-    const auto factorize = [&] { factor = factorHessian<float>(h, 0.01, {}, {}).value(); };
+    const auto factorize = [&] {
+        factor = factorHessian<float>(h, 0.01, {}, {}, FactorParts::Root).value();
+    };
     const auto sweep = [&] {
         work = weights;
-        (void)solveSparseGpt<float>(work, factor.upper, spec, nullptr, {});
+        (void)solveSparseGpt<float>(work, factor, spec, nullptr, {});
     };
     factorize();
     Matrix<float> product(n, n);
