@@ -26,6 +26,10 @@ struct Dim3 {
 enum class Mode : std::uint8_t { Fast, Checked };
 enum class Schedule : std::uint8_t { Forward, Reverse, Random };
 
+/// How stacks are switched. Own: x86-64 only. Boost: where the build found Boost.Context. Default:
+/// the faster of those that there are.
+enum class Fibers : std::uint8_t { Default, Own, Boost };
+
 /// A piece of "device memory". A kernel's pointer argument must lie in one.
 struct Allocation {
     void* data = nullptr;
@@ -41,7 +45,8 @@ struct LaunchOptions {
     std::size_t dynamicShared = 0;
     std::size_t sharedLimit = 48 << 10;  ///< static and dynamic bytes a block may use
     std::size_t cacheBytes = 0;  ///< of the LRU behind dramBytes; 0: not modelled. Takes one worker
-    bool emptyCacheBefore = true;  ///< false: the cache as the last launch left it
+    bool emptyCacheBefore = true;  ///< false: the cache as this thread's last launch left it
+    Fibers fibers = Fibers::Default;
 };
 
 struct LaunchResult {
@@ -52,6 +57,11 @@ struct LaunchResult {
     double seconds = 0;
 };
 
+/// What the kernel-side macros leave behind for one kernel (gpu/simt/runtime.hpp).
+struct Entry;
+
+/// Whether this build can switch stacks in that way.
+[[nodiscard]] bool hasFibers(Fibers kind);
 /// Whether an entry of this name was built in.
 [[nodiscard]] bool hasEntry(std::string_view entry);
 [[nodiscard]] std::vector<std::string_view> entries();
@@ -59,6 +69,14 @@ struct LaunchResult {
 /// Runs one grid. `arguments` as for cuLaunchKernel: pointers to the values, a buffer's value being
 /// its address.
 [[nodiscard]] LaunchResult launch(std::string_view entry,
+                                  Dim3 grid,
+                                  Dim3 block,
+                                  void* const* arguments,
+                                  std::span<const Allocation> memory,
+                                  const LaunchOptions& options);
+/// The same for an entry that is not built in (a test's own). Its build decides what is checked:
+/// options.mode must agree.
+[[nodiscard]] LaunchResult launch(const Entry& entry,
                                   Dim3 grid,
                                   Dim3 block,
                                   void* const* arguments,
