@@ -165,17 +165,13 @@ CheckRecord check(CpuCase& cpuCase, const JobContext& ctx) {
     return record;
 }
 
-void timeCase(CpuCase& cpuCase, CpuRun& run, RunRecord& record) {
+void timeCase(CpuCase& cpuCase, const CpuRun& run, RunRecord& record) {
     const KernelCost cost = cpuCase.cost();
     record.derived.flops = cost.flops;
     record.derived.bytesMin = cost.bytes;
-    const auto setCeilings = [&] {
-        run.ceilings.refresh(run.ctx);
-        record.derived.ceilingSource = "measured";
-        record.derived.peakTflops = run.ceilings.peak(cost.arithmetic);
-        record.derived.bandwidthGbps = run.ceilings.readGbps();
-    };
-    setCeilings();
+    record.derived.ceilingSource = "measured";
+    record.derived.peakTflops = run.ceilings.peak(cost.arithmetic);
+    record.derived.bandwidthGbps = run.ceilings.readGbps;
     record.check = check(cpuCase, run.ctx);
     if (!record.check->passed) {
         record.reason = "its result was wrong, so it was not timed";
@@ -194,12 +190,10 @@ void timeCase(CpuCase& cpuCase, CpuRun& run, RunRecord& record) {
     timing.clock = "steady";
     timing.cache = run.request.cache;
     timing.flushBytes = run.flush ? run.flush->bytes() : 0;
-    const double foreign = load.share();
-    setCeilings();
     derive(record.derived, timing.medianUs);
     record.timing = std::move(timing);
     record.clocks.emplace();
-    record.clocks->foreignShare = foreign;
+    record.clocks->foreignShare = load.share();
 }
 
 class CpuBackend final : public Backend {
@@ -213,7 +207,7 @@ public:
                                    const RunSink& sink) const override;
 };
 
-void runOne(CpuRun& run, CpuMaker& maker, const RunSink& sink) {
+void runOne(const CpuRun& run, CpuMaker& maker, const RunSink& sink) {
     RunRecord record = recordOf(run, maker.title());
     record.reason = maker.refuses();
     if (record.reason.empty()) {
@@ -239,7 +233,7 @@ Result<void> CpuBackend::run(const TimingRequest& request,
         }
     };
     progress(0, "measuring what the machine can do at most");
-    CpuRun run{request, ctx, describeCpu(), CpuCeilings(ctx), std::nullopt};
+    CpuRun run{request, ctx, describeCpu(), measureCeilings(ctx), std::nullopt};
     if (request.cache == CacheState::Cold) {
         run.flush.emplace();
     }

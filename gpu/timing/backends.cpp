@@ -4,7 +4,7 @@
 namespace loupe::gpu {
 
 std::span<const Backend* const> backends() {
-    static const std::vector<const Backend*> kBackends{&cpuBackend()};
+    static const std::vector<const Backend*> kBackends{&cpuBackend(), &cudaBackend()};
     return kBackends;
 }
 

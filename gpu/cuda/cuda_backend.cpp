@@ -1,0 +1,377 @@
+// SPDX-License-Identifier: Apache-2.0
+// Every kernel and library that matches a request, checked and then timed on the device.
+#include "core/base/text.hpp"
+#include "gpu/cuda/ceilings.hpp"
+#include "gpu/cuda/kernel_work.hpp"
+#include "gpu/libraries/cudnn_sdpa.hpp"
+#include "gpu/libraries/nvrtc.hpp"
+#include "gpu/libraries/shared_library.hpp"
+#include "gpu/timing/backend.hpp"
+#include "gpu/timing/problem.hpp"
+
+#include <algorithm>
+#include <cmath>
+
+namespace loupe::gpu {
+
+namespace {
+
+using namespace cuda;
+
+std::string capabilityText(int capability) {
+    return std::to_string(capability / 10) + "." + std::to_string(capability % 10);
+}
+
+std::string wrongResult(const CheckRecord& check) {
+    std::string text = "wrong result: ";
+    if (std::isnan(check.relFro)) {
+        return text + "values that are not finite";
+    }
+    return text + "relative error " + std::to_string(check.relFro) + ", at most " +
+           std::to_string(check.tolerance) + " allowed";
+}
+
+/// One request on an open device.
+class CudaRun {
+public:
+    CudaRun(Context& context,
+            const TimingRequest& request,
+            const JobContext& ctx,
+            const RunSink& sink)
+        : context_(context),
+          request_(request),
+          ctx_(ctx),
+          sink_(sink),
+          limits_(limitsOf(request)),
+          nvml_(context.device().uuid),
+          stopwatch_(context, nvml_),
+          problem_(request, ctx),
+          modules_(context) {}
+
+    [[nodiscard]] Result<void> run();
+
+private:
+    struct Step {
+        const Kernel* kernel = nullptr;  ///< null: a library
+        std::string arithmetic;          ///< of the library's product; of attention empty
+        std::string word;
+        std::string id;
+    };
+    [[nodiscard]] std::vector<Step> steps() const;
+    void addPeers(std::vector<Step>& steps, const std::string& word) const;
+    void openLibraries();
+    [[nodiscard]] RunRecord start(const Step& step) const;
+    void finish(RunRecord record) const;
+    void runKernel(const Step& step, RunRecord& record);
+    void runLibrary(const Step& step, RunRecord& record);
+    [[nodiscard]] std::string refusal(const Kernel& kernel) const;
+    /// Checks and times; false where the record got a reason.
+    void judge(RunRecord& record, DeviceWork& work, OutputToCheck output);
+    void time(RunRecord& record, DeviceWork& work, std::string_view arithmetic);
+
+    Context& context_;
+    const TimingRequest& request_;
+    const JobContext& ctx_;
+    const RunSink& sink_;
+    SamplingLimits limits_;
+    Nvml nvml_;
+    Stopwatch stopwatch_;
+    Problem problem_;
+    KernelModules modules_;
+    std::unique_ptr<CublasLt> cublasLt_;
+    std::string cublasLtReason_;
+    std::unique_ptr<CudnnAttention> cudnn_;
+    std::string cudnnReason_;
+    std::unique_ptr<Ceilings> ceilings_;
+    DeviceRecord device_;
+};
+
+void CudaRun::addPeers(std::vector<Step>& steps, const std::string& word) const {
+    const auto add = [&](Step step) {
+        if (request_.kernel.empty() || matchesGlob(request_.kernel, step.id)) {
+            steps.push_back(std::move(step));
+        }
+    };
+    if (!request_.peers) {
+        return;
+    }
+    if (request_.operation == Operation::Attention) {
+        if (std::none_of(steps.begin(), steps.end(), [](const Step& step) {
+                return step.id == "cudnn_sdpa_fp16";
+            })) {
+            add({nullptr, "", word, "cudnn_sdpa_fp16"});
+        }
+        return;
+    }
+    const std::string arithmetic(peerArithmetic(word));
+    if (!arithmetic.empty()) {
+        add({nullptr, arithmetic, word, "cublaslt_" + arithmetic});
+    }
+    if (word == "sparse24") {
+        add({nullptr, "", word, "cusparselt"});
+    }
+}
+
+std::vector<CudaRun::Step> CudaRun::steps() const {
+    std::vector<Step> steps;
+    const std::vector<const Kernel*> kernels = kernelsFor(request_);
+    for (const std::string& word : wordsOf(request_, {"fp8_e4m3"})) {
+        if (request_.operation == Operation::Attention && word == "fp8_e4m3") {
+            continue;
+        }
+        const std::size_t before = steps.size();
+        for (const Kernel* kernel : kernels) {
+            if (kernel->what == word) {
+                steps.push_back({kernel, "", word, std::string(kernel->id)});
+            }
+        }
+        addPeers(steps, word);
+        if (steps.size() == before && request_.kernel.empty()) {
+            steps.push_back({nullptr, "", word, ""});
+        }
+    }
+    return steps;
+}
+
+void CudaRun::openLibraries() {
+    device_ = context_.device();
+    device_.driver = nvml_.driverVersion();
+    Result<std::unique_ptr<CublasLt>> lt = CublasLt::open(context_);
+    if (lt) {
+        cublasLt_ = std::move(*lt);
+        device_.libraries.emplace_back("cublasLt", cublasLt_->version());
+    } else {
+        cublasLtReason_ = lt.error().what;
+    }
+    if (request_.operation == Operation::Attention && request_.peers) {
+        Result<std::unique_ptr<CudnnAttention>> dnn = CudnnAttention::open(context_);
+        if (dnn) {
+            cudnn_ = std::move(*dnn);
+            device_.libraries.emplace_back("cudnn", cudnn_->version());
+        } else {
+            cudnnReason_ = dnn.error().what;
+        }
+    }
+    ceilings_ = std::make_unique<Ceilings>(context_, stopwatch_, cublasLt_.get());
+}
+
+RunRecord CudaRun::start(const Step& step) const {
+    // What the tests' stand-in for the driver runs is the executor's work, and never a GPU's.
+    RunRecord record = recordFor(request_, context_.isStandIn() ? "simt" : "cuda");
+    record.kind = context_.isStandIn() ? FigureKind::Counted : FigureKind::Measured;
+    record.device = device_;
+    record.kernel.id = step.id;
+    record.what.format = step.word;
+    if (step.kernel != nullptr) {
+        describeKernel(record, *step.kernel, request_);
+    }
+    return record;
+}
+
+void CudaRun::finish(RunRecord record) const {
+    if (!record.reason.empty()) {
+        record.timing.reset();
+        record.clocks.reset();
+        record.counts.reset();
+    }
+    derive(record.derived, record.timing ? record.timing->medianUs : 0);
+    sink_.record(record);
+}
+
+std::string CudaRun::refusal(const Kernel& kernel) const {
+    if (context_.capability() < kernel.leastCapability) {
+        return "needs compute capability " + capabilityText(kernel.leastCapability) +
+               ", the device has " + capabilityText(context_.capability());
+    }
+    return kernel.refuses == nullptr ? std::string() : kernel.refuses(request_);
+}
+
+void CudaRun::judge(RunRecord& record, DeviceWork& work, OutputToCheck output) {
+    Result<void> ran = work.prepare();
+    ran = ran ? work.enqueue(0) : ran;
+    ran = ran ? context_.wait(ctx_) : ran;
+    const Result<std::vector<std::byte>> bytes =
+        ran ? work.downloadOutput()
+            : Result<std::vector<std::byte>>(tl::unexpected<Error>(ran.error()));
+    if (!bytes) {
+        record.reason = bytes.error().what;
+        return;
+    }
+    output.bytes = *bytes;
+    output.type = work.item().buffers[static_cast<std::size_t>(work.item().output)].type;
+    record.check = problem_.check(output);
+    if (!record.check->passed) {
+        record.reason = wrongResult(*record.check);
+    }
+}
+
+void CudaRun::time(RunRecord& record, DeviceWork& work, std::string_view arithmetic) {
+    Result<Measurement> measured = stopwatch_.measure(work, limits_, request_.cache, ctx_);
+    if (!measured) {
+        record.reason = measured.error().what;
+        return;
+    }
+    if (context_.isStandIn()) {
+        record.reason = "the driver is a stand-in that runs on the CPU: " +
+                        std::to_string(measured->timing.samplesUs.size()) +
+                        " samples were taken (" + measured->timing.clock + ", stopped by " +
+                        measured->timing.stopReason + "), their times are no GPU's";
+        return;
+    }
+    record.timing = std::move(measured->timing);
+    record.clocks = std::move(measured->clocks);
+    ceilings_->fill(record.derived, arithmetic, ctx_);
+}
+
+void CudaRun::runKernel(const Step& step, RunRecord& record) {
+    const Kernel& kernel = *step.kernel;
+    record.reason = refusal(kernel);
+    if (!record.reason.empty()) {
+        return;
+    }
+    LaunchPlan plan = problem_.plan(kernel);
+    const Result<KernelWork> made = makeKernelWork(context_, modules_, kernel.family, plan);
+    if (!made) {
+        record.reason = made.error().what;
+        return;
+    }
+    record.kernel.source = made->figures.source;
+    record.kernel.arch = made->figures.arch;
+    record.kernel.registers = made->figures.registers;
+    record.kernel.sharedBytes = made->figures.sharedBytes;
+    record.kernel.spillBytes = made->figures.spillBytes;
+    if (made->figures.source == "nvrtc") {
+        record.device.libraries.emplace_back("nvrtc", nvrtcVersion());
+    }
+    DeviceWork work(context_, made->item);
+    OutputToCheck output;
+    output.x = plan.x;
+    output.w = plan.w;
+    output.v = plan.v;
+    output.tolerance = kernel.tolerance;
+    judge(record, work, output);
+    if (record.reason.empty()) {
+        time(record,
+             work,
+             kernel.cost == nullptr ? std::string("fp32") : kernel.cost(request_).arithmetic);
+    }
+}
+
+void CudaRun::runLibrary(const Step& step, RunRecord& record) {
+    const bool isMatmul = request_.operation == Operation::Matmul;
+    record.kernel.source = step.id.empty() ? "" : "library";
+    if (step.id.empty()) {
+        record.reason = "there is no kernel and no library for '" + step.word + "'";
+    } else if (step.id == "cusparselt") {
+        const Result<SharedLibrary> library = SharedLibrary::open({"libcusparseLt.so.0"});
+        record.reason = library ? "cuSPARSELt was found, but calls to it are not built in"
+                                : library.error().what;
+    } else if (isMatmul ? cublasLt_ == nullptr : cudnn_ == nullptr) {
+        record.reason = isMatmul ? cublasLtReason_ : cudnnReason_;
+    }
+    if (!record.reason.empty()) {
+        return;
+    }
+    const Result<LibraryCase> made = isMatmul
+                                         ? cublasLt_->matmul(step.arithmetic, problem_.matmul())
+                                         : cudnn_->attention(problem_.attention());
+    if (!made) {
+        record.reason = made.error().what;
+        return;
+    }
+    record.what.a = made->a;
+    record.what.b = made->b;
+    record.what.accumulator = made->accumulator;
+    record.what.output = made->output;
+    record.derived.bytesMin = made->bytes;
+    DeviceWork work(context_, made->item);
+    OutputToCheck output;
+    output.x = made->x;
+    output.w = made->w;
+    output.v = made->v;
+    output.rowScale = made->rowScale;
+    output.columnScale = made->columnScale;
+    output.tolerance = made->tolerance;
+    judge(record, work, output);
+    double best = 0;
+    std::size_t fastest = 0;
+    for (std::size_t i = 0; i < made->choices && made->choices > 1 && record.reason.empty(); ++i) {
+        *made->choice = i;
+        const Result<double> us = stopwatch_.quick(work, ctx_);
+        if (us && (best <= 0 || *us < best)) {
+            best = *us;
+            fastest = i;
+        }
+    }
+    *made->choice = fastest;
+    if (record.reason.empty()) {
+        time(record, work, made->arithmetic);
+    }
+}
+
+Result<void> CudaRun::run() {
+    context_.setDeadline(request_.seconds > 0 ? std::max(2.0, 15 * request_.seconds) : 30.0);
+    if (Result<void> prepared = stopwatch_.prepare(); !prepared) {
+        return prepared;
+    }
+    openLibraries();
+    const std::vector<Step> all = steps();
+    for (std::size_t i = 0; i < all.size(); ++i) {
+        ctx_.checkpoint();
+        const Step& step = all[i];
+        if (sink_.progress) {
+            sink_.progress(static_cast<double>(i) / static_cast<double>(all.size()), step.id);
+        }
+        RunRecord record = start(step);
+        if (!context_.lost().empty()) {
+            record.reason = "not run: the device was lost before (" + context_.lost() + ")";
+        } else if (step.kernel != nullptr) {
+            runKernel(step, record);
+        } else {
+            runLibrary(step, record);
+        }
+        finish(std::move(record));
+    }
+    if (sink_.progress) {
+        sink_.progress(1, "done");
+    }
+    return {};
+}
+
+class CudaBackend final : public Backend {
+public:
+    std::string_view id() const override { return "cuda"; }
+    std::string_view title() const override { return "CUDA"; }
+    std::string unavailable() const override {
+        const Result<const Driver*> driver = Driver::load();
+        return driver ? std::string() : driver.error().what;
+    }
+    std::vector<Offer> offers() const override {
+        std::vector<Offer> offers = kernelOffers();
+        offers.push_back(
+            {Operation::Matmul, "fp8_e4m3", titleOf(Operation::Matmul, "fp8_e4m3"), 8, {}});
+        const std::string reason = unavailable();
+        for (Offer& offer : offers) {
+            offer.reason = reason;
+        }
+        return offers;
+    }
+    Result<void> run(const TimingRequest& request,
+                     const JobContext& ctx,
+                     const RunSink& sink) const override {
+        const Result<std::unique_ptr<Context>> context = Context::open();
+        if (!context) {
+            return fail(context.error());
+        }
+        return CudaRun(**context, request, ctx, sink).run();
+    }
+};
+
+}  // namespace
+
+const Backend& cudaBackend() {
+    static const CudaBackend kBackend;
+    return kBackend;
+}
+
+}  // namespace loupe::gpu

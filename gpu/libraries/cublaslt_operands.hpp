@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "gpu/cuda/library_case.hpp"
+
+#include <string_view>
+
+namespace loupe::gpu::cuda {
+
+/// Buffers 0 x, 1 w, 2 y, 3 workspace (empty), 4 and 5 the scales of x and w (fp8), formats,
+/// tolerance and bytes of a product; no call yet.
+/// @errors Invalid: a value that the format does not hold
+[[nodiscard]] Result<LibraryCase> makeOperands(std::string_view arithmetic,
+                                               const MatmulProblem& problem);
+
+/// The same values in fp16, as [..] bytes; `held` gets what they are after rounding.
+[[nodiscard]] Result<std::vector<std::byte>> toHalfBytes(std::span<const float> values,
+                                                         std::vector<float>& held);
+
+}  // namespace loupe::gpu::cuda
