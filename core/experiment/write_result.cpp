@@ -28,6 +28,7 @@ Result<void> writeRows(const RowSource& rows, const ByteSink& sink, const JobCon
         if (Result<void> done = rows.read(first, count, values.data()); !done) {
             return done;
         }
+        rows.release(first, count);
         if (Result<void> done = sink(std::as_bytes(std::span(values))); !done) {
             return done;
         }
@@ -61,6 +62,7 @@ Result<void> writeTransposed(const RowSource& rows,
                     !done) {
                     return done;
                 }
+                rows.release(stack * height + first, count);
                 for (std::int64_t row = 0; row < count; ++row) {
                     for (std::int64_t col = 0; col < columns; ++col) {
                         transposed[static_cast<std::size_t>(col * height + first + row)] =
@@ -105,6 +107,7 @@ ByteProducer codesOf(const QuantizedMatrix& matrix, const JobContext& ctx) {
             if (Result<void> done = matrix.codes(first, count, codes.data()); !done) {
                 return done;
             }
+            matrix.release(first, count);
             narrow.resize(codes.size());
             std::transform(codes.begin(), codes.end(), narrow.begin(), [](std::int32_t code) {
                 return static_cast<Code>(code);
