@@ -321,7 +321,7 @@ void ErrorTableView::changeEvent(QEvent* event) {
 }  // namespace
 
 extern const ViewDefinition kView_error_table;
-const ViewDefinition kView_error_table{"error_table", QT_TRANSLATE_NOOP("View", "Error of this tensor"), Area::Right,
+const ViewDefinition kView_error_table{"error_table", QT_TRANSLATE_NOOP("View", "Errors"), Area::Right,
                                        [](Document& document, QWidget* parent) -> View* {
                                            return new ErrorTableView(document, parent);
                                        }};

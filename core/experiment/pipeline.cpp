@@ -223,8 +223,10 @@ private:
     template <class T>
     std::uint64_t countClipped(std::int64_t row, std::span<const T> x) const {
         std::uint64_t clipped = 0;
+        // With a scale for each channel, bounds differ from column to column of a group.
+        const bool byColumn = !quantized_.channelScale().empty();
         for (std::int64_t col = 0; col < cols_;) {
-            const std::int64_t end = quantized_.groupColumns(row, col).second;
+            const std::int64_t end = byColumn ? col + 1 : quantized_.groupColumns(row, col).second;
             const auto interval = quantized_.clipInterval(row, col);
             if (interval) {
                 const auto [low, high] = *interval;

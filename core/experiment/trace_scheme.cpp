@@ -1,7 +1,48 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "core/experiment/trace_scheme.hpp"
 
+#include <algorithm>
+#include <cmath>
+#include <map>
+#include <string_view>
+
 namespace loupe {
+
+namespace {
+
+/// One colour range for a panel through all states, wide enough for what each of them holds:
+/// weights that make up for others grow beyond the largest that there was at the beginning. Ranges
+/// of single pictures (limit 0) stay open.
+void widenRanges(Trace& trace) {
+    struct Range {
+        double limit = 0;
+        const Matrix<double>* last = nullptr;  ///< many states show the same matrix
+    };
+    std::map<std::string_view, Range> ranges;
+    for (const TraceState& state : trace.states) {
+        for (const TracePanel& panel : state.panels) {
+            Range& range = ranges[panel.id];
+            range.limit = std::max(range.limit, panel.limit);
+            if (panel.limit == 0 || panel.values.get() == range.last) {
+                continue;
+            }
+            range.last = panel.values.get();
+            for (std::int64_t i = 0; i < panel.values->size(); ++i) {
+                const double size = std::fabs(panel.values->data()[i]);
+                range.limit = std::isfinite(size) ? std::max(range.limit, size) : range.limit;
+            }
+        }
+    }
+    for (TraceState& state : trace.states) {
+        for (TracePanel& panel : state.panels) {
+            if (panel.limit > 0) {
+                panel.limit = ranges[panel.id].limit;
+            }
+        }
+    }
+}
+
+}  // namespace
 
 Result<std::shared_ptr<const Trace>> traceScheme(const Scheme& scheme,
                                                  const SchemeInput& input,
@@ -35,6 +76,7 @@ Result<std::shared_ptr<const Trace>> traceScheme(const Scheme& scheme,
     }
     auto whole = std::make_shared<Trace>(**trace);
     whole->scheme = scheme;
+    widenRanges(*whole);
     return std::shared_ptr<const Trace>(std::move(whole));
 }
 

@@ -99,7 +99,7 @@ std::vector<EquationLine> CodedMatrix::explain(std::int64_t row, std::int64_t co
     lines.push_back({"becomes",
                      parts_.zeroPoints.values.empty()
                          ? joined({std::to_string(code), " · ", scale})
-                         : joined({scale, " · (", std::to_string(code), " − ", zero, ")"}),
+                         : joined({scale, " · (", std::to_string(code), " - ", zero, ")"}),
                      number(valueOf(entry, code)),
                      {}});
     return lines;

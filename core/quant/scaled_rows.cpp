@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 namespace loupe {
 
@@ -29,6 +30,26 @@ Result<void> readScaled(const RowSource& source,
     return {};
 }
 
+/// The largest T whose product with s, rounded as it is when scaled, does not exceed `bound`.
+template <class T>
+double largestWithin(double bound, double s) {
+    const T scale = static_cast<T>(s);
+    const T infinity = std::numeric_limits<T>::infinity();
+    T value = static_cast<T>(bound / s);
+    if (!std::isfinite(value)) {
+        return static_cast<double>(value);
+    }
+    while (static_cast<double>(value * scale) > bound) {
+        value = std::nextafter(value, -infinity);
+    }
+    for (T next = std::nextafter(value, infinity);
+         std::isfinite(next) && static_cast<double>(next * scale) <= bound;
+         next = std::nextafter(next, infinity)) {
+        value = next;
+    }
+    return static_cast<double>(value);
+}
+
 }  // namespace
 
 Result<void> ScaledRows::read(std::int64_t first, std::int64_t count, float* out) const {
@@ -47,6 +68,19 @@ std::vector<Level> ScaledQuantized::levels(std::int64_t row, std::int64_t col) c
         level.value = isDouble() ? value : static_cast<double>(static_cast<float>(value));
     }
     return levels;
+}
+
+std::optional<std::pair<double, double>> ScaledQuantized::clipInterval(std::int64_t row,
+                                                                       std::int64_t col) const {
+    const auto inner = inner_->clipInterval(row, col);
+    if (!inner) {
+        return std::nullopt;
+    }
+    const double s = (*scale_)[static_cast<std::size_t>(col)];
+    const auto within = [&](double bound) {
+        return isDouble() ? largestWithin<double>(bound, s) : largestWithin<float>(bound, s);
+    };
+    return std::pair{-within(-inner->first), within(inner->second)};
 }
 
 std::vector<EquationLine> ScaledQuantized::explain(std::int64_t row, std::int64_t col) const {

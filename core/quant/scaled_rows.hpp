@@ -53,11 +53,9 @@ public:
         return rows_.read(f, n, out);
     }
     [[nodiscard]] std::vector<Level> levels(std::int64_t row, std::int64_t col) const override;
-    /// None: the bounds of the inner matrix are in scaled coordinates.
+    /// Of this column: the least and the largest weight whose product with s is not clipped.
     [[nodiscard]] std::optional<std::pair<double, double>> clipInterval(
-        std::int64_t, std::int64_t) const override {
-        return std::nullopt;
-    }
+        std::int64_t row, std::int64_t col) const override;
     [[nodiscard]] std::vector<EquationLine> explain(std::int64_t row,
                                                     std::int64_t col) const override;
     [[nodiscard]] std::span<const double> channelScale() const override { return *scale_; }

@@ -119,13 +119,17 @@ void checkPanel(const TracePanel& panel) {
     CHECK(std::isfinite(panel.limit));
     CHECK(panel.limit >= 0);
     bool allowed = true;
+    bool within = true;  // the range of its colours
     for (std::int64_t i = 0; i < panel.values->size(); ++i) {
         const double value = panel.values->data()[i];
         allowed = allowed && !std::isinf(value);
         allowed = allowed && (panel.kind != PanelKind::Mask || value == 0 || value == 1);
         allowed = allowed && (panel.kind != PanelKind::Magnitude || !(value < 0));
+        within = within && (panel.limit == 0 || std::isnan(value) ||
+                            std::fabs(value) <= panel.limit * (1 + 1e-9));
     }
     CHECK(allowed);
+    CHECK(within);
     if (panel.columnOrder != nullptr) {
         CHECK(static_cast<std::int64_t>(panel.columnOrder->size()) == panel.values->cols());
         const std::set<std::int64_t> different(panel.columnOrder->begin(),

@@ -140,6 +140,34 @@ TEST_CASE("AWQ: clipping lowers every group's own error and never widens") {
     }
 }
 
+TEST_CASE("AWQ: weights that the search clipped are counted, and those alone") {
+    for (const SchemeInput& input : {randomLayer(24, 40, 1100, 8), layerF1()}) {
+        const AwqResult result = search("awq:bits=3,group=16", input);
+        const std::vector<double>& s = *result.scale;
+        const bool single = !input.weights->isDouble();
+        const Matrix<double> w = read(*input.weights);
+        const std::int64_t groups = (w.cols() + 15) / 16;
+        std::uint64_t outside = 0;
+        for (std::int64_t row = 0; row < w.rows(); ++row) {
+            for (std::int64_t j = 0; j < w.cols(); ++j) {
+                const double factor = s[static_cast<std::size_t>(j)];
+                const double scaled = single ? static_cast<double>(static_cast<float>(w(row, j)) *
+                                                                   static_cast<float>(factor))
+                                             : w(row, j) * factor;
+                const auto [low, high] =
+                    result.clip.intervals[static_cast<std::size_t>(row * groups + j / 16)];
+                outside += scaled < low || scaled > high ? 1U : 0U;
+            }
+        }
+        REQUIRE(outside > 0);
+        const auto whole = applyScheme(parseScheme("awq:bits=3,group=16").value(), input).value();
+        CHECK(whole->clipped == outside);
+        const auto open =
+            applyScheme(parseScheme("awq:bits=3,group=16,clip=false").value(), input).value();
+        CHECK(open->clipped == 0);
+    }
+}
+
 TEST_CASE("AWQ: few or many tokens, odd sizes, threads, and errors") {
     // Gram and direct products agree.
     const SchemeInput wide = randomLayer(9, 70, 300, 9);
