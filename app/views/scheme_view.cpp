@@ -254,12 +254,19 @@ void SchemeView::showResult() {
         }
         return;
     }
+    const bool missing = result.error->code == ErrorCode::Missing;
+    const bool gradients = result.error->what.find("gradients") != std::string::npos;
+    const Analyses& analyses = document().analyses();
+    if (missing && (gradients ? analyses.gradients() : analyses.activations()).error) {
+        // They were given and do not fit: the field says so.
+        m_error->clear();
+        m_shownError.reset();
+        return;
+    }
     // The same failure of another setting counts; a mere refresh does not.
     const QString scheme = document().scheme(m_side);
     if (m_shownError != result.error || m_shownErrorScheme != scheme) {
         // What is missing can be given here; the option's name is the command line's.
-        const bool missing = result.error->code == ErrorCode::Missing;
-        const bool gradients = result.error->what.find("gradients") != std::string::npos;
         if (missing) {
             const QString step = QString::fromStdString(result.error->what).section(QLatin1Char('\''), 1, 1);
             m_error->showMessage(MessageBar::Role::Error,

@@ -21,6 +21,8 @@ namespace loupe::app {
 
 namespace {
 
+constexpr int kNarrow = 420;
+
 QColor roleColour(MessageBar::Role role) {
     const Theme& t = Theme::current();
     return role == MessageBar::Role::Error ? t.error : role == MessageBar::Role::Warning ? t.warning : t.text2;
@@ -58,7 +60,15 @@ MessageBar::MessageBar(QWidget* parent) : QWidget(parent) {
     m_layout->setContentsMargins(Theme::px(14), Theme::px(6), Theme::px(8), Theme::px(6));
     m_layout->setSpacing(Theme::px(10));
     m_layout->addWidget(m_icon, 0, Qt::AlignTop);
-    m_layout->addWidget(m_text, 1);
+    auto* column = new QVBoxLayout;
+    column->setContentsMargins(0, 0, 0, 0);
+    column->setSpacing(Theme::px(4));
+    column->addWidget(m_text, 1);
+    m_below = new QHBoxLayout;
+    m_below->setContentsMargins(0, 0, 0, 0);
+    m_below->setSpacing(Theme::px(8));
+    column->addLayout(m_below);
+    m_layout->addLayout(column, 1);
     setMinimumHeight(Theme::px(32));
     setSizePolicy(QSizePolicy::Preferred, QSizePolicy::Minimum);
     hide();
@@ -89,6 +99,7 @@ void MessageBar::clear() {
 void MessageBar::setActions(const std::vector<QAction*>& actions) {
     for (QWidget* button : m_buttons) {
         m_layout->removeWidget(button);
+        m_below->removeWidget(button);
         button->deleteLater();
     }
     m_buttons.clear();
@@ -99,8 +110,30 @@ void MessageBar::setActions(const std::vector<QAction*>& actions) {
         button->setAccessibleName(action->text());
         setTextRole(button, TextRole::Small);
         connect(button, &QPushButton::clicked, action, &QAction::trigger);
-        m_layout->addWidget(button);
         m_buttons.push_back(button);
+    }
+    placeButtons();
+}
+
+/// A button beside the text of a narrow bar would leave it two words wide.
+void MessageBar::placeButtons() {
+    m_narrow = width() < Theme::px(kNarrow);
+    for (QWidget* button : m_buttons) {
+        m_layout->removeWidget(button);
+        m_below->removeWidget(button);
+        if (m_narrow) {
+            m_below->addWidget(button, 0, Qt::AlignLeft);
+        } else {
+            m_layout->addWidget(button);
+        }
+        button->show();
+    }
+}
+
+void MessageBar::resizeEvent(QResizeEvent* event) {
+    QWidget::resizeEvent(event);
+    if ((width() < Theme::px(kNarrow)) != m_narrow && !m_buttons.empty()) {
+        placeButtons();
     }
 }
 

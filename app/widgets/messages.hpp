@@ -34,7 +34,7 @@ public:
     void showError(const Error& error);
     /// Hides and forgets the count.
     void clear();
-    /// Buttons on the right; replaces the earlier ones. The actions stay the caller's.
+    /// Buttons on the right, below the text where the bar is narrow; replaces the earlier ones. The actions stay the caller's.
     void setActions(const std::vector<QAction*>& actions);
     [[nodiscard]] bool isShowing() const { return !m_what.isEmpty(); }
     [[nodiscard]] QString what() const { return m_what; }
@@ -45,9 +45,11 @@ public:
 protected:
     void paintEvent(QPaintEvent* event) override;
     void changeEvent(QEvent* event) override;
+    void resizeEvent(QResizeEvent* event) override;
 
 private:
     void rebuild();
+    void placeButtons();
 
     Role m_role = Role::Neutral;
     QString m_what;
@@ -56,7 +58,9 @@ private:
     QLabel* m_icon = nullptr;
     QLabel* m_text = nullptr;
     QHBoxLayout* m_layout = nullptr;
+    QHBoxLayout* m_below = nullptr;  ///< a row under the text
     std::vector<QWidget*> m_buttons;
+    bool m_narrow = false;
 };
 
 /// An empty view: icon, what is missing, what would appear, one small button.

@@ -75,8 +75,9 @@ void SchemeStringField::check() {
         return;
     }
     QString text = QString::fromStdString(parsed.error().what);
-    if (!parsed.error().hint.empty()) {
-        text += QStringLiteral(". ") + QString::fromStdString(parsed.error().hint);
+    if (QString hint = QString::fromStdString(parsed.error().hint); !hint.isEmpty()) {
+        hint[0] = hint[0].toUpper();
+        text += QStringLiteral(". ") + hint;
     }
     m_problem->setText(text);
     m_problem->show();

@@ -5,11 +5,14 @@
 #include "app/views/layer_data_form.hpp"
 #include "app/widgets/controls.hpp"
 #include "app/widgets/messages.hpp"
+#include "app/widgets/scheme_string_field.hpp"
+#include "app/widgets/theme.hpp"
 #include "core/io/npy_writer.hpp"
 #include "tests/gui/panels_fixture.hpp"
 #include "tests/support/paths.hpp"
 
 #include <QAbstractButton>
+#include <QAction>
 #include <QComboBox>
 #include <QDragEnterEvent>
 #include <QDropEvent>
@@ -19,6 +22,9 @@
 #include <QPushButton>
 #include <QSpinBox>
 #include <QUrl>
+
+#include <algorithm>
+#include <fstream>
 
 using namespace loupe;
 using namespace loupe::app;
@@ -184,4 +190,91 @@ TEST_CASE("without activations the channel error has no switch") {
     Panels panels("synthetic:gaussian?rows=8&cols=16", "absmax:bits=4");
     const auto view = panels.show<ChannelErrorView>({480, 300});
     CHECK(view->findChild<SegmentedControl*>()->isHidden());
+}
+
+TEST_CASE("data that do not fit: the field says why, and nothing asks for what was given") {
+    Panels panels("synthetic:gaussian?rows=8&cols=16", "gradient");
+    const auto view = schemePanel(panels);
+    auto* message = view->findChild<MessageBar*>();
+    CHECK(message->what() == "'gradient' needs gradients");
+    setGradients(panels.document, activationFile("slopes.npy", 4, 5));
+    panels.settle();
+    auto* note = view->findChild<QLabel*>("gradientsNote");
+    CHECK(note->text() == "gradients of shape [4, 5] do not fit 'weight': expected [8, 16]");
+    CHECK(note->isVisible());
+    CHECK_FALSE(message->isShowing());
+    panels.document.setScheme(Side::A, "smoothquant", "A");
+    panels.settle();
+    CHECK(message->what() == "'smoothquant' needs activations");
+    setActivations(panels.document, activationFile("tokens.npy", 4, 5));
+    panels.settle();
+    CHECK_FALSE(message->isShowing());
+    CHECK(view->findChild<QLabel*>("activationsNote")
+              ->text()
+              .contains("[4, 5] do not fit 'weight': expected [tokens, 16]"));
+    setActivations(panels.document, activationFile("right.npy", 12, 16));
+    panels.settle();
+    CHECK(panels.document.analyses().scheme(Side::A).value != nullptr);
+    CHECK_FALSE(message->isShowing());
+}
+
+TEST_CASE("NaN weights: the scheme panel names row and column") {
+    const auto path = loupe::test::scratchDir() / "holes.csv";
+    std::ofstream(path) << "1,2,3\n3,nan,1\n";
+    Panels panels(path.string(), "absmax:bits=4");
+    const auto view = schemePanel(panels);
+    auto* message = view->findChild<MessageBar*>();
+    CHECK(message->what() ==
+          "Step 'absmax': NaN at row 1, column 1: a scheme needs finite values.");
+    CHECK(message->findChildren<QPushButton*>().isEmpty());
+}
+
+TEST_CASE("bits and sparsity out of range are told as they are typed, and not taken over") {
+    Panels panels("synthetic:gaussian?rows=8&cols=16", "absmax:bits=4");
+    const auto view = schemePanel(panels);
+    auto* field = view->findChild<SchemeStringField*>();
+    REQUIRE(field != nullptr);
+    const struct {
+        const char* typed;
+        const char* says;
+    } wrong[] = {
+        {"absmax:bits=99", "step 'absmax': key 'bits' takes 2 to 16, not '99'"},
+        {"gptq:bits=1", "step 'gptq': key 'bits' takes 2 to 8, not '1'"},
+        {"wanda:sparsity=1.0", "a sparsity of 1 would prune every weight"},
+        {"wnda", "Did you mean wanda?"},
+    };
+    for (const auto& each : wrong) {
+        CAPTURE(each.typed);
+        field->edit()->setFocus();
+        field->edit()->selectAll();
+        QTest::keyClicks(field->edit(), each.typed);
+        CHECK(field->problem().contains(each.says));
+        QTest::keyClick(field->edit(), Qt::Key_Return);
+        CHECK(panels.document.scheme(Side::A) == "absmax:bits=4");
+        CHECK_FALSE(field->problem().isEmpty());
+    }
+    QTest::keyClick(field->edit(), Qt::Key_Escape);
+    CHECK(field->text() == "absmax:bits=4");
+    CHECK(field->problem().isEmpty());
+}
+
+TEST_CASE("a message's button stands beside the text, and below it where the bar is narrow") {
+    applyTheme(ThemeId::Light, 1);
+    MessageBar bar;
+    QAction action("Choose activations…");
+    bar.showMessage(MessageBar::Role::Error, "'smoothquant' needs activations", "What goes in.");
+    bar.setActions({&action});
+    for (const int width : {800, 280, 800}) {
+        bar.resize(width, width < 400 ? 90 : 40);
+        bar.show();
+        QTest::qWait(20);
+        const auto* button = bar.findChild<QPushButton*>();
+        const auto labels = bar.findChildren<QLabel*>();
+        const auto text = std::find_if(labels.begin(), labels.end(), [](const QLabel* each) {
+            return !each->text().isEmpty();
+        });
+        REQUIRE(text != labels.end());
+        CHECK((button->geometry().top() >= (*text)->geometry().bottom()) == (width < 400));
+        CHECK((button->geometry().left() >= (*text)->geometry().right()) == (width > 400));
+    }
 }

@@ -33,10 +33,11 @@ struct Heights {
     double given = 0;
 };
 
-/// `share`: of the page's height, if all panels had as much.
-Heights heightsOf(const TracePanel& panel, double cellWidth, double share) {
+/// `share`: of the page's height, if all panels had as much. `dense`: so many rows and bars that
+/// they would not fit otherwise; cells as thin as can still be told apart.
+Heights heightsOf(const TracePanel& panel, double cellWidth, double share, bool dense) {
     if (panel.kind == PanelKind::Bars) {
-        return {barsHeight(), barsHeight(), 0};
+        return {dense ? Theme::px(44) : barsHeight(), barsHeight(), 0};
     }
     const auto rows = static_cast<double>(panel.values->rows());
     if (panel.values->rows() <= kFewRows) {
@@ -49,9 +50,8 @@ Heights heightsOf(const TracePanel& panel, double cellWidth, double share) {
                                         cellWidth * kAspect,
                                         std::min(cellWidth * kTallAspect, share / rows)});
     const bool narrow = panel.values->cols() <= 2 && panel.values->rows() >= kManyRows / 2;
-    const double least = panel.values->rows() > kManyRows ? 1.5
-                         : narrow                         ? Theme::px(2)
-                                                          : Theme::px(5);
+    const double thin = dense ? (panel.values->rows() >= kManyRows ? 2 : 3) : 5;
+    const double least = panel.values->rows() > kManyRows ? 1.5 : Theme::px(narrow ? 2 : thin);
     const double best =
         panel.values->rows() > kManyRows ? std::min<double>(most, Theme::px(4)) : most;
     return {rows * std::min(least, best), rows * best, 0};
@@ -232,16 +232,22 @@ PanelPage placePanels(const TraceState& state, QSizeF size, std::size_t stages) 
         return sum;
     };
     std::vector<Heights> heights;
+    bool dense = false;
     const auto measure = [&] {
         heights.clear();
         double least = 0;
         for (const TracePanel* panel : shown) {
-            heights.push_back(heightsOf(*panel, cellWidth, equalShare));
+            heights.push_back(heightsOf(*panel, cellWidth, equalShare, dense));
             least += heights.back().least;
         }
         return least + overhead();
     };
-    while (measure() > size.height() && shown.size() > 1) {
+    // Thin cells where that makes all of it fit, else cells that can be pointed at, and a scroll
+    // bar.
+    const double room = size.height() - Theme::px(6);
+    dense = measure() > room;
+    dense = dense && measure() <= room;
+    while (measure() > room && shown.size() > 1) {
         const auto bars = std::find_if(shown.rbegin(), shown.rend(), [](const TracePanel* panel) {
             return panel->kind == PanelKind::Bars;
         });
@@ -250,7 +256,7 @@ PanelPage placePanels(const TraceState& state, QSizeF size, std::size_t stages) 
         }
         shown.erase(std::next(bars).base());
     }
-    share(heights, size.height() - overhead());
+    share(heights, room - overhead());
     PanelPage page;
     double y = 0;
     for (std::size_t i = 0; i < shown.size(); ++i) {
