@@ -283,6 +283,8 @@ CodeUsageView::CodeUsageView(Document& document, QWidget* parent) : View(documen
     layout->addWidget(m_progress);
     layout->addWidget(m_both, 1);
     layout->addWidget(m_empty, 1);
+    // Not both of them until the first refresh: their heights together would make a small window grow.
+    m_both->hide();
     setFocusProxy(m_charts[0]);
 }
 
@@ -295,8 +297,8 @@ void CodeUsageView::refresh(Changes what) {
     const Lookup<SchemeResult> b = analyses.scheme(Side::B);
     const bool any = document().tensor() != nullptr &&
                      (!document().scheme(Side::A).isEmpty() || !document().scheme(Side::B).isEmpty());
-    m_both->setVisible(any);
-    m_empty->setVisible(!any);
+    (any ? static_cast<QWidget*>(m_empty) : m_both)->hide();  // first: never both of them
+    (any ? m_both : static_cast<QWidget*>(m_empty))->show();
     m_progress->setProgress(a.pending || b.pending ? std::optional(a.pending ? a.fraction : b.fraction) : std::nullopt);
     showSide(0, a);
     showSide(1, b);

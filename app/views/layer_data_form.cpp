@@ -73,6 +73,12 @@ LayerDataForm::LayerDataForm(Document& document, QWidget* parent)
     layout->addWidget(m_activations.note);
     layout->addWidget(m_gradients.row);
     layout->addWidget(m_gradients.note);
+    // refresh() shows what is wanted; all of it at once would make a small window grow.
+    for (QWidget* part : {static_cast<QWidget*>(m_activations.note),
+                          static_cast<QWidget*>(m_gradients.row),
+                          static_cast<QWidget*>(m_gradients.note)}) {
+        part->hide();
+    }
     connect(m_activations.text, &QLineEdit::editingFinished, this, [this] {
         const LayerInput& input = m_document.analyses().activations();
         const QString text = m_activations.text->text().trimmed();
