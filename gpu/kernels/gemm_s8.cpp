@@ -40,7 +40,8 @@ LaunchPlan planFor(const MatmulProblem& problem,
                    const JobContext& ctx,
                    std::string entry,
                    unsigned tile,
-                   unsigned threads) {
+                   unsigned threads,
+                   std::size_t dynamicShared) {
     const MatmulShape& shape = problem.shape;
     Int8Rows x = quantizeRows(problem.x, shape.m, shape.k, ctx);
     Int8Rows w = quantizeRows(problem.w, shape.n, shape.k, ctx);
@@ -57,8 +58,9 @@ LaunchPlan planFor(const MatmulProblem& problem,
     plan.output = 4;
     LaunchStep step;
     step.entry = std::move(entry);
-    step.grid = {blocksFor(shape.n, tile), blocksFor(shape.m, tile), 1};
+    step.grid = {blocksFor(shape.m, tile), blocksFor(shape.n, tile), 1};
     step.block = {threads, 1, 1};
+    step.dynamicShared = dynamicShared;
     for (int i = 0; i < 5; ++i) {
         step.arguments.push_back(Argument::of(i));
     }
@@ -69,6 +71,11 @@ LaunchPlan planFor(const MatmulProblem& problem,
     plan.x = std::move(x.decoded);
     plan.w = std::move(w.decoded);
     return plan;
+}
+
+/// Three stages of both tiles, rows of 64 codes and 16 bytes of padding.
+constexpr int sharedBytes(int tile) {
+    return 3 * 2 * tile * (64 + 16);
 }
 
 constexpr Kernel kKernels[] = {
@@ -92,7 +99,52 @@ constexpr Kernel kKernels[] = {
      .refuses = [](const TimingRequest& request) { return refusesUnaligned(request, 4); },
      .planMatmul =
          [](const MatmulProblem& problem, const JobContext& ctx) {
-             return planFor(problem, ctx, "gemm_s8_dp4a_64x64x32", 64, 256);
+             return planFor(problem, ctx, "gemm_s8_dp4a_64x64x32", 64, 256, 0);
+         },
+     .cost = cost},
+    {.id = "gemm_s8_mma_64x64x64x3",
+     .family = "gemm_s8",
+     .title = "int8 tensor cores, three stages, 64 x 64",
+     .summary = "One instruction multiplies 16 x 32 by 32 x 8 codes; copies run ahead (cp.async) "
+                "and fragments come by ldmatrix.",
+     .source = "PTX ISA, mma.m16n8k32, ldmatrix and cp.async",
+     .operation = Operation::Matmul,
+     .what = "w8a8",
+     .a = "int8",
+     .b = "int8",
+     .accumulator = "int32",
+     .output = "fp32",
+     .rung = 1,
+     .leastCapability = 80,
+     .tolerance = kTolerance,
+     .registerBudget = 128,
+     .sharedBudget = 32768,
+     .refuses = [](const TimingRequest& request) { return refusesUnaligned(request, 16); },
+     .planMatmul =
+         [](const MatmulProblem& problem, const JobContext& ctx) {
+             return planFor(problem, ctx, "gemm_s8_mma_64x64x64x3", 64, 128, sharedBytes(64));
+         },
+     .cost = cost},
+    {.id = "gemm_s8_mma_128x128x64x3",
+     .family = "gemm_s8",
+     .title = "int8 tensor cores, three stages, 128 x 128",
+     .summary = "A tile four times as large does twice the products for every byte it reads.",
+     .source = "PTX ISA, mma.m16n8k32, ldmatrix and cp.async",
+     .operation = Operation::Matmul,
+     .what = "w8a8",
+     .a = "int8",
+     .b = "int8",
+     .accumulator = "int32",
+     .output = "fp32",
+     .rung = 2,
+     .leastCapability = 80,
+     .tolerance = kTolerance,
+     .registerBudget = 240,
+     .sharedBudget = 65536,
+     .refuses = [](const TimingRequest& request) { return refusesUnaligned(request, 16); },
+     .planMatmul =
+         [](const MatmulProblem& problem, const JobContext& ctx) {
+             return planFor(problem, ctx, "gemm_s8_mma_128x128x64x3", 128, 128, sharedBytes(128));
          },
      .cost = cost},
 };

@@ -216,6 +216,189 @@ SIMT_DEVICE void mma_m16n8k32_s8(int d[4], const std::uint32_t a[4], const std::
 #endif
 }
 
+/// CUDA's warp matrix names (nvcuda::wmma) for 16x16x16 products, written on the PTX instructions
+/// so that no header of the toolkit is needed. How elements lie in a fragment is left open.
+namespace wmma {
+
+struct matrix_a {};
+struct matrix_b {};
+struct accumulator {};
+struct row_major {};
+struct col_major {};
+enum layout_t { mem_row_major };
+
+template <class Use, int M, int N, int K, class T, class Layout = void>
+struct fragment;
+template <>
+struct fragment<matrix_a, 16, 16, 16, half_t, row_major> {
+    std::uint32_t x[8];
+};
+template <>
+struct fragment<matrix_b, 16, 16, 16, half_t, col_major> {
+    std::uint32_t x[8];
+};
+template <>
+struct fragment<matrix_a, 16, 16, 16, bf16_t, row_major> {
+    std::uint32_t x[4];
+};
+template <>
+struct fragment<matrix_b, 16, 16, 16, bf16_t, col_major> {
+    std::uint32_t x[4];
+};
+template <>
+struct fragment<accumulator, 16, 16, 16, float> {
+    float x[8];
+};
+
+template <class T>
+using FragmentA = fragment<matrix_a, 16, 16, 16, T, row_major>;
+template <class T>
+using FragmentB = fragment<matrix_b, 16, 16, 16, T, col_major>;
+using FragmentSum = fragment<accumulator, 16, 16, 16, float>;
+
+SIMT_DEVICE void fill_fragment(FragmentSum& f, float value) {
+#pragma unroll
+    for (int i = 0; i < 8; ++i) {
+        f.x[i] = value;
+    }
+}
+SIMT_DEVICE void load_matrix_sync(FragmentA<half_t>& f, const half_t* from, unsigned ld) {
+    asm volatile(
+        "wmma.load.a.sync.aligned.row.m16n16k16.shared.f16 {%0,%1,%2,%3,%4,%5,%6,%7}, [%8], %9;\n"
+        : "=r"(f.x[0]),
+          "=r"(f.x[1]),
+          "=r"(f.x[2]),
+          "=r"(f.x[3]),
+          "=r"(f.x[4]),
+          "=r"(f.x[5]),
+          "=r"(f.x[6]),
+          "=r"(f.x[7])
+        : "r"(sharedAddress(from)), "r"(ld)
+        : "memory");
+}
+SIMT_DEVICE void load_matrix_sync(FragmentB<half_t>& f, const half_t* from, unsigned ld) {
+    asm volatile(
+        "wmma.load.b.sync.aligned.col.m16n16k16.shared.f16 {%0,%1,%2,%3,%4,%5,%6,%7}, [%8], %9;\n"
+        : "=r"(f.x[0]),
+          "=r"(f.x[1]),
+          "=r"(f.x[2]),
+          "=r"(f.x[3]),
+          "=r"(f.x[4]),
+          "=r"(f.x[5]),
+          "=r"(f.x[6]),
+          "=r"(f.x[7])
+        : "r"(sharedAddress(from)), "r"(ld)
+        : "memory");
+}
+SIMT_DEVICE void load_matrix_sync(FragmentA<bf16_t>& f, const bf16_t* from, unsigned ld) {
+#if __CUDA_ARCH__ >= 800
+    asm volatile("wmma.load.a.sync.aligned.row.m16n16k16.shared.bf16 {%0,%1,%2,%3}, [%4], %5;\n"
+                 : "=r"(f.x[0]), "=r"(f.x[1]), "=r"(f.x[2]), "=r"(f.x[3])
+                 : "r"(sharedAddress(from)), "r"(ld)
+                 : "memory");
+#endif
+}
+SIMT_DEVICE void load_matrix_sync(FragmentB<bf16_t>& f, const bf16_t* from, unsigned ld) {
+#if __CUDA_ARCH__ >= 800
+    asm volatile("wmma.load.b.sync.aligned.col.m16n16k16.shared.bf16 {%0,%1,%2,%3}, [%4], %5;\n"
+                 : "=r"(f.x[0]), "=r"(f.x[1]), "=r"(f.x[2]), "=r"(f.x[3])
+                 : "r"(sharedAddress(from)), "r"(ld)
+                 : "memory");
+#endif
+}
+SIMT_DEVICE void mma_sync(FragmentSum& d,
+                          const FragmentA<half_t>& a,
+                          const FragmentB<half_t>& b,
+                          const FragmentSum& c) {
+    asm volatile(
+        "wmma.mma.sync.aligned.row.col.m16n16k16.f32.f32 {%0,%1,%2,%3,%4,%5,%6,%7}, "
+        "{%8,%9,%10,%11,%12,%13,%14,%15}, {%16,%17,%18,%19,%20,%21,%22,%23}, "
+        "{%24,%25,%26,%27,%28,%29,%30,%31};\n"
+        : "=f"(d.x[0]),
+          "=f"(d.x[1]),
+          "=f"(d.x[2]),
+          "=f"(d.x[3]),
+          "=f"(d.x[4]),
+          "=f"(d.x[5]),
+          "=f"(d.x[6]),
+          "=f"(d.x[7])
+        : "r"(a.x[0]),
+          "r"(a.x[1]),
+          "r"(a.x[2]),
+          "r"(a.x[3]),
+          "r"(a.x[4]),
+          "r"(a.x[5]),
+          "r"(a.x[6]),
+          "r"(a.x[7]),
+          "r"(b.x[0]),
+          "r"(b.x[1]),
+          "r"(b.x[2]),
+          "r"(b.x[3]),
+          "r"(b.x[4]),
+          "r"(b.x[5]),
+          "r"(b.x[6]),
+          "r"(b.x[7]),
+          "f"(c.x[0]),
+          "f"(c.x[1]),
+          "f"(c.x[2]),
+          "f"(c.x[3]),
+          "f"(c.x[4]),
+          "f"(c.x[5]),
+          "f"(c.x[6]),
+          "f"(c.x[7]));
+}
+SIMT_DEVICE void mma_sync(FragmentSum& d,
+                          const FragmentA<bf16_t>& a,
+                          const FragmentB<bf16_t>& b,
+                          const FragmentSum& c) {
+#if __CUDA_ARCH__ >= 800
+    asm volatile(
+        "wmma.mma.sync.aligned.row.col.m16n16k16.f32.bf16.bf16.f32 {%0,%1,%2,%3,%4,%5,%6,%7}, "
+        "{%8,%9,%10,%11}, {%12,%13,%14,%15}, {%16,%17,%18,%19,%20,%21,%22,%23};\n"
+        : "=f"(d.x[0]),
+          "=f"(d.x[1]),
+          "=f"(d.x[2]),
+          "=f"(d.x[3]),
+          "=f"(d.x[4]),
+          "=f"(d.x[5]),
+          "=f"(d.x[6]),
+          "=f"(d.x[7])
+        : "r"(a.x[0]),
+          "r"(a.x[1]),
+          "r"(a.x[2]),
+          "r"(a.x[3]),
+          "r"(b.x[0]),
+          "r"(b.x[1]),
+          "r"(b.x[2]),
+          "r"(b.x[3]),
+          "f"(c.x[0]),
+          "f"(c.x[1]),
+          "f"(c.x[2]),
+          "f"(c.x[3]),
+          "f"(c.x[4]),
+          "f"(c.x[5]),
+          "f"(c.x[6]),
+          "f"(c.x[7]));
+#endif
+}
+SIMT_DEVICE void store_matrix_sync(float* to, const FragmentSum& f, unsigned ld, layout_t) {
+    asm volatile(
+        "wmma.store.d.sync.aligned.row.m16n16k16.shared.f32 [%0], {%1,%2,%3,%4,%5,%6,%7,%8}, "
+        "%9;\n" ::"r"(sharedAddress(to)),
+        "f"(f.x[0]),
+        "f"(f.x[1]),
+        "f"(f.x[2]),
+        "f"(f.x[3]),
+        "f"(f.x[4]),
+        "f"(f.x[5]),
+        "f"(f.x[6]),
+        "f"(f.x[7]),
+        "r"(ld)
+        : "memory");
+}
+
+}  // namespace wmma
+
 }  // namespace simt
 
 extern __shared__ __align__(128) unsigned char simtDynamicShared[];

@@ -146,6 +146,137 @@ void ldmatrix_x4_trans(std::uint32_t r[4], T* row, Where where = Where::here()) 
 }
 #endif
 
+/// nvcuda::wmma for 16x16x16 products. A fragment holds eight elements of one row (a, sums) or
+/// column (b): deliberately unlike the hardware, whose layout CUDA leaves open.
+namespace wmma {
+
+struct matrix_a {};
+struct matrix_b {};
+struct accumulator {};
+struct row_major {};
+struct col_major {};
+enum layout_t { mem_row_major };
+
+template <class Use, int M, int N, int K, class T, class Layout = void>
+struct fragment {
+    static_assert(M == 16 && N == 16 && K == 16);
+    T x[8];
+};
+template <class T>
+using FragmentA = fragment<matrix_a, 16, 16, 16, T, row_major>;
+template <class T>
+using FragmentB = fragment<matrix_b, 16, 16, 16, T, col_major>;
+using FragmentSum = fragment<accumulator, 16, 16, 16, float>;
+
+inline void meet(void* const*, std::uint32_t lanes) {
+    if (lanes != 0xFFFFFFFFU) {
+        warp::ops::missingLane("wmma");
+    }
+}
+inline void fill_fragment(FragmentSum& f, float value) {
+    for (float& x : f.x) {
+        x = value;
+    }
+}
+
+/// The eight elements that the calling lane holds, of a matrix whose rows (columns) are ld apart.
+#if SIMT_CHECKED
+template <class T>
+T* laneElements(const SharedPointer<T>& at, unsigned ld, bool write) {
+    if (static_cast<int>(ld) != at.array->cols) {
+        runtime::fail("wmma: the leading dimension is not the array's", at.where);
+    }
+    static_cast<void>(runtime::sharedAddress(*at.array, at.row, at.col, 32, at.where));
+    const int lane = static_cast<int>(runtime::place.lane);
+    SharedPointer<T> own = at;
+    own.row += lane / 2;
+    own.col += lane % 2 * 8;
+    std::byte* first = rowOf(own, 16, write);
+    if (sizeof(T) == 4) {
+        own.col += 4;
+        static_cast<void>(rowOf(own, 16, write));
+    }
+    return reinterpret_cast<T*>(first);
+}
+template <class T>
+using Address = SharedPointer<T>;
+template <class T>
+Where whereOf(const SharedPointer<T>& at) {
+    return at.where;
+}
+#else
+template <class T>
+T* laneElements(T* at, unsigned ld, bool) {
+    const unsigned lane = runtime::place.lane;
+    return at + lane / 2 * ld + lane % 2 * 8;
+}
+template <class T>
+using Address = T*;
+template <class T>
+Where whereOf(T*) {
+    return {};
+}
+#endif
+
+template <class Use, class T, class Layout>
+void load_matrix_sync(fragment<Use, 16, 16, 16, T, Layout>& f, Address<T> from, unsigned ld) {
+    std::memcpy(f.x, laneElements(from, ld, false), sizeof f.x);
+    runtime::collective(~0U, nullptr, meet, whereOf(from));
+}
+inline void store_matrix_sync(Address<float> to, const FragmentSum& f, unsigned ld, layout_t) {
+    std::memcpy(laneElements(to, ld, true), f.x, sizeof f.x);
+    runtime::collective(~0U, nullptr, meet, whereOf(to));
+}
+
+template <class T>
+struct MmaArgument {
+    FragmentSum* d;
+    const FragmentA<T>* a;
+    const FragmentB<T>* b;
+    const FragmentSum* c;
+};
+template <class T>
+void multiply(void* const* arguments, std::uint32_t lanes) {
+    meet(arguments, lanes);
+    float a[16][16];
+    float b[16][16];
+    float sum[16][16];
+    for (int lane = 0; lane < 32; ++lane) {
+        const auto& own = *static_cast<MmaArgument<T>*>(arguments[lane]);
+        for (int i = 0; i < 8; ++i) {
+            const int along = lane % 2 * 8 + i;
+            a[lane / 2][along] = toFloat(own.a->x[i]);
+            b[along][lane / 2] = toFloat(own.b->x[i]);
+            sum[lane / 2][along] = own.c->x[i];
+        }
+    }
+    for (int r = 0; r < 16; ++r) {
+        for (int k = 0; k < 16; ++k) {
+            for (int c = 0; c < 16; ++c) {
+                sum[r][c] += a[r][k] * b[k][c];
+            }
+        }
+    }
+    for (int lane = 0; lane < 32; ++lane) {
+        const auto& own = *static_cast<MmaArgument<T>*>(arguments[lane]);
+        for (int i = 0; i < 8; ++i) {
+            own.d->x[i] = sum[lane / 2][lane % 2 * 8 + i];
+        }
+    }
+    runtime::arithmetic.flops += 2ULL * 16 * 16 * 16;
+}
+template <class T>
+void mma_sync(FragmentSum& d,
+              const FragmentA<T>& a,
+              const FragmentB<T>& b,
+              const FragmentSum& c,
+              Where where = Where::here()) {
+    MmaArgument<T> argument{&d, &a, &b, &c};
+    runtime::collective(~0U, &argument, multiply<T>, where);
+}
+
+}  // namespace wmma
+
 }  // namespace SIMT_BUILD
 
 }  // namespace simt
