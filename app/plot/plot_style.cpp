@@ -174,10 +174,33 @@ void setNiceTicks(FixedTicker& ticker, double low, double high, double pixels, b
                                          : lineHeight(TextRole::NumberAxis));
         }
         if (count <= 1 || widest * double(ticker.positions.size()) <= pixels + widest) {
-            return;
+            break;
         }
         --count;
     }
+    // One number alone gives no scale: a low plot takes the fewest that are two, if they fit.
+    for (count = 2; ticker.positions.size() < 2 && count <= 6; ++count) {
+        const std::vector<double> finer = niceTicks(low, high, count);
+        const double height = lineHeight(TextRole::NumberAxis);
+        if (!horizontal && finer.size() >= 2 && height * double(finer.size()) <= pixels + height) {
+            ticker.positions = finer;
+            ticker.labels = tickLabels(finer);
+        }
+    }
+}
+
+/// "10⁻⁵"; 1 and 10 as they are.
+static QString powerOfTen(int power) {
+    static const QString kSuper =
+        QStringLiteral("\u2070\u00b9\u00b2\u00b3\u2074\u2075\u2076\u2077\u2078\u2079");
+    if (power == 0 || power == 1) {
+        return power == 0 ? QStringLiteral("1") : QStringLiteral("10");
+    }
+    QString exponent = power < 0 ? QString(QChar(0x207B)) : QString();
+    for (const QChar digit : QString::number(std::abs(power))) {
+        exponent += kSuper[digit.digitValue()];
+    }
+    return QStringLiteral("10") + exponent;
 }
 
 void setLogTicks(FixedTicker& ticker, double low, double high) {
@@ -193,7 +216,10 @@ void setLogTicks(FixedTicker& ticker, double low, double high) {
                 continue;
             }
             ticker.positions.push_back(std::log10(value));
-            ticker.labels.push_back(QString::number(value, 'g', 3).replace('-', QChar(0x2212)));
+            const bool far = factor == 1 && (power < -3 || power > 3);
+            ticker.labels.push_back(
+                far ? powerOfTen(power)
+                    : QString::number(value, 'g', 3).replace('-', QChar(0x2212)));
         }
     }
 }
@@ -211,8 +237,6 @@ double countPosition(CountScale scale, double count) {
 }
 
 void setCountTicks(FixedTicker& ticker, CountScale scale, double most) {
-    static const QString kSuper =
-        QStringLiteral("\u2070\u00b9\u00b2\u00b3\u2074\u2075\u2076\u2077\u2078\u2079");
     ticker.positions.clear();
     ticker.labels.clear();
     if (scale == CountScale::Log) {
@@ -220,11 +244,7 @@ void setCountTicks(FixedTicker& ticker, CountScale scale, double most) {
         const int step = decades > 6 ? 2 : 1;
         for (int power = 0; power <= decades; power += step) {
             ticker.positions.push_back(countPosition(scale, std::pow(10.0, power)));
-            QString exponent;
-            for (const QChar digit : QString::number(power)) {
-                exponent += kSuper[digit.digitValue()];
-            }
-            ticker.labels.push_back(power == 0 ? "1" : power == 1 ? "10" : "10" + exponent);
+            ticker.labels.push_back(powerOfTen(power));
         }
         return;
     }

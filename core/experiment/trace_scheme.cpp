@@ -5,27 +5,28 @@
 #include <cmath>
 #include <map>
 #include <string_view>
+#include <utility>
 
 namespace loupe {
 
 namespace {
 
-/// One colour range for a panel through all states, wide enough for what each of them holds:
-/// weights that make up for others grow beyond the largest that there was at the beginning. Ranges
-/// of single pictures (limit 0) stay open.
+/// Panels of one id that share a colour range keep sharing one, wide enough for what each of them
+/// holds: weights that make up for others grow beyond the largest that there was at the beginning.
+/// Ranges of single pictures (limit 0) stay open.
 void widenRanges(Trace& trace) {
     struct Range {
         double limit = 0;
         const Matrix<double>* last = nullptr;  ///< many states show the same matrix
     };
-    std::map<std::string_view, Range> ranges;
+    std::map<std::pair<std::string_view, double>, Range> ranges;
     for (const TraceState& state : trace.states) {
         for (const TracePanel& panel : state.panels) {
-            Range& range = ranges[panel.id];
-            range.limit = std::max(range.limit, panel.limit);
+            Range& range = ranges[{panel.id, panel.limit}];
             if (panel.limit == 0 || panel.values.get() == range.last) {
                 continue;
             }
+            range.limit = std::max(range.limit, panel.limit);
             range.last = panel.values.get();
             for (std::int64_t i = 0; i < panel.values->size(); ++i) {
                 const double size = std::fabs(panel.values->data()[i]);
@@ -36,7 +37,7 @@ void widenRanges(Trace& trace) {
     for (TraceState& state : trace.states) {
         for (TracePanel& panel : state.panels) {
             if (panel.limit > 0) {
-                panel.limit = ranges[panel.id].limit;
+                panel.limit = ranges[{panel.id, panel.limit}].limit;
             }
         }
     }

@@ -4,6 +4,7 @@
 // of order q + 1.
 #include "core/base/rng.hpp"
 #include "core/base/text.hpp"
+#include "core/quant/board_numbers.hpp"
 #include "core/quant/finite_rows.hpp"
 #include "core/quant/trace_builder.hpp"
 #include "core/scheme/step.hpp"
@@ -187,7 +188,7 @@ public:
         return {{"rotated",
                  "column " + std::to_string(col) + " of w·diag(signs)·H / sqrt(" +
                      std::to_string(cols()) + ")",
-                 shortest(values[static_cast<std::size_t>(col)]),
+                 BoardNumbers::text(values[static_cast<std::size_t>(col)], 6),
                  {}}};
     }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "core/quant/scaled_rows.hpp"
 
-#include "core/base/text.hpp"
+#include "core/quant/board_numbers.hpp"
 
 #include <algorithm>
 #include <cmath>
@@ -28,6 +28,10 @@ Result<void> readScaled(const RowSource& source,
         }
     }
     return {};
+}
+
+std::string sixDigits(double value) {
+    return BoardNumbers::text(value, 6);
 }
 
 /// The largest T whose product with s, rounded as it is when scaled, does not exceed `bound`.
@@ -84,21 +88,21 @@ std::optional<std::pair<double, double>> ScaledQuantized::clipInterval(std::int6
 }
 
 std::vector<EquationLine> ScaledQuantized::explain(std::int64_t row, std::int64_t col) const {
-    const std::string s = shortest((*scale_)[static_cast<std::size_t>(col)]);
+    const std::string s = sixDigits((*scale_)[static_cast<std::size_t>(col)]);
     std::vector<double> values(static_cast<std::size_t>(cols()));
     if (!inner_->source().read(row, 1, values.data())) {
         return {};
     }
     const auto at = static_cast<std::size_t>(col);
     std::vector<EquationLine> lines{
-        {"scaled", "w · " + s, shortest(values[at]), "s of input channel " + std::to_string(col)}};
+        {"scaled", "w · " + s, sixDigits(values[at]), "s of input channel " + std::to_string(col)}};
     for (EquationLine& line : inner_->explain(row, col)) {
         lines.push_back(std::move(line));
     }
     std::vector<double> scaled(values.size());
     if (inner_->read(row, 1, scaled.data()) && read(row, 1, values.data())) {
         lines.push_back(
-            {"scaled back", shortest(scaled[at]) + " / " + s, shortest(values[at]), {}});
+            {"scaled back", sixDigits(scaled[at]) + " / " + s, sixDigits(values[at]), {}});
     }
     return lines;
 }

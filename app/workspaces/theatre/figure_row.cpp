@@ -221,14 +221,18 @@ int FigureRow::layOut(QPainter* painter, int width, int brevity) const {
         lineEnd = std::max(lineEnd, y + caption + hero);
     }
     if (!lesson.isEmpty()) {
-        const bool beside = width - x >= Theme::px(260);
-        const QRectF area(beside ? x : 0,
-                          beside ? y : lineEnd + (groups.empty() ? 0 : Theme::px(6)),
-                          beside ? width - x : width,
-                          Theme::px(2000));
         const QFont font = Theme::font(TextRole::Small);
-        const QRectF used =
-            QFontMetricsF(font).boundingRect(area, Qt::TextWordWrap | Qt::AlignLeft, lesson);
+        const QRectF right(x, y, width - x, Theme::px(2000));
+        const QRectF below(
+            0, lineEnd + (groups.empty() ? 0 : Theme::px(6)), width, Theme::px(2000));
+        const auto usedOf = [&](const QRectF& room) {
+            return QFontMetricsF(font).boundingRect(room, Qt::TextWordWrap | Qt::AlignLeft, lesson);
+        };
+        // Beside the last numbers where that takes less of the page than lines of its own.
+        const bool beside = right.width() >= Theme::px(260) &&
+                            std::max(lineEnd, usedOf(right).bottom()) <= usedOf(below).bottom();
+        const QRectF area = beside ? right : below;
+        const QRectF used = usedOf(area);
         if (painter != nullptr) {
             painter->setFont(font);
             painter->setPen(theme.text2);

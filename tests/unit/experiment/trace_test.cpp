@@ -75,3 +75,30 @@ TEST_CASE("a trace shows what the search tried and what was clamped") {
     CHECK_FALSE(
         traceScheme(parseScheme("absmax:rounding=stochastic").value(), only(slide)).has_value());
 }
+
+TEST_CASE("colour ranges hold what grows, and ranges of different things stay apart") {
+    // OBS by hand: the first weight grows from 1 to 1.25, in one range through all states.
+    const ToyLayer toy = toyLayer("toy-obs");
+    const auto rows = [](const Matrix<double>& m) {
+        return makeRowSource(
+            m.rows(), m.cols(), std::vector<double>(m.data(), m.data() + m.size()));
+    };
+    const SchemeInput layer{rows(toy.weight), 64, rows(toy.activations), 0, nullptr};
+    const auto obs = traceScheme(parseScheme("obs:sparsity=0.34").value(), layer).value();
+    for (const TraceState& state : obs->states) {
+        CHECK(std::fabs(state.panels[0].limit - 1.25) < 1e-12);
+    }
+    // Absmax at 4 bits: weights up to 63.65, codes up to 7.
+    const SchemeInput matrix{rows(fixtureM()), 64, nullptr, 0, nullptr};
+    const auto absmax = traceScheme(parseScheme("absmax:bits=4").value(), matrix).value();
+    bool found = false;
+    for (const TraceState& state : absmax->states) {
+        for (const TracePanel& panel : state.panels) {
+            if (panel.title == "Rounded" || panel.kind == PanelKind::Codes) {
+                found = true;
+                CHECK(panel.limit <= 8);
+            }
+        }
+    }
+    CHECK(found);
+}
