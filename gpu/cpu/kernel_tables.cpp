@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "core/base/cpu_dispatch.hpp"
+#include "gpu/cpu/attention_kernels.hpp"
 #include "gpu/cpu/matmul_kernels.hpp"
 
 namespace loupe::gpu {
@@ -12,6 +13,9 @@ extern const IntegerKernels kIntegerKernels_v3;
 extern const IntegerKernels kIntegerKernels_v4;
 extern const IntegerKernels kIntegerKernels_vnni;
 extern const BrainKernels kBrainKernels;
+extern const AttentionKernels kAttentionKernels_baseline;
+extern const AttentionKernels kAttentionKernels_v3;
+extern const AttentionKernels kAttentionKernels_v4;
 
 namespace {
 
@@ -60,6 +64,20 @@ const BrainKernels* brainKernels() {
     }
 #endif
     return nullptr;
+}
+
+const AttentionKernels& attentionKernels() {
+#if defined(LOUPE_X86_DISPATCH)
+    switch (cpuTarget()) {
+        case CpuTarget::V4:
+            return kAttentionKernels_v4;
+        case CpuTarget::V3:
+            return kAttentionKernels_v3;
+        case CpuTarget::Baseline:
+            break;
+    }
+#endif
+    return kAttentionKernels_baseline;
 }
 
 }  // namespace loupe::gpu
