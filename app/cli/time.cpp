@@ -249,6 +249,10 @@ void addShared(CLI::App& app, Options& options) {
     app.add_option("--cache", options.cache, "Caches before each sample")
         ->check(CLI::IsMember({"cold", "warm"}))
         ->capture_default_str();
+    app.add_option("--cache-bytes",
+                   request.cacheBytes,
+                   "simt: cache behind the counted DRAM bytes (default: 1 MiB)")
+        ->check(CLI::PositiveNumber);
     app.add_option("--samples", request.samples, "Most samples of a case")
         ->check(CLI::PositiveNumber);
     app.add_option("--seconds", request.seconds, "Most seconds of samples of a case")

@@ -324,7 +324,7 @@ Result<void> CudaRun::run() {
         }
         RunRecord record = start(step);
         if (!context_.lost().empty()) {
-            record.reason = "not run: the device was lost before (" + context_.lost() + ")";
+            record.reason = "the device was lost before (" + context_.lost() + ")";
         } else if (step.kernel != nullptr) {
             runKernel(step, record);
         } else {

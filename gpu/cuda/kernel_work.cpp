@@ -4,6 +4,7 @@
 #include "gpu/libraries/nvrtc.hpp"
 
 #include <algorithm>
+#include <cstring>
 #include <memory>
 
 namespace loupe::gpu::cuda {
@@ -19,28 +20,32 @@ struct BoundStep {
     void* function = nullptr;
 };
 
+/// The value of an argument in a slot that holds any of them.
+std::uint64_t slotOf(const Argument& argument, Pointers pointers) {
+    std::uint64_t slot = 0;
+    switch (argument.kind) {
+        case Argument::Kind::Buffer:
+            slot = pointers[static_cast<std::size_t>(argument.buffer)];
+            break;
+        case Argument::Kind::Int32:
+            std::memcpy(&slot, &argument.integer, sizeof(argument.integer));
+            break;
+        case Argument::Kind::Float32:
+            std::memcpy(&slot, &argument.real, sizeof(argument.real));
+            break;
+    }
+    return slot;
+}
+
 Result<void> launch(Context& context, const BoundStep& bound, Pointers pointers) {
     const LaunchStep& step = bound.step;
-    std::vector<DevicePointer> addresses(step.arguments.size());
-    std::vector<std::int32_t> integers(step.arguments.size());
-    std::vector<float> reals(step.arguments.size());
-    std::vector<void*> values(step.arguments.size());
-    for (std::size_t i = 0; i < step.arguments.size(); ++i) {
-        const Argument& argument = step.arguments[i];
-        switch (argument.kind) {
-            case Argument::Kind::Buffer:
-                addresses[i] = pointers[static_cast<std::size_t>(argument.buffer)];
-                values[i] = &addresses[i];
-                break;
-            case Argument::Kind::Int32:
-                integers[i] = argument.integer;
-                values[i] = &integers[i];
-                break;
-            case Argument::Kind::Float32:
-                reals[i] = argument.real;
-                values[i] = &reals[i];
-                break;
-        }
+    std::vector<std::uint64_t> slots;
+    for (const Argument& argument : step.arguments) {
+        slots.push_back(slotOf(argument, pointers));
+    }
+    std::vector<void*> values;
+    for (std::uint64_t& slot : slots) {
+        values.push_back(&slot);
     }
     return context.check(context.driver().launchKernel(bound.function,
                                                        step.grid.x,

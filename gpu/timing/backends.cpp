@@ -4,7 +4,8 @@
 namespace loupe::gpu {
 
 std::span<const Backend* const> backends() {
-    static const std::vector<const Backend*> kBackends{&cpuBackend(), &cudaBackend()};
+    static const std::vector<const Backend*> kBackends{
+        &cpuBackend(), &cudaBackend(), &simtBackend()};
     return kBackends;
 }
 

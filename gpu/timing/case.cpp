@@ -95,6 +95,9 @@ Result<void> checkRequest(const TimingRequest& request) {
     if (!std::isfinite(request.seconds) || request.seconds < 0) {
         return invalid("seconds must be a number above 0, not " + shortest(request.seconds));
     }
+    if (request.cacheBytes < 0) {
+        return invalid("cache-bytes must be 1 or more, not " + std::to_string(request.cacheBytes));
+    }
     if (request.threads < 0) {
         return invalid("threads must be 1 or more, not " + std::to_string(request.threads));
     }
@@ -176,6 +179,9 @@ std::vector<std::string> toArguments(const TimingRequest& request) {
     }
     if (request.threads > 0) {
         list.add("--threads", request.threads);
+    }
+    if (request.cacheBytes > 0) {
+        list.add("--cache-bytes", request.cacheBytes);
     }
     list.addUnlessEmpty("--model", request.model);
     list.addUnlessEmpty("--layer", request.layer);

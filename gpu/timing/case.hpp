@@ -54,6 +54,7 @@ struct TimingRequest {
     int threads = 0;    ///< 0: all cores
     std::string model;  ///< where the shape comes from: "llama-2-7b", free text
     std::string layer;
+    std::int64_t cacheBytes = 0;  ///< simt: of the cache behind the counted DRAM bytes; 0: 1 MiB
     friend bool operator==(const TimingRequest&, const TimingRequest&) = default;
 };
 
