@@ -39,6 +39,11 @@ struct PruneKernels {
                         std::int64_t count,
                         std::int64_t keep,
                         std::uint8_t* kept);
+    /// 2 of every 4 neighbours of a row: a bit for each of `cols` scores (a multiple of 4) in whole
+    /// words. NaN counts as 0; ties keep the lower index.
+    void (*keepTwoOfFour)(const double* scores, std::int64_t cols, std::uint64_t* words);
+    /// out = |weight|·factor
+    void (*weigh)(const double* weights, const double* factors, std::int64_t count, double* out);
 };
 
 /// The table for cpuTarget().

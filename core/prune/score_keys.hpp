@@ -33,9 +33,26 @@ public:
     /// Calls body(row, keys) for rows [begin, end) in order.
     template <class Body>
     Result<void> forRows(std::int64_t begin, std::int64_t end, const Body& body) const {
-        constexpr std::int64_t kWeightsAtATime = 16384;
-        std::vector<double> values;
         std::vector<std::uint64_t> keys(static_cast<std::size_t>(cols_));
+        return forScores(begin, end, [&](std::int64_t row, const double* scores) {
+            std::transform(scores, scores + cols_, keys.begin(), scoreKey);
+            for (std::int64_t col = 0; earlier_ != nullptr && col < cols_; ++col) {
+                if (!earlier_->kept(row, col)) {
+                    keys[static_cast<std::size_t>(col)] = 0;
+                }
+            }
+            body(row, std::span<const std::uint64_t>(keys));
+        });
+    }
+
+    /// Whether nothing was pruned before: scores are then all there is to compare.
+    [[nodiscard]] bool isFirst() const { return earlier_ == nullptr; }
+
+    /// Calls body(row, scores) for rows [begin, end) in order.
+    template <class Body>
+    Result<void> forScores(std::int64_t begin, std::int64_t end, const Body& body) const {
+        constexpr std::int64_t kWeightsAtATime = 8192;
+        std::vector<double> values;
         const std::int64_t few = rowsPerChunk(cols_, kWeightsAtATime);
         for (std::int64_t first = begin; first < end; first += few) {
             ctx_.checkpoint();
@@ -45,14 +62,7 @@ public:
                 return done;
             }
             for (std::int64_t row = 0; row < count; ++row) {
-                const double* score = values.data() + row * cols_;
-                std::transform(score, score + cols_, keys.begin(), scoreKey);
-                for (std::int64_t col = 0; earlier_ != nullptr && col < cols_; ++col) {
-                    if (!earlier_->kept(first + row, col)) {
-                        keys[static_cast<std::size_t>(col)] = 0;
-                    }
-                }
-                body(first + row, std::span<const std::uint64_t>(keys));
+                body(first + row, values.data() + row * cols_);
             }
         }
         return {};

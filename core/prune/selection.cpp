@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "core/prune/selection.hpp"
 
+#include "core/prune/prune_kernels.hpp"
 #include "core/prune/score_keys.hpp"
 
 #include <algorithm>
@@ -127,33 +128,16 @@ std::uint64_t keptOf(const std::uint64_t* keys, std::int64_t size, std::int64_t 
     return kept;
 }
 
-/// The same for 2 of 4, six comparisons in place of twelve.
-std::uint64_t keptTwoOfFour(const std::uint64_t* k) {
-    const unsigned a = k[0] >= k[1] ? 1 : 0;  // each: the earlier one is not worse
-    const unsigned b = k[0] >= k[2] ? 1 : 0;
-    const unsigned c = k[0] >= k[3] ? 1 : 0;
-    const unsigned d = k[1] >= k[2] ? 1 : 0;
-    const unsigned e = k[1] >= k[3] ? 1 : 0;
-    const unsigned f = k[2] >= k[3] ? 1 : 0;
-    const unsigned zero = a + b + c >= 2 ? 1 : 0;
-    const unsigned one = (1 - a) + d + e >= 2 ? 1 : 0;
-    const unsigned two = (1 - b) + (1 - d) + f >= 2 ? 1 : 0;
-    const unsigned three = (1 - c) + (1 - e) + (1 - f) >= 2 ? 1 : 0;
-    return zero | one << 1U | two << 2U | three << 3U;
-}
-
 /// N of every M of a row, written as the words of its mask.
 void keepPattern(std::span<const std::uint64_t> keys,
                  const Selection& selection,
                  std::uint64_t* words) {
     const auto cols = static_cast<std::int64_t>(keys.size());
     std::fill(words, words + (cols + 63) / 64, 0);
-    const bool twoOfFour = selection.keep == 2 && selection.block == 4;
     for (std::int64_t first = 0; first < cols; first += selection.block) {
         const std::int64_t size = std::min(selection.block, cols - first);
         const std::uint64_t* block = keys.data() + first;
-        const std::uint64_t kept =
-            twoOfFour && size == 4 ? keptTwoOfFour(block) : keptOf(block, size, selection.keep);
+        const std::uint64_t kept = keptOf(block, size, selection.keep);
         words[first / 64] |= kept << (first % 64);
         if (first % 64 + size > 64) {
             words[first / 64 + 1] |= kept >> (64 - first % 64);
@@ -167,6 +151,13 @@ Result<void> dropInRows(const KeySource& source, const Selection& selection, Bit
     if (selection.keep == 0 && count == 0) {
         return overParts(source, [&](std::int64_t begin, std::int64_t end, std::int64_t) {
             return source.forRows(begin, end, [](std::int64_t, const auto&) {});
+        });
+    }
+    if (selection.keep == 2 && selection.block == 4 && source.cols() % 4 == 0 && source.isFirst()) {
+        return overParts(source, [&](std::int64_t begin, std::int64_t end, std::int64_t) {
+            return source.forScores(begin, end, [&](std::int64_t row, const double* scores) {
+                pruneKernels().keepTwoOfFour(scores, source.cols(), mask.rowWords(row));
+            });
         });
     }
     return overParts(source, [&](std::int64_t begin, std::int64_t end, std::int64_t) {

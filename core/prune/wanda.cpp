@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Wanda: score |w|·||X_j||_2.
+#include "core/prune/prune_kernels.hpp"
 #include "core/prune/pruner.hpp"
 #include "core/prune/trace_parts.hpp"
 
@@ -29,9 +30,10 @@ Result<ScoreRule> ruleOf(const StepInput& input, const Params&, const JobContext
     rule.score = [norms = std::move(norms)](const RowsToScore& rows) {
         const std::size_t cols = norms.size();
         for (std::size_t i = 0; i < rows.scores.size(); i += cols) {
-            for (std::size_t col = 0; col < cols; ++col) {
-                rows.scores[i + col] = std::fabs(rows.weights[i + col]) * norms[col];
-            }
+            pruneKernels().weigh(rows.weights.data() + i,
+                                 norms.data(),
+                                 static_cast<std::int64_t>(cols),
+                                 rows.scores.data() + i);
         }
     };
     return rule;

@@ -3,6 +3,7 @@
 // Goal 10: Wanda's choice (per row, and 2:4) and SparseGPT (50 % and 2:4, from H to the pruned
 // weights), beside the same written with torch, and beside the machine: the read probe for the
 // choice, a product of the sweep's size for SparseGPT.
+#include "core/base/worker_pool.hpp"
 #include "core/linalg/gemm.hpp"
 #include "core/prune/sparsegpt_solver.hpp"
 #include "core/quant/hessian.hpp"
@@ -122,7 +123,9 @@ void benchWanda(const Options& options, std::int64_t n, bool pattern) {
     const auto prune = [&] {
         const StepOutput output =
             definition->apply(input, Params(definition->params, step), {}).value();
-        (void)output.weights->read(0, n, out.as<float>());
+        parallelFor(n, 64, {}, [&](std::int64_t begin, std::int64_t end, std::int64_t) {
+            (void)output.weights->read(begin, end - begin, out.as<float>() + begin * n);
+        });
     };
     std::vector<Contender> contenders;
     contenders.push_back({"ours: " + text, timed(prune), bytes, static_cast<double>(n * n)});
