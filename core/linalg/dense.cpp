@@ -4,10 +4,12 @@
 
 #include "core/base/assert.hpp"
 #include "core/base/worker_pool.hpp"
+#include "core/linalg/panels.hpp"
 
 #include <algorithm>
 #include <cmath>
 #include <iterator>
+#include <type_traits>
 #include <utility>
 
 namespace loupe {
@@ -204,6 +206,28 @@ std::pair<std::int64_t, std::int64_t> lowerTile(std::int64_t index) {
     return {row, index - row * (row + 1) / 2};
 }
 
+/// The lower triangle of C += alpha·X'X; the panels on the diagonal are written whole.
+void addLower(float alpha, const Panels& x, MatrixView<float> c, const JobContext& ctx) {
+    constexpr std::int64_t kSide = 256;
+    const std::int64_t blocks = blocksOf(c.rows, kSide);
+    parallelFor(
+        blocks * (blocks + 1) / 2, 1, ctx, [&](std::int64_t index, std::int64_t, std::int64_t) {
+            const auto [tileRow, tileCol] = lowerTile(index);
+            const std::int64_t row = tileRow * kSide;
+            const std::int64_t col = tileCol * kSide;
+            addPanelProduct(alpha,
+                            x,
+                            row,
+                            std::min(kSide, c.rows - row),
+                            x,
+                            col,
+                            std::min(kSide, c.rows - col),
+                            true,
+                            &c(row, col),
+                            c.rowStride);
+        });
+}
+
 }  // namespace
 
 template <class T>
@@ -242,6 +266,17 @@ void multiply(T alpha,
 
 template <class T>
 void addGram(T alpha, MatrixView<const T> a, MatrixView<T> c, const JobContext& ctx) {
+    if constexpr (std::is_same_v<T, float>) {
+        if (panelsPay(c.rows)) {
+            for (std::int64_t k = 0; k < a.rows; k += kDepth) {
+                const std::int64_t depth = std::min(kDepth, a.rows - k);
+                Panels x(depth, c.rows);
+                x.packColumns(part(a, k, 0, depth, a.cols), ctx);
+                addLower(alpha, x, c, ctx);
+            }
+            return;
+        }
+    }
     const std::int64_t side = triangleTile(c.rows);
     const std::int64_t blocks = blocksOf(c.rows, side);
     parallelFor(
@@ -300,17 +335,29 @@ std::int64_t choleskyLower(MatrixView<T> a, const JobContext& ctx) {
         const MatrixView<T> solved = part(panel.view(), 0, 0, rest, width);
         // L21 = A21·inv(L11)', kept beside A so that tiles of the update read it packed.
         parallelFor(rest, side, ctx, [&](std::int64_t begin, std::int64_t end, std::int64_t) {
-            product<T>(T(1),
-                       part<const T>(a, next + begin, first, end - begin, width),
-                       Op::Plain,
-                       std::as_const(inverse).view(),
-                       Op::Transposed,
-                       T(0),
-                       part(solved, begin, 0, end - begin, width));
+            constexpr std::int64_t kCols = 64;  // inv(L11) is a triangle: what is zero is left out
+            for (std::int64_t at = 0; at < width; at += kCols) {
+                const std::int64_t cols = std::min(kCols, width - at);
+                product<T>(T(1),
+                           part<const T>(a, next + begin, first, end - begin, at + cols),
+                           Op::Plain,
+                           part<const T>(inverse.view(), at, 0, cols, at + cols),
+                           Op::Transposed,
+                           T(0),
+                           part(solved, begin, at, end - begin, cols));
+            }
             for (std::int64_t i = begin; i < end; ++i) {
                 std::copy(solved.row(i).begin(), solved.row(i).end(), &a(next + i, first));
             }
         });
+        if constexpr (std::is_same_v<T, float>) {
+            if (panelsPay(n)) {
+                Panels x(width, rest);
+                x.packRows(solved, ctx);
+                addLower(-1, x, part(a, next, next, rest, rest), ctx);
+                continue;
+            }
+        }
         const std::int64_t blocks = blocksOf(rest, side);
         parallelFor(
             blocks * (blocks + 1) / 2, 1, ctx, [&](std::int64_t index, std::int64_t, std::int64_t) {

@@ -24,8 +24,8 @@ void multiply(T alpha,
               MatrixView<T> c,
               const JobContext& ctx);
 
-/// The lower triangle of C += alpha·A'A, A [k, n], C [n, n]; the tiles on the diagonal are written
-/// whole. @cost k·n² multiply-adds where a product takes 2·k·n²
+/// The lower triangle of C += alpha·A'A, A [k, n], C [n, n]; what lies above it near the diagonal
+/// may be spoilt. @cost k·n² multiply-adds where a product takes 2·k·n²
 template <class T>
 void addGram(T alpha, MatrixView<const T> a, MatrixView<T> c, const JobContext& ctx);
 

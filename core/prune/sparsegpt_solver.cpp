@@ -14,6 +14,7 @@
 #include <array>
 #include <bit>
 #include <numeric>
+#include <optional>
 #include <span>
 
 namespace loupe {
@@ -65,7 +66,7 @@ public:
     }
 
     SparseGptResult run() {
-        inner_ = stretchFactors<T>(factor_.root, stretch_, ctx_);
+        split_.emplace(factor_.root, stretch_, block_, ctx_);
         if (recorder_ != nullptr) {
             LOUPE_ASSERT(factor_.upper.rows() == cols_, "what is shown needs the whole of U");
             sweepTold();
@@ -106,11 +107,8 @@ private:
     };
 
     [[nodiscard]] bool hasPattern() const { return spec_.selection.keep > 0; }
-    [[nodiscard]] const Matrix<T>& innerAt(std::int64_t col) const {
-        return inner_[static_cast<std::size_t>(col / stretch_)];
-    }
     [[nodiscard]] T diagonal(std::int64_t col) const {
-        return innerAt(col)(col % stretch_, col % stretch_);
+        return split_->inner(col)(col % stretch_, col % stretch_);
     }
     [[nodiscard]] bool prunedBefore(std::int64_t row, std::int64_t col) const {
         return spec_.earlier != nullptr && !spec_.earlier->kept(row, col);
@@ -196,7 +194,7 @@ private:
 
     void open(Part& part, std::int64_t first) const {
         if (first % stretch_ == 0) {
-            part.rows.open(factor_.root, innerAt(first), first, ctx_);
+            part.rows.open(*split_, first, ctx_);
         }
     }
 
@@ -216,9 +214,9 @@ private:
 
     void close(Part& part, std::int64_t first, std::int64_t width) const {
         const std::int64_t next = first + width;
-        part.rows.push(innerAt(first), first, next);
+        part.rows.push(*split_, first, next);
         if (next % stretch_ == 0 || next == cols_) {
-            part.rows.close(factor_.root);
+            part.rows.close(*split_);
         }
         ctx_.advance(static_cast<std::uint64_t>((part.end - part.begin) * width));
     }
@@ -350,7 +348,7 @@ private:
                  std::int64_t width,
                  std::int64_t from,
                  std::int64_t to) {
-        const Matrix<T>& inner = innerAt(first);
+        const Matrix<T>& inner = split_->inner(first);
         PruneStrip<T> block;
         block.weights = strip.weights.data();
         block.values = strip.values.data();
@@ -562,7 +560,7 @@ private:
     std::int64_t cols_;
     std::int64_t block_ = 128;
     std::int64_t stretch_ = 128;
-    std::vector<Matrix<T>> inner_;  ///< of each stretch: its block of U
+    std::optional<SweepFactor<T>> split_;
     std::shared_ptr<BitMask> mask_;
     std::vector<double> losses_;  ///< by row
     SparseGptResult result_;

@@ -12,6 +12,7 @@
 #include <algorithm>
 #include <array>
 #include <numeric>
+#include <optional>
 #include <type_traits>
 
 namespace loupe {
@@ -65,7 +66,7 @@ public:
         for (std::int64_t place = 0; place < cols_; ++place) {
             placeOf_[static_cast<std::size_t>(columnAt(place))] = place;
         }
-        inner_ = stretchFactors<T>(factor_.root, stretch_, ctx_);
+        split_.emplace(factor_.root, stretch_, spec_.block, ctx_);
         Result<void> done = observer_ == nullptr ? sweepAll() : sweepWatched();
         if (!done) {
             return fail(done.error());
@@ -113,9 +114,6 @@ private:
         return (spec_.staticGroups ? columnAt(place) : place) / group_;
     }
     [[nodiscard]] bool scalesFirst() const { return spec_.staticGroups || groups_ == 1; }
-    [[nodiscard]] const Matrix<T>& innerAt(std::int64_t place) const {
-        return inner_[static_cast<std::size_t>(place / stretch_)];
-    }
     [[nodiscard]] std::int64_t endOfStretch(std::int64_t place) const {
         return std::min((place / stretch_ + 1) * stretch_, cols_);
     }
@@ -272,7 +270,7 @@ private:
     std::int64_t openBlock(Part& part, std::int64_t first) {
         const std::int64_t width = std::min(spec_.block, cols_ - first);
         if (first % stretch_ == 0) {
-            part.rows.open(factor_.root, innerAt(first), first, ctx_);
+            part.rows.open(*split_, first, ctx_);
         }
         if (!scalesFirst()) {
             const std::int64_t from = (first + group_ - 1) / group_ * group_;
@@ -287,9 +285,9 @@ private:
     void closeBlock(Part& part, std::int64_t first, std::int64_t width) {
         ctx_.checkpoint();
         const std::int64_t next = first + width;
-        part.rows.push(innerAt(first), first, next);
+        part.rows.push(*split_, first, next);
         if (next == endOfStretch(first)) {
-            part.rows.close(factor_.root);
+            part.rows.close(*split_);
         }
         // The other half: Hessian, factor.
         ctx_.advance(static_cast<std::uint64_t>(width * (part.end - part.begin) / 2));
@@ -330,7 +328,7 @@ private:
                  std::int64_t width,
                  std::int64_t from,
                  std::int64_t to) {
-        const Matrix<T>& inner = innerAt(first);
+        const Matrix<T>& inner = split_->inner(first);
         SweepStrip<T> block;
         block.weights = strip.weights.data();
         block.values = strip.values.data();
@@ -503,7 +501,7 @@ private:
     std::int64_t group_;
     std::int64_t groups_;
     std::int64_t stretch_;
-    std::vector<Matrix<T>> inner_;                        ///< of each stretch: its block of U
+    std::optional<SweepFactor<T>> split_;
     std::vector<std::array<double, kSweepRows>> losses_;  ///< by strip: Σ e² of its rows
     std::vector<std::int64_t> placeOf_;                   ///< of each column
     Matrix<T> shown_;                                     ///< for the observer

@@ -53,9 +53,9 @@ double outputError(const std::string& scheme, const SchemeInput& input) {
 /// The sweep itself, with its loss, as the step runs it.
 template <class T>
 GptqSweepResult sweep(const RowSource& weights,
-                  const HessianFactor<T>& factor,
-                  const SweepSpec& spec,
-                  const BitMask* mask = nullptr) {
+                      const HessianFactor<T>& factor,
+                      const SweepSpec& spec,
+                      const BitMask* mask = nullptr) {
     return gptqSweep<T>(weights, mask, factor, spec, nullptr, {}).value();
 }
 
@@ -583,6 +583,42 @@ TEST_CASE("more columns than one stretch of products: groups across it, and the 
             CHECK(worst < 1e-12);
         }
     }
+}
+
+TEST_CASE("wide layers in float, through panels, to the loss of double") {
+    const Matrix<double> w = normals(40, 1100, 91);
+    const std::vector<float> narrow(w.data(), w.data() + w.size());
+    const auto weights = makeRowSource(40, 1100, narrow);
+    const auto x = rowsOf(correlatedInputs(1300, 1100, 92));
+    const auto wide =
+        factorHessian<double>(hessian<double>(*x, 0, {}).value(), .01, {}, {}).value();
+    SweepSpec spec = perRow(4);
+    spec.group = 64;
+    const GptqSweepResult expected = sweep<double>(*weights, wide, spec);
+    const int threads = computeThreads();
+    const CpuTarget target = cpuTarget();
+    for (const CpuTarget each : availableCpuTargets()) {
+        setCpuTarget(each);
+        const auto factor =
+            factorHessian<float>(hessian<float>(*x, 0, {}).value(), .01, {}, {}, FactorParts::Root)
+                .value();
+        CHECK(factor.upper.empty());
+        const GptqSweepResult result = sweep<float>(*weights, factor, spec);
+        CHECK_THAT(result.loss, WithinRel(expected.loss, 1e-3));
+        std::int64_t same = 0;
+        for (std::size_t i = 0; i < result.codes.size(); ++i) {
+            same += result.codes[i] == expected.codes[i] ? 1 : 0;
+        }
+        CHECK(same >= 999 * 44);  // 99.9 % of 44,000
+        for (const int count : {1, 3}) {
+            setComputeThreads(count);
+            const GptqSweepResult again = sweep<float>(*weights, factor, spec);
+            CHECK(again.codes == result.codes);
+            CHECK(again.loss == result.loss);
+        }
+        setComputeThreads(threads);
+    }
+    setCpuTarget(target);
 }
 
 TEST_CASE("the storage of orders, groups and zero points") {
