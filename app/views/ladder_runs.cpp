@@ -4,6 +4,7 @@
 #include "app/jobs/job_manager.hpp"
 
 #include <algorithm>
+#include <chrono>
 #include <set>
 
 namespace loupe::app {
@@ -34,6 +35,8 @@ struct LadderRuns::Mail {
     std::vector<std::shared_ptr<const LadderRow>> rows;
     std::vector<LadderSkip> skipped;
     bool hasOutput = false;
+    std::string now;  ///< title of the entry being measured
+    std::chrono::steady_clock::time_point since;
 };
 
 LadderRuns::LadderRuns(Document& document, QObject* parent)
@@ -79,6 +82,15 @@ bool LadderRuns::running() const {
 
 double LadderRuns::fraction() const {
     return m_document.jobs().fraction(QLatin1String(kSlot));
+}
+
+LadderRuns::Now LadderRuns::now() const {
+    if (m_mail == nullptr) {
+        return {};
+    }
+    const std::scoped_lock lock(m_mail->mutex);
+    const std::chrono::duration<double> passed = std::chrono::steady_clock::now() - m_mail->since;
+    return m_mail->now.empty() ? Now{} : Now{m_mail->now, passed.count()};
 }
 
 const LadderState* LadderRuns::want() {
@@ -172,6 +184,11 @@ void LadderRuns::start() {
             mail->hasOutput = opened.activations != nullptr;
         }
         LadderObserver observer;
+        observer.onStart = [&](const LadderEntry& entry) {
+            const std::scoped_lock lock(mail->mutex);
+            mail->now = entry.title;
+            mail->since = std::chrono::steady_clock::now();
+        };
         observer.onRow = [&](const LadderRow& row) {
             auto shared = std::make_shared<const LadderRow>(row);
             const std::scoped_lock lock(mail->mutex);

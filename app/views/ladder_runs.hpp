@@ -41,6 +41,13 @@ public:
     [[nodiscard]] const LadderState* state() const;
     [[nodiscard]] bool running() const;
     [[nodiscard]] double fraction() const;
+    /// The entry being measured, and for how long: one may take most of the run's time. Empty:
+    /// none.
+    struct Now {
+        std::string title;
+        double seconds = 0;
+    };
+    [[nodiscard]] Now now() const;
     void stop();
     /// Goes on after stop().
     void resume();

@@ -78,6 +78,9 @@ LadderView::LadderView(Document& document, QWidget* parent) : View(document, par
     connect(&document.jobs(), &JobManager::progressed, this, [this] {
         if (isVisible() && m_runs->running()) {
             m_progress->setProgress(m_runs->fraction());
+            if (m_runs->now().seconds >= 1) {
+                updateStatus(m_runs->state());
+            }
         }
     });
     connect(m_table, &LadderTable::hoveredChanged, m_plot, &ParetoPlot::setHovered);
@@ -305,6 +308,13 @@ void LadderView::updateStatus(const LadderState* state) {
     }
     if (!m_runs->running() && !state->done && !state->error) {
         words += tr(" · stopped");
+    }
+    // An entry may take longer than all others together; its seconds say that it goes on.
+    if (const LadderRuns::Now now = m_runs->now(); m_runs->running() && now.seconds >= 1) {
+        words = tr("%1: %2 s · ")
+                    .arg(QString::fromStdString(now.title))
+                    .arg(static_cast<int>(now.seconds)) +
+                words;
     }
     m_status->setText(words);
     const bool room = width() / Theme::fontScale() >= kWidthForPin;

@@ -232,6 +232,9 @@ Result<LadderResult> runLadder(const LadderPlan& plan,
     }
     for (const LadderEntry& entry : plan.entries) {
         ctx.checkpoint();
+        if (observer.onStart) {
+            observer.onStart(entry);
+        }
         Result<LadderRow> row = measureLadderRow(entry, input, *reference, inner);
         if (row) {
             result.rows.push_back(std::move(*row));

@@ -101,8 +101,9 @@ struct LadderResult {
 
 /// Called after each entry, on the thread that runs the ladder.
 struct LadderObserver {
-    std::function<void(const LadderRow& row)> onRow;
-    std::function<void(const LadderSkip& skip)> onSkip;
+    std::function<void(const LadderEntry& entry)> onStart{};  ///< before it is measured
+    std::function<void(const LadderRow& row)> onRow{};
+    std::function<void(const LadderSkip& skip)> onSkip{};
 };
 
 /// Measures the entries one after the other; progress counts entries. An entry that fails is

@@ -144,7 +144,12 @@ TEST_CASE("ladder: rows carry the figures of applyScheme and exact pictures") {
     const LadderPlan plan = planLadder(input, schemes).value();
     std::size_t seen = 0;
     LadderObserver observer;
-    observer.onRow = [&](const LadderRow&) { ++seen; };
+    std::vector<std::string> begun;
+    observer.onStart = [&](const LadderEntry& entry) { begun.push_back(entry.scheme); };
+    observer.onRow = [&](const LadderRow& row) {
+        ++seen;
+        CHECK(begun.back() == row.entry.scheme);
+    };
     const LadderResult result = runLadder(plan, input, observer).value();
     REQUIRE(result.rows.size() == 7);
     CHECK(seen == 7);
