@@ -165,13 +165,17 @@ CheckRecord check(CpuCase& cpuCase, const JobContext& ctx) {
     return record;
 }
 
-void timeCase(CpuCase& cpuCase, const CpuRun& run, RunRecord& record) {
+void timeCase(CpuCase& cpuCase, CpuRun& run, RunRecord& record) {
     const KernelCost cost = cpuCase.cost();
     record.derived.flops = cost.flops;
     record.derived.bytesMin = cost.bytes;
-    record.derived.ceilingSource = "measured";
-    record.derived.peakTflops = run.ceilings.peak(cost.arithmetic);
-    record.derived.bandwidthGbps = run.ceilings.readGbps;
+    const auto setCeilings = [&] {
+        run.ceilings.refresh(run.ctx);
+        record.derived.ceilingSource = "measured";
+        record.derived.peakTflops = run.ceilings.peak(cost.arithmetic);
+        record.derived.bandwidthGbps = run.ceilings.readGbps();
+    };
+    setCeilings();
     record.check = check(cpuCase, run.ctx);
     if (!record.check->passed) {
         record.reason = "its result was wrong, so it was not timed";
@@ -190,10 +194,12 @@ void timeCase(CpuCase& cpuCase, const CpuRun& run, RunRecord& record) {
     timing.clock = "steady";
     timing.cache = run.request.cache;
     timing.flushBytes = run.flush ? run.flush->bytes() : 0;
+    const double foreign = load.share();
+    setCeilings();
     derive(record.derived, timing.medianUs);
     record.timing = std::move(timing);
     record.clocks.emplace();
-    record.clocks->foreignShare = load.share();
+    record.clocks->foreignShare = foreign;
 }
 
 class CpuBackend final : public Backend {
@@ -207,14 +213,18 @@ public:
                                    const RunSink& sink) const override;
 };
 
-void runOne(const CpuRun& run, CpuMaker& maker, const RunSink& sink) {
+void runOne(CpuRun& run, CpuMaker& maker, const RunSink& sink) {
     RunRecord record = recordOf(run, maker.title());
     record.reason = maker.refuses();
     if (record.reason.empty()) {
         try {
             const std::unique_ptr<CpuCase> cpuCase = maker.make(run.ctx);
-            record.kernel.id = cpuCase->kernel();
-            timeCase(*cpuCase, run, record);
+            if (cpuCase == nullptr) {
+                record.reason = maker.refuses();
+            } else {
+                record.kernel.id = cpuCase->kernel();
+                timeCase(*cpuCase, run, record);
+            }
         } catch (const std::bad_alloc&) {
             record = recordOf(run, maker.title());
             record.reason = "out of memory";
@@ -233,7 +243,7 @@ Result<void> CpuBackend::run(const TimingRequest& request,
         }
     };
     progress(0, "measuring what the machine can do at most");
-    CpuRun run{request, ctx, describeCpu(), measureCeilings(ctx), std::nullopt};
+    CpuRun run{request, ctx, describeCpu(), CpuCeilings(ctx), std::nullopt};
     if (request.cache == CacheState::Cold) {
         run.flush.emplace();
     }

@@ -56,6 +56,7 @@ public:
     virtual ~CpuMaker() = default;
     [[nodiscard]] virtual CpuCaseTitle title() const = 0;
     [[nodiscard]] virtual std::string refuses() const = 0;  ///< empty: it can run
+    /// Null where it turns out that it cannot: refuses() then says why.
     [[nodiscard]] virtual std::unique_ptr<CpuCase> make(const JobContext& ctx) = 0;
 };
 

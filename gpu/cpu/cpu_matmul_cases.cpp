@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "gpu/cpu/cpu_makers.hpp"
 #include "gpu/cpu/matmul.hpp"
+#include "gpu/cpu/peers.hpp"
 
 namespace loupe::gpu {
 
@@ -83,6 +84,42 @@ private:
     const CpuFormat& format_;
 };
 
+/// A library beside one of our formats.
+class PeerMaker final : public CpuMaker {
+public:
+    PeerMaker(std::shared_ptr<const MatmulProblem> problem,
+              const CpuFormat& format,
+              const CpuPeer& peer)
+        : problem_(std::move(problem)), format_(format), peer_(peer) {}
+    [[nodiscard]] CpuCaseTitle title() const override {
+        return {std::string(peer_.kernel),
+                std::string(peer_.library),
+                peer_.version(),
+                std::string(format_.name),
+                std::string(format_.a),
+                std::string(format_.b),
+                std::string(format_.accumulator),
+                std::string(format_.output)};
+    }
+    [[nodiscard]] std::string refuses() const override {
+        return error_.empty() ? peer_.refuses(problem_->shape) : error_;
+    }
+    [[nodiscard]] std::unique_ptr<CpuCase> make(const JobContext& ctx) override {
+        std::unique_ptr<CpuMatmul> matmul = peer_.make(*problem_, ctx, error_);
+        return matmul == nullptr ? nullptr
+                                 : std::make_unique<MatmulCase>(problem_,
+                                                                std::move(matmul),
+                                                                format_.activationBytes,
+                                                                cpuArithmetic(format_));
+    }
+
+private:
+    std::shared_ptr<const MatmulProblem> problem_;
+    const CpuFormat& format_;
+    const CpuPeer& peer_;
+    std::string error_;
+};
+
 }  // namespace
 
 void addMatmulMakers(const std::vector<std::string>& words,
@@ -94,6 +131,11 @@ void addMatmulMakers(const std::vector<std::string>& words,
     for (const std::string& word : words) {
         if (const CpuFormat* const format = findCpuFormat(word)) {
             makers.push_back(std::make_unique<MatmulMaker>(problem, *format));
+            for (const CpuPeer& peer : cpuPeers()) {
+                if (request.peers && peer.format == word) {
+                    makers.push_back(std::make_unique<PeerMaker>(problem, *format, peer));
+                }
+            }
         } else {
             makers.push_back(refusedMaker(word, "the CPU backend has no product in " + word));
         }

@@ -114,15 +114,14 @@ void readAll(const HugeBuffer& buffer, const JobContext& ctx) {
 }
 
 /// Best rate of several runs of a kernel that works in registers alone, on all compute threads.
-double bestPeak(double (*kernel)(std::int64_t), const JobContext& ctx) {
+double bestPeak(double (*kernel)(std::int64_t), int runs, const JobContext& ctx) {
     if (kernel == nullptr) {
         return 0;
     }
-    constexpr int kRuns = 30;
-    constexpr std::int64_t kTurns = 1 << 20;
+    constexpr std::int64_t kTurns = 1 << 19;
     const int threads = computeThreads();
     double best = 0;
-    for (int run = 0; run < kRuns; ++run) {
+    for (int run = 0; run < runs; ++run) {
         std::vector<double> operations(static_cast<std::size_t>(threads));
         const Clock::time_point start = Clock::now();
         parallelFor(threads, 1, ctx, [&](std::int64_t, std::int64_t, std::int64_t chunk) {
@@ -168,27 +167,36 @@ std::int64_t lastLevelCacheBytes() {
 
 double CpuCeilings::peak(std::string_view arithmetic) const {
     if (arithmetic == "int8") {
-        return int8Tops;
+        return int8_;
     }
-    return arithmetic == "bf16" ? bf16Tflops : fp32Tflops;
+    return arithmetic == "bf16" ? bf16_ : fp32_;
 }
 
-CpuCeilings measureCeilings(const JobContext& ctx) {
-    CpuCeilings found;
-    found.threads = computeThreads();
-    HugeBuffer memory(static_cast<std::size_t>(lastLevelCacheBytes()) * 8);
-    std::memset(memory.data(), 0, memory.size());  // pages that were never written are one page
-    constexpr int kRuns = 8;
-    for (int run = 0; run < kRuns; ++run) {
+CpuCeilings::CpuCeilings(const JobContext& ctx)
+    : threads_(computeThreads()), memory_(static_cast<std::size_t>(lastLevelCacheBytes()) * 8) {
+    // Pages that were never written are one page.
+    std::memset(memory_.data(), 0, memory_.size());
+    constexpr int kFirst = 10;
+    measure(kFirst, ctx);
+}
+
+void CpuCeilings::refresh(const JobContext& ctx) {
+    constexpr int kAgain = 2;
+    measure(kAgain, ctx);
+}
+
+void CpuCeilings::measure(int runs, const JobContext& ctx) {
+    for (int run = 0; run < runs; ++run) {
         const Clock::time_point start = Clock::now();
-        readAll(memory, ctx);
-        const double gbps = static_cast<double>(memory.size()) / secondsSince(start) * 1e-9;
-        found.readGbps = std::max(found.readGbps, gbps);
+        readAll(memory_, ctx);
+        const double gbps = static_cast<double>(memory_.size()) / secondsSince(start) * 1e-9;
+        readGbps_ = std::max(readGbps_, gbps);
     }
-    found.fp32Tflops = bestPeak(rowKernels().peak, ctx);
-    found.bf16Tflops = bestPeak(brainKernels() == nullptr ? nullptr : brainKernels()->peak, ctx);
-    found.int8Tops = bestPeak(integerKernels().peak, ctx);
-    return found;
+    const int peaks = 3 * runs;  // they are shorter
+    fp32_ = std::max(fp32_, bestPeak(rowKernels().peak, peaks, ctx));
+    const BrainKernels* const brain = brainKernels();
+    bf16_ = std::max(bf16_, bestPeak(brain == nullptr ? nullptr : brain->peak, peaks, ctx));
+    int8_ = std::max(int8_, bestPeak(integerKernels().peak, peaks, ctx));
 }
 
 ForeignLoad::ForeignLoad() : busy_(busySeconds()), own_(ownSeconds()), start_(Clock::now()) {}

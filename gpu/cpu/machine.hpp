@@ -20,18 +20,32 @@ namespace loupe::gpu {
 /// Bytes of the largest cache; 32 MiB where the system does not tell.
 [[nodiscard]] std::int64_t lastLevelCacheBytes();
 
-/// Upper limits of all compute threads together, each the best of several short runs in registers
-/// or over memory that no cache holds.
-struct CpuCeilings {
-    int threads = 0;
-    double readGbps = 0;
-    double fp32Tflops = 0;
-    double bf16Tflops = 0;  ///< VDPBF16PS; 0 where the CPU lacks it
-    double int8Tops = 0;    ///< VPDPBUSD, else PMADDWD
+/// Upper limits of all compute threads together, each the best of all short runs so far, in
+/// registers or over memory that no cache holds. Others on the machine can only make them smaller:
+/// look again beside every case.
+class CpuCeilings {
+public:
+    /// @cost half a second and 8 times the last-level cache of memory
+    explicit CpuCeilings(const JobContext& ctx);
+    /// A few more runs of each. @cost some 50 ms
+    void refresh(const JobContext& ctx);
+
+    [[nodiscard]] int threads() const { return threads_; }
+    [[nodiscard]] double readGbps() const { return readGbps_; }
+    /// Tera-operations a second of fp32 multiply-adds, bf16 (VDPBF16PS; 0 where the CPU lacks it)
+    /// or int8 (VPDPBUSD, else PMADDWD).
     [[nodiscard]] double peak(std::string_view arithmetic) const;
+
+private:
+    void measure(int runs, const JobContext& ctx);
+
+    int threads_ = 0;
+    HugeBuffer memory_;
+    double readGbps_ = 0;
+    double fp32_ = 0;
+    double bf16_ = 0;
+    double int8_ = 0;
 };
-/// @cost about half a second and 8 times the last-level cache of memory
-[[nodiscard]] CpuCeilings measureCeilings(const JobContext& ctx);
 
 /// Share of the machine's processor time that other processes took since this was made.
 class ForeignLoad {

@@ -223,6 +223,7 @@ std::unique_ptr<CpuMatmul> makeFloat32(const MatmulProblem& problem, const JobCo
                                          ActivationCode::Float32,
                                          packFloats(problem.w,
                                                     PanelCode::Float32,
+                                                    CodeLayout::Single,
                                                     gridOf(problem.shape, kBlockDepth),
                                                     floatKernels().vector,
                                                     ctx),
@@ -233,8 +234,12 @@ std::unique_ptr<CpuMatmul> makeFloat32(const MatmulProblem& problem, const JobCo
 std::unique_ptr<CpuMatmul> makeWidenedBFloat16(const MatmulProblem& problem,
                                                const JobContext& ctx) {
     std::vector<float> w = roundedWeights(problem, "bf16");
-    PanelWeights panels = packFloats(
-        w, PanelCode::BFloat16, gridOf(problem.shape, kBlockDepth), floatKernels().vector, ctx);
+    PanelWeights panels = packFloats(w,
+                                     PanelCode::BFloat16,
+                                     CodeLayout::Single,
+                                     gridOf(problem.shape, kBlockDepth),
+                                     floatKernels().vector,
+                                     ctx);
     return std::make_unique<FloatMatmul>(problem,
                                          ActivationCode::BFloat16,
                                          std::move(panels),
@@ -244,8 +249,12 @@ std::unique_ptr<CpuMatmul> makeWidenedBFloat16(const MatmulProblem& problem,
 
 std::unique_ptr<CpuMatmul> makeFloat16(const MatmulProblem& problem, const JobContext& ctx) {
     std::vector<float> w = roundedWeights(problem, "fp16");
-    PanelWeights panels = packFloats(
-        w, PanelCode::Float16, gridOf(problem.shape, kBlockDepth), floatKernels().vector, ctx);
+    PanelWeights panels = packFloats(w,
+                                     PanelCode::Float16,
+                                     CodeLayout::Single,
+                                     gridOf(problem.shape, kBlockDepth),
+                                     floatKernels().vector,
+                                     ctx);
     return std::make_unique<FloatMatmul>(problem,
                                          ActivationCode::Float16,
                                          std::move(panels),
@@ -259,7 +268,7 @@ std::unique_ptr<CpuMatmul> makeWeightOnly8(const MatmulProblem& problem, const J
     return std::make_unique<FloatMatmul>(
         problem,
         ActivationCode::BFloat16,
-        packCodes(coded, PanelCode::Int8, gridOf(shape, kBlockDepth), ctx),
+        packCodes(coded, PanelCode::Int8, CodeLayout::Single, gridOf(shape, kBlockDepth), ctx),
         decodeWeights(coded, shape.n, shape.k, ctx),
         kernelName("w8a16"));
 }
@@ -271,23 +280,31 @@ std::unique_ptr<CpuMatmul> makeWeightOnly4(const MatmulProblem& problem, const J
     return std::make_unique<FloatMatmul>(
         problem,
         ActivationCode::BFloat16,
-        packCodes(coded, PanelCode::Int4, gridOf(shape, group), ctx),
+        packCodes(coded, PanelCode::Int4, CodeLayout::Single, gridOf(shape, group), ctx),
         decodeWeights(coded, shape.n, shape.k, ctx),
         kernelName("w4a16"));
 }
 
 std::unique_ptr<CpuMatmul> makeSparse24(const MatmulProblem& problem, const JobContext& ctx) {
     std::vector<float> w = pruned(problem, true, ctx);
-    PanelWeights panels = packFloats(
-        w, PanelCode::Sparse24, gridOf(problem.shape, kBlockDepth), floatKernels().vector, ctx);
+    PanelWeights panels = packFloats(w,
+                                     PanelCode::Sparse24,
+                                     CodeLayout::Single,
+                                     gridOf(problem.shape, kBlockDepth),
+                                     floatKernels().vector,
+                                     ctx);
     return std::make_unique<FloatMatmul>(
         problem, ActivationCode::Float32, std::move(panels), std::move(w), kernelName("sparse24"));
 }
 
 std::unique_ptr<CpuMatmul> makeSparseHalf(const MatmulProblem& problem, const JobContext& ctx) {
     std::vector<float> w = pruned(problem, false, ctx);
-    PanelWeights panels = packFloats(
-        w, PanelCode::Bitmask, gridOf(problem.shape, kBlockDepth), floatKernels().vector, ctx);
+    PanelWeights panels = packFloats(w,
+                                     PanelCode::Bitmask,
+                                     CodeLayout::Single,
+                                     gridOf(problem.shape, kBlockDepth),
+                                     floatKernels().vector,
+                                     ctx);
     return std::make_unique<FloatMatmul>(
         problem, ActivationCode::Float32, std::move(panels), std::move(w), kernelName("sparse50"));
 }

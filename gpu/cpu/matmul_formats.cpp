@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "core/base/cpu_dispatch.hpp"
 #include "gpu/cpu/matmul.hpp"
+#include "gpu/cpu/matmul_brain.hpp"
 #include "gpu/cpu/matmul_float.hpp"
+#include "gpu/cpu/matmul_integer.hpp"
+#include "gpu/cpu/matmul_kernels.hpp"
 
 #include <algorithm>
 #include <array>
@@ -14,26 +17,23 @@ std::string takesAll(const MatmulShape&) {
     return {};
 }
 
-std::string wantsGroupsOfEight(const MatmulShape& shape) {
+std::string wantsExactSums(const MatmulShape& shape) {
+    // Columns sums times 128 must fit 32 bits.
+    constexpr std::int64_t kMost = std::int64_t{1} << 24;
+    return shape.k > kMost ? "more than 2^24 inputs" : std::string();
+}
+
+std::string wantsGroups(const MatmulShape& shape) {
     return shape.group < shape.k && shape.group % 8 != 0
                ? "the CPU kernels take groups of a multiple of 8 inputs, not " +
                      std::to_string(shape.group)
-               : std::string();
+               : wantsExactSums(shape);
 }
 
 constexpr std::array kFormats{
     CpuFormat{"fp32", "FP32", "fp32", "fp32", "fp32", "fp32", 4, "fp32", 32, takesAll, makeFloat32},
-    CpuFormat{"bf16",
-              "BF16",
-              "bf16",
-              "bf16",
-              "fp32",
-              "fp32",
-              2,
-              "bf16",
-              16,
-              takesAll,
-              makeWidenedBFloat16},
+    CpuFormat{
+        "bf16", "BF16", "bf16", "bf16", "fp32", "fp32", 2, "bf16", 16, takesAll, makeBFloat16},
     CpuFormat{"fp16",
               "FP16 storage, FP32 arithmetic",
               "fp16",
@@ -45,6 +45,28 @@ constexpr std::array kFormats{
               16,
               takesAll,
               makeFloat16},
+    CpuFormat{"int8",
+              "INT8, activations given as codes",
+              "int8",
+              "int8",
+              "int32",
+              "fp32",
+              1,
+              "int8",
+              8,
+              wantsExactSums,
+              makeInt8},
+    CpuFormat{"w8a8",
+              "8-bit weights, activations quantized to 8 bits by token",
+              "fp32",
+              "int8",
+              "int32",
+              "fp32",
+              4,
+              "int8",
+              8,
+              wantsExactSums,
+              makeW8A8},
     CpuFormat{"w8a16",
               "8-bit weights, 16-bit activations",
               "bf16",
@@ -52,10 +74,10 @@ constexpr std::array kFormats{
               "fp32",
               "fp32",
               2,
-              "fp32",
+              "bf16",
               8,
               takesAll,
-              makeWeightOnly8},
+              makeW8A16},
     CpuFormat{"w4a16",
               "4-bit weights, 16-bit activations",
               "bf16",
@@ -63,10 +85,32 @@ constexpr std::array kFormats{
               "fp32",
               "fp32",
               2,
-              "fp32",
+              "bf16",
               4.25,
-              wantsGroupsOfEight,
-              makeWeightOnly4},
+              wantsGroups,
+              makeW4A16},
+    CpuFormat{"w4a8",
+              "4-bit weights, activations quantized to 8 bits by token",
+              "fp32",
+              "int4",
+              "int32",
+              "fp32",
+              4,
+              "int8",
+              4.25,
+              wantsGroups,
+              makeW4A8},
+    CpuFormat{"int8_outliers",
+              "LLM.int8(): 8 bits, one input of 200 in FP32",
+              "fp32",
+              "int8",
+              "int32",
+              "fp32",
+              4,
+              "int8",
+              8,
+              wantsExactSums,
+              makeInt8Outliers},
     CpuFormat{"sparse24",
               "2:4 sparse FP32",
               "fp32",
@@ -105,7 +149,7 @@ const CpuFormat* findCpuFormat(std::string_view name) {
 }
 
 std::string_view cpuArithmetic(const CpuFormat& format) {
-    return format.arithmetic == "bf16" ? "fp32" : format.arithmetic;
+    return format.arithmetic == "bf16" && brainKernels() == nullptr ? "fp32" : format.arithmetic;
 }
 
 }  // namespace loupe::gpu

@@ -64,12 +64,15 @@ struct IntegerKernels {
     double (*peak)(std::int64_t turns) = nullptr;
 };
 
-/// Products of bf16 pairs, summed in FP32 (VDPBF16PS). x is [depth / 2][rows][2].
+/// Products of bf16 pairs, summed in FP32 (VDPBF16PS). x is [depth / 2][rows][2], weights
+/// [depth / 2][lanes][2]; Int8 the same in bytes; Int4 8 inputs of an output in 32 bits, the even
+/// ones in the low half, the odd ones in the high half.
 struct BrainKernels {
     int lanes = 0;
     PanelFunction tile[kTileRows + 1] = {};
-    /// 4-bit codes; x as pairs of bf16, [rows] with xStride in pairs.
-    PanelFunction nibbles[kDirectRows + 1] = {};
+    PanelFunction direct[kPanelCodes][kDirectRows + 1] = {};  ///< Int8 and Int4
+    /// Int8 and Int4 codes to bf16, which holds them exactly.
+    void (*expand[kPanelCodes])(const std::byte* panel, std::int64_t depth, std::byte* out) = {};
     double (*peak)(std::int64_t turns) = nullptr;
 };
 

@@ -69,6 +69,19 @@ std::uint16_t brainBits(float value) {
     return static_cast<std::uint16_t>(std::bit_cast<std::uint32_t>(value) >> 16);
 }
 
+/// [depth / 2][lanes][2]
+void packBrainPairs(const BlockReader& read,
+                    std::int64_t depth,
+                    std::int64_t lanes,
+                    std::byte* at) {
+    for (std::int64_t i = 0; i < depth; i += 2) {
+        for (std::int64_t lane = 0; lane < lanes; ++lane) {
+            put(at, brainBits(read(i, lane)));
+            put(at, brainBits(read(i + 1, lane)));
+        }
+    }
+}
+
 void packPlain(const BlockReader& read,
                PanelCode code,
                std::int64_t depth,
@@ -161,6 +174,74 @@ Corner cornerOf(const PanelGrid& grid, std::int64_t panel, std::int64_t block) {
     return {panel * grid.lanes, block * grid.blockDepth, grid.blockInputs(block)};
 }
 
+/// The code of a lane and an input of a block; zero outside the matrix.
+class CodeReader {
+public:
+    CodeReader(const CodedWeights& coded, const PanelGrid& grid, Corner corner)
+        : coded_(coded), grid_(grid), corner_(corner) {}
+    [[nodiscard]] int operator()(std::int64_t input, std::int64_t lane) const {
+        const std::int64_t row = corner_.row + lane;
+        const std::int64_t col = corner_.col + input;
+        return row < grid_.outputs && col < grid_.inputs
+                   ? coded_.codes[static_cast<std::size_t>(row * grid_.inputs + col)]
+                   : 0;
+    }
+
+private:
+    const CodedWeights& coded_;
+    const PanelGrid& grid_;
+    Corner corner_;
+};
+
+/// [depth / step][lanes][step]
+void packBytes(const CodeReader& read,
+               std::int64_t step,
+               std::int64_t depth,
+               std::int64_t lanes,
+               std::byte* at) {
+    for (std::int64_t i = 0; i < depth; i += step) {
+        for (std::int64_t lane = 0; lane < lanes; ++lane) {
+            for (std::int64_t s = 0; s < step; ++s) {
+                put(at, static_cast<std::int8_t>(read(i + s, lane)));
+            }
+        }
+    }
+}
+
+/// 8 inputs in 32 bits: in order, or the even ones before the odd ones.
+void packWords(
+    const CodeReader& read, bool pairs, std::int64_t depth, std::int64_t lanes, std::byte* at) {
+    for (std::int64_t i = 0; i < depth; i += 8) {
+        for (std::int64_t lane = 0; lane < lanes; ++lane) {
+            std::uint32_t word = 0;
+            for (std::int64_t place = 0; place < 8; ++place) {
+                const std::int64_t input = pairs ? 2 * (place % 4) + place / 4 : place;
+                word |= static_cast<std::uint32_t>(read(i + input, lane) + 8) << (4 * place);
+            }
+            put(at, word);
+        }
+    }
+}
+
+void packSteps(
+    const CodeReader& read, PanelCode code, std::int64_t depth, std::int64_t lanes, std::byte* at) {
+    const IntegerKernels& kernels = integerKernels();
+    if (code == PanelCode::Int8) {
+        packBytes(read, kernels.step, depth, lanes, at);
+        return;
+    }
+    std::vector<std::byte> bytes(static_cast<std::size_t>(depth * lanes));
+    packBytes(read, kernels.step, depth, lanes, bytes.data());
+    const auto vector = static_cast<std::size_t>(kernels.vectorBytes);
+    for (std::size_t i = 0; i < bytes.size(); i += 2 * vector) {
+        for (std::size_t b = 0; b < vector; ++b) {
+            const int low = static_cast<std::int8_t>(bytes[i + b]) + 8;
+            const int high = static_cast<std::int8_t>(bytes[i + vector + b]) + 8;
+            put(at, static_cast<std::uint8_t>(low | high << 4));
+        }
+    }
+}
+
 /// Fills offsets from the size of each block, and makes room.
 void layOut(PanelWeights& panels, const std::vector<std::size_t>& sizes) {
     panels.offsets.assign(sizes.size() + 1, 0);
@@ -242,6 +323,7 @@ std::vector<float> decodeWeights(const CodedWeights& coded,
 
 PanelWeights packFloats(std::span<const float> w,
                         PanelCode code,
+                        CodeLayout layout,
                         const PanelGrid& grid,
                         int vector,
                         const JobContext& ctx) {
@@ -270,6 +352,8 @@ PanelWeights packFloats(std::span<const float> w,
         std::byte* const to = out.data.data() + out.offsets[at];
         if (code == PanelCode::Bitmask) {
             packMasked(read, depth, grid.lanes, vector, to);
+        } else if (code == PanelCode::BFloat16 && layout == CodeLayout::Pairs) {
+            packBrainPairs(read, depth, grid.lanes, to);
         } else if (code == PanelCode::Sparse24) {
             packSparse(read, depth, grid.lanes, to);
         } else {
@@ -281,6 +365,7 @@ PanelWeights packFloats(std::span<const float> w,
 
 PanelWeights packCodes(const CodedWeights& coded,
                        PanelCode code,
+                       CodeLayout layout,
                        const PanelGrid& grid,
                        const JobContext& ctx) {
     PanelWeights out;
@@ -292,27 +377,16 @@ PanelWeights packCodes(const CodedWeights& coded,
         sizes.push_back(blockBytes(code, grid.blockInputs(i % blocks), grid.lanes));
     }
     layOut(out, sizes);
-    const auto codeAt = [&](std::int64_t row, std::int64_t col) -> int {
-        return row < grid.outputs && col < grid.inputs
-                   ? coded.codes[static_cast<std::size_t>(row * grid.inputs + col)]
-                   : 0;
-    };
-    parallelFor(grid.panels(), 1, ctx, [&](std::int64_t panel, std::int64_t, std::int64_t) {
-        std::byte* at = out.data.data() + out.offsets[static_cast<std::size_t>(panel * blocks)];
-        const std::int64_t row = panel * grid.lanes;
-        const std::int64_t step = code == PanelCode::Int4 ? 8 : 1;
-        for (std::int64_t col = 0; col < grid.depth(); col += step) {
-            for (std::int64_t lane = 0; lane < grid.lanes; ++lane) {
-                if (code == PanelCode::Int8) {
-                    put(at, static_cast<std::int8_t>(codeAt(row + lane, col)));
-                    continue;
-                }
-                std::uint32_t word = 0;
-                for (std::int64_t i = 0; i < 8; ++i) {
-                    word |= static_cast<std::uint32_t>(codeAt(row + lane, col + i) + 8) << (4 * i);
-                }
-                put(at, word);
-            }
+    parallelFor(grid.panels() * blocks, 1, ctx, [&](std::int64_t at, std::int64_t, std::int64_t) {
+        const Corner corner = cornerOf(grid, at / blocks, at % blocks);
+        const CodeReader read(coded, grid, corner);
+        std::byte* const to = out.data.data() + out.offsets[static_cast<std::size_t>(at)];
+        if (layout == CodeLayout::Steps) {
+            packSteps(read, code, corner.depth, grid.lanes, to);
+        } else if (code == PanelCode::Int8) {
+            packBytes(read, layout == CodeLayout::Pairs ? 2 : 1, corner.depth, grid.lanes, to);
+        } else {
+            packWords(read, layout == CodeLayout::Pairs, corner.depth, grid.lanes, to);
         }
     });
     packScales(out, coded);

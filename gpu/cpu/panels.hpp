@@ -76,15 +76,23 @@ struct CodedWeights {
                                                std::int64_t cols,
                                                const JobContext& ctx);
 
+/// How codes lie in a block.
+enum class CodeLayout : std::uint8_t {
+    Single,  ///< FP32 kernels: Int8 [depth][lanes], Int4 8 inputs in 32 bits
+    Pairs,   ///< bf16 kernels: Int8 [depth / 2][lanes][2], Int4 even inputs low, odd ones high
+    Steps    ///< integer kernels: Int8 [depth / step][lanes][step], Int4 as `unpack` wants it
+};
 /// Packs FP32, bf16, fp16 (rounded before), 2:4 or bitmask weights.
 [[nodiscard]] PanelWeights packFloats(std::span<const float> w,
                                       PanelCode code,
+                                      CodeLayout layout,
                                       const PanelGrid& grid,
                                       int vector,
                                       const JobContext& ctx);
-/// Packs codes as Int8 or Int4 for the FP32 kernels; with a scale for each group the block is one.
+/// Packs codes with their scales; with a scale for each group a block must be one group.
 [[nodiscard]] PanelWeights packCodes(const CodedWeights& coded,
                                      PanelCode code,
+                                     CodeLayout layout,
                                      const PanelGrid& grid,
                                      const JobContext& ctx);
 /// Puts the scales of `coded` beside the panels.

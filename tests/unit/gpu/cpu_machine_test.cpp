@@ -6,21 +6,22 @@
 using namespace loupe;
 using namespace loupe::gpu;
 
-TEST_CASE("the CPU's ceilings are positive, and a missing instruction has none") {
-    const CpuCeilings best = measureCeilings({});
-    CHECK(best.threads >= 1);
-    CHECK(best.readGbps > 0);
-    CHECK(best.fp32Tflops > 0);
-    CHECK(best.int8Tops > 0);
-    CHECK(best.peak("fp32") == best.fp32Tflops);
-    CHECK(best.peak("int8") == best.int8Tops);
+TEST_CASE("the CPU's ceilings are positive, only rise, and a missing instruction has none") {
+    CpuCeilings best{JobContext{}};
+    CHECK(best.threads() >= 1);
+    const double read = best.readGbps();
+    const double fp32 = best.peak("fp32");
+    CHECK(read > 0);
+    CHECK(fp32 > 0);
+    CHECK(best.peak("int8") > 0);
+    best.refresh({});
+    CHECK(best.readGbps() >= read);
+    CHECK(best.peak("fp32") >= fp32);
     const CpuTarget before = setCpuTarget(CpuTarget::Baseline);
-    const CpuCeilings baseline = measureCeilings({});
+    const CpuCeilings baseline{JobContext{}};
     setCpuTarget(before);
-    CHECK(baseline.bf16Tflops == 0);
-    CHECK(baseline.fp32Tflops > 0);
-    CAPTURE(best.readGbps, best.fp32Tflops, best.bf16Tflops, best.int8Tops, baseline.fp32Tflops);
-    CHECK(baseline.fp32Tflops <= best.fp32Tflops * 1.5);
+    CHECK(baseline.peak("bf16") == 0);
+    CHECK(baseline.peak("fp32") > 0);
 }
 
 TEST_CASE("a CPU is described by name, instruction set and caches") {
@@ -37,6 +38,6 @@ TEST_CASE("a cancelled job ends probes and flushes") {
     std::stop_source stop;
     stop.request_stop();
     const JobContext ctx(stop.get_token(), nullptr);
-    CHECK_THROWS_AS(measureCeilings(ctx), Cancelled);
+    CHECK_THROWS_AS(CpuCeilings(ctx), Cancelled);
     CHECK_THROWS_AS(CacheFlush().run(ctx), Cancelled);
 }
