@@ -16,12 +16,11 @@ struct Ceiling {
     bool measured = false;
 };
 
-/// Each ceiling is found once, when it is first asked for.
+/// Each ceiling is found once a process, when it is first asked for.
 class Ceilings {
 public:
     /// `library` may be null.
-    Ceilings(Context& context, Stopwatch& stopwatch, CublasLt* library)
-        : context_(context), stopwatch_(stopwatch), library_(library) {}
+    Ceilings(Context& context, Stopwatch& stopwatch, CublasLt* library);
 
     /// Of a large copy on the device, bytes read and written.
     [[nodiscard]] Ceiling bandwidth(const JobContext& ctx);
@@ -30,14 +29,17 @@ public:
     void fill(DerivedRecord& derived, std::string_view arithmetic, const JobContext& ctx);
 
 private:
+    struct Found {
+        bool bandwidthKnown = false;
+        Ceiling bandwidth;
+        std::map<std::string, Ceiling, std::less<>> peaks;
+    };
     [[nodiscard]] double measurePeak(std::string_view arithmetic, const JobContext& ctx);
 
     Context& context_;
     Stopwatch& stopwatch_;
     CublasLt* library_;
-    bool bandwidthKnown_ = false;
-    Ceiling bandwidth_;
-    std::map<std::string, Ceiling, std::less<>> peaks_;
+    Found* found_ = nullptr;
 };
 
 /// From NVIDIA's datasheets, dense, boost clock: GB/s for "bandwidth", TFLOP/s (TOP/s) otherwise; 0

@@ -295,8 +295,7 @@ Result<FunctionFigures> Module::figures(void* function) {
 }
 
 Result<void> Module::allowShared(void* function, std::size_t bytes) {
-    constexpr std::size_t kWithoutAsking = 48 << 10;
-    if (bytes <= kWithoutAsking) {
+    if (bytes == 0) {
         return {};
     }
     if (bytes > context_->sharedLimit()) {
