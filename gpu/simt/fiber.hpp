@@ -11,7 +11,8 @@ namespace loupe::gpu::simt {
 
 /// Where a fiber (or the thread that started them) stands while it does not run.
 struct FiberContext {
-    void* handle = nullptr;  ///< what the switch saved: a stack pointer or a context of Boost
+    void* handle = nullptr;     ///< what the switch saved: a stack pointer or a context of Boost
+    void (*entry)() = nullptr;  ///< what a new fiber calls
     void* stackBottom = nullptr;
     std::size_t stackBytes = 0;
     void* fakeStack = nullptr;  ///< AddressSanitizer's

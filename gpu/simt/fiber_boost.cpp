@@ -12,23 +12,31 @@ namespace {
 
 using boost::context::detail::transfer_t;
 
-/// Every fiber of a thread starts alike.
-thread_local void (*startOfNewFibers)() = nullptr;
+/// What the one who jumps hands over; it lies on that stack, which stands still meanwhile.
+struct Handover {
+    FiberContext* from = nullptr;
+    FiberContext* to = nullptr;
+};
+
+FiberContext& arrive(transfer_t transfer) {
+    const Handover& handover = *static_cast<Handover*>(transfer.data);
+    handover.from->handle = transfer.fctx;
+    return *handover.to;
+}
 
 void enter(transfer_t transfer) {
-    static_cast<FiberContext*>(transfer.data)->handle = transfer.fctx;
-    startOfNewFibers();
+    arrive(transfer).entry();
 }
 
 void makeBoost(FiberContext& context, void (*entry)()) {
-    startOfNewFibers = entry;
     auto* top = static_cast<char*>(context.stackBottom) + context.stackBytes;
     context.handle = boost::context::detail::make_fcontext(top, context.stackBytes, enter);
+    context.entry = entry;
 }
 
 void jumpBoost(FiberContext& from, FiberContext& to) {
-    const transfer_t transfer = boost::context::detail::jump_fcontext(to.handle, &from);
-    static_cast<FiberContext*>(transfer.data)->handle = transfer.fctx;
+    Handover handover{&from, &to};
+    arrive(boost::context::detail::jump_fcontext(to.handle, &handover));
 }
 
 constexpr FiberSwitch kBoost{makeBoost, jumpBoost};

@@ -32,7 +32,7 @@ constexpr std::size_t kStackBytes = 256 << 10;
 
 std::string sourceLine(runtime::Where where) {
     std::string file = where.file;
-    for (const char* root : {"/gpu/", "/tests/"}) {
+    for (const char* root : {"/gpu/kernels/", "/gpu/simt/", "/tests/unit/"}) {
         if (const std::size_t at = file.rfind(root); at != std::string::npos) {
             file.erase(0, at + 1);
             break;
@@ -359,7 +359,7 @@ void Worker::finishCollective(unsigned w) {
     try {
         warp.operation(arguments, taking);
     } catch (const runtime::Fault& fault) {
-        recordFault(fault.what());
+        recordFault(fault.what() + " at " + whereabouts(warp.where));
     }
 }
 

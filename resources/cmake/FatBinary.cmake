@@ -11,7 +11,7 @@ endforeach()
 list(GET ARCHITECTURES -1 last)
 list(APPEND options -gencode arch=compute_${last},code=compute_${last})
 execute_process(
-  COMMAND ${NVCC} -ccbin ${HOST} -std=c++20 -O3 -lineinfo ${options} -Xptxas -v,-warn-spills -I ${ROOT} -x cu -fatbin
+  COMMAND ${NVCC} -ccbin ${HOST} -std=c++20 -O3 -lineinfo --compress-mode=size ${options} -Xptxas -v,-warn-spills -I ${ROOT} -x cu -fatbin
           -MD -MF ${OUTPUT}.d -MT ${OUTPUT}.fatbin -o ${OUTPUT}.fatbin ${SOURCE}
   RESULT_VARIABLE result OUTPUT_VARIABLE text ERROR_VARIABLE text)
 if(NOT result EQUAL 0)
