@@ -62,10 +62,12 @@ Result<void> Stopwatch::prepare() {
         return {};  // the kernels will say why their code does not load
     }
     const Result<void*> stamp = module->function("probe_stamp");
+    const Result<void*> wait = module->function("probe_wait");
     Result<DeviceMemory> stamps = DeviceMemory::allocate(context_, 4 * sizeof(std::uint64_t));
-    if (stamp && stamps && stamps->fill(0)) {
+    if (stamp && wait && stamps && stamps->fill(0)) {
         probe_ = std::move(*module);
         stamp_ = *stamp;
+        wait_ = *wait;
         stamps_ = std::move(*stamps);
     }
     return {};
@@ -94,6 +96,19 @@ Result<void> Stopwatch::launchProbe(int slot) {
         "cuLaunchKernel (probe)");
 }
 
+/// About 15 microseconds, longer than the host needs to put a sample on the stream.
+Result<void> Stopwatch::launchWait() {
+    if (wait_ == nullptr) {
+        return {};
+    }
+    std::int64_t cycles = 25000;
+    std::array<void*, 1> arguments{&cycles};
+    return context_.check(
+        context_.driver().launchKernel(
+            wait_, 1, 1, 1, 1, 1, 1, 0, context_.stream(), arguments.data(), nullptr),
+        "cuLaunchKernel (wait)");
+}
+
 Result<double> Stopwatch::probedMhz() {
     if (stamp_ == nullptr) {
         return 0.0;
@@ -110,7 +125,7 @@ Result<double> Stopwatch::probedMhz() {
 Result<Stopwatch::Shot> Stopwatch::shoot(const std::function<Result<void>()>& enqueue,
                                          bool flush,
                                          const JobContext& ctx) {
-    Result<void> done = flush ? flush_.fill(0) : Result<void>();
+    Result<void> done = flush ? flush_.fill(0) : launchWait();
     const std::array<std::function<Result<void>()>, 5> steps{
         [&] { return launchProbe(0); },
         [&] { return start_.record(); },

@@ -41,6 +41,7 @@ private:
                                      bool flush,
                                      const JobContext& ctx);
     [[nodiscard]] Result<void> launchProbe(int slot);
+    [[nodiscard]] Result<void> launchWait();
     [[nodiscard]] Result<double> probedMhz();
 
     Context& context_;
@@ -49,6 +50,7 @@ private:
     DeviceMemory stamps_;
     std::optional<Module> probe_;
     void* stamp_ = nullptr;
+    void* wait_ = nullptr;
     Event start_;
     Event stop_;
 };

@@ -21,6 +21,20 @@ SIMT_DEVICE void probeStamp(simt::gmem<std::uint64_t> out) {
 #endif
 }
 
+/// Keeps the stream busy for so many cycles, so that what is put on it meanwhile starts without a
+/// gap.
+SIMT_DEVICE void probeWait(int cycles) {
+#if defined(__CUDA_ARCH__)
+    const long long start = clock64();
+    while (clock64() - start < cycles) {
+    }
+#else
+    static_cast<void>(cycles);
+#endif
+}
+
 SIMT_KERNEL(1, probe_stamp, (simt::gmem<std::uint64_t> out), (out), probeStamp)
 
-SIMT_ENTRIES(probe, SIMT_ENTRY(probe_stamp))
+SIMT_KERNEL(1, probe_wait, (int cycles), (cycles), probeWait)
+
+SIMT_ENTRIES(probe, SIMT_ENTRY(probe_stamp), SIMT_ENTRY(probe_wait))

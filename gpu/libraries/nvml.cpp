@@ -15,7 +15,7 @@ constexpr unsigned kClockSm = 1;
 constexpr unsigned kClockMemory = 2;
 constexpr unsigned kTemperatureGpu = 0;
 
-// nvml.h: nvmlClocksEventReasons; idle (0x1) and set application clocks (0x2) do not slow a run.
+// nvml.h: nvmlClocksEventReasons; idle (0x1) slows nothing down.
 constexpr std::array<std::pair<unsigned long long, const char*>, 8> kReasons{{
     {0x0000000000000002ULL, "applications_clocks_setting"},
     {0x0000000000000004ULL, "sw_power_cap"},

@@ -93,7 +93,9 @@ Result<CompiledText> compileWithNvrtc(std::string_view family, int capability) {
                     "nvrtcCreateProgram failed with status " + std::to_string(status));
     }
     const std::string arch = "--gpu-architecture=sm_" + std::to_string(capability);
-    const std::array<const char*, 3> options{arch.c_str(), "--std=c++17", "-lineinfo"};
+    // As constexpr functions of the kernels' texts are meant for the device too.
+    const std::array<const char*, 4> options{
+        arch.c_str(), "--std=c++17", "-lineinfo", "-default-device"};
     CompiledText compiled;
     compiled.version = nvrtcVersion();
     Result<void> done;
