@@ -76,6 +76,74 @@ std::string text(double value) {
     return buffer.data();
 }
 
+struct Bound {
+    double bound, decibels;
+};
+/// A row of the table: bound and decibels by each rule.
+struct RangeRow {
+    const char* name;
+    std::vector<double> data;
+    int bits;
+    Bound entropy, mse, p999, p9999, p99999, max;
+};
+
+std::vector<RangeRow> rangeTable() {
+    return {{"normal",
+             normalData(),
+             8,
+             {4.4172, 39.97},
+             {3.9092, 40.65},
+             {3.287, 37.32},
+             {3.8672, 40.65},
+             {4.4150, 39.97},
+             {4.4172, 39.97}},
+            {"normal",
+             normalData(),
+             4,
+             {3.5609, 16.66},
+             {2.4750, 18.90},
+             {3.287, 17.33},
+             {3.8672, 15.94},
+             {4.415, 14.80},
+             {4.4172, 14.79}},
+            {"outlier",
+             withOutlier(),
+             8,
+             {4.1797, 25.88},
+             {13.0225, 28.67},
+             {3.291, 25.30},
+             {3.8672, 25.73},
+             {4.4141, 25.99},
+             {20, 26.86}},
+            {"outlier",
+             withOutlier(),
+             4,
+             {3.4473, 16.40},
+             {2.4951, 18.00},
+             {3.291, 16.73},
+             {3.8672, 15.54},
+             {4.4141, 14.51},
+             {20, 2.19}},
+            {"Laplace",
+             laplaceData(),
+             8,
+             {9.9052, 35.50},
+             {9.7787, 35.51},
+             {6.8976, 29.62},
+             {9.1125, 35.26},
+             {11.5073, 34.66},
+             {11.5129, 34.65}},
+            {"Laplace",
+             laplaceData(),
+             4,
+             {6.2512, 14.65},
+             {4.8205, 15.63},
+             {6.8976, 13.95},
+             {9.1125, 11.72},
+             {11.5073, 9.82},
+             {11.5129, 9.81}}};
+}
+
 }  // namespace
 
 TEST_CASE("goldens 2.4: the slide vector with its outlier") {
@@ -145,70 +213,7 @@ TEST_CASE("goldens 2.4: the bound of least squared error of a normal distributio
 }
 
 TEST_CASE("goldens 2.4: the table of range rules") {
-    struct Cell {
-        double bound, decibels;
-    };
-    struct Row {
-        const char* name;
-        std::vector<double> data;
-        int bits;
-        Cell entropy, mse, p999, p9999, p99999, max;
-    };
-    const std::vector<Row> rows{{"normal",
-                                 normalData(),
-                                 8,
-                                 {4.4172, 39.97},
-                                 {3.9092, 40.65},
-                                 {3.287, 37.32},
-                                 {3.8672, 40.65},
-                                 {4.4150, 39.97},
-                                 {4.4172, 39.97}},
-                                {"normal",
-                                 normalData(),
-                                 4,
-                                 {3.5609, 16.66},
-                                 {2.4750, 18.90},
-                                 {3.287, 17.33},
-                                 {3.8672, 15.94},
-                                 {4.415, 14.80},
-                                 {4.4172, 14.79}},
-                                {"outlier",
-                                 withOutlier(),
-                                 8,
-                                 {4.1797, 25.88},
-                                 {13.0225, 28.67},
-                                 {3.291, 25.30},
-                                 {3.8672, 25.73},
-                                 {4.4141, 25.99},
-                                 {20, 26.86}},
-                                {"outlier",
-                                 withOutlier(),
-                                 4,
-                                 {3.4473, 16.40},
-                                 {2.4951, 18.00},
-                                 {3.291, 16.73},
-                                 {3.8672, 15.54},
-                                 {4.4141, 14.51},
-                                 {20, 2.19}},
-                                {"Laplace",
-                                 laplaceData(),
-                                 8,
-                                 {9.9052, 35.50},
-                                 {9.7787, 35.51},
-                                 {6.8976, 29.62},
-                                 {9.1125, 35.26},
-                                 {11.5073, 34.66},
-                                 {11.5129, 34.65}},
-                                {"Laplace",
-                                 laplaceData(),
-                                 4,
-                                 {6.2512, 14.65},
-                                 {4.8205, 15.63},
-                                 {6.8976, 13.95},
-                                 {9.1125, 11.72},
-                                 {11.5073, 9.82},
-                                 {11.5129, 9.81}}};
-    for (const Row& row : rows) {
+    for (const RangeRow& row : rangeTable()) {
         CAPTURE(row.name, row.bits);
         const SchemeInput input = inputOf(row.data);
         const std::string base = "absmax:bits=" + std::to_string(row.bits);
@@ -223,7 +228,7 @@ TEST_CASE("goldens 2.4: the table of range rules") {
         CHECK(mse.decibels >= decibels(base + ",clip_value=" + text(row.mse.bound), input) - 1e-4);
         const struct {
             double percent;
-            Cell expected;
+            Bound expected;
         } percentiles[] = {{99.9, row.p999}, {99.99, row.p9999}, {99.999, row.p99999}};
         for (const auto& percentile : percentiles) {
             CAPTURE(percentile.percent);
