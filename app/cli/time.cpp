@@ -272,6 +272,10 @@ CLI::App* addMatmul(CLI::App& app, Options& options) {
     sub->add_option("--k", request.matmul.k, "Inputs: columns of X and W")->capture_default_str();
     sub->add_option("--group", request.matmul.group, "Inputs that share a scale")
         ->capture_default_str();
+    sub->add_option("--outliers",
+                    request.matmul.outliers,
+                    "Inputs whose activations are 20 times as large (for int8_outliers)")
+        ->capture_default_str();
     sub->add_option("--formats", request.what, "fp32,bf16,int8,w8a8,w4a16,... or all")
         ->delimiter(',')
         ->required();

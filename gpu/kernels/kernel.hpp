@@ -24,7 +24,7 @@ using simt::Dim3;
 struct MatmulProblem {
     MatmulShape shape;
     std::uint64_t seed = 1;
-    std::vector<float> x;  ///< [m, k], standard deviation 1
+    std::vector<float> x;  ///< [m, k], standard deviation 1; 20 in shape.outliers inputs
     std::vector<float> w;  ///< [n, k], standard deviation 1/√k
 };
 

@@ -3,6 +3,7 @@
 #include "core/base/worker_pool.hpp"
 #include "gpu/kernels/kernel.hpp"
 
+#include <algorithm>
 #include <cmath>
 
 namespace loupe::gpu {
@@ -30,6 +31,23 @@ std::uint64_t streamOf(std::uint64_t seed, std::uint64_t operand) {
     return randomBits(seed, operand);
 }
 
+/// One input of each of `outliers` equal ranges, chosen by the seed, becomes twenty times as large.
+void plantOutliers(MatmulProblem& problem) {
+    const MatmulShape& shape = problem.shape;
+    const std::uint64_t stream = streamOf(problem.seed, 2);
+    for (std::int64_t i = 0; i < shape.outliers; ++i) {
+        const std::int64_t first = i * shape.k / shape.outliers;
+        const std::int64_t past = (i + 1) * shape.k / shape.outliers;
+        const auto within =
+            static_cast<std::int64_t>(randomUniform(stream, static_cast<std::uint64_t>(i)) *
+                                      static_cast<double>(past - first));
+        const std::int64_t col = std::min(first + within, past - 1);
+        for (std::int64_t row = 0; row < shape.m; ++row) {
+            problem.x[static_cast<std::size_t>(row * shape.k + col)] *= 20;
+        }
+    }
+}
+
 }  // namespace
 
 MatmulProblem makeMatmulProblem(const MatmulShape& shape,
@@ -39,6 +57,7 @@ MatmulProblem makeMatmulProblem(const MatmulShape& shape,
     problem.shape = shape;
     problem.seed = seed;
     problem.x = normals(shape.m * shape.k, 1.0, streamOf(seed, 0), ctx);
+    plantOutliers(problem);
     problem.w = normals(
         shape.n * shape.k, 1.0 / std::sqrt(static_cast<double>(shape.k)), streamOf(seed, 1), ctx);
     return problem;

@@ -35,6 +35,9 @@ Result<void> checkSizes(const std::vector<NamedSize>& sizes) {
 Result<void> checkShape(const TimingRequest& request) {
     if (request.operation == Operation::Matmul) {
         const MatmulShape& s = request.matmul;
+        if (s.outliers < 0 || s.outliers > s.k) {
+            return invalid("outliers must be between 0 and k, not " + std::to_string(s.outliers));
+        }
         return checkSizes({{"m", s.m}, {"n", s.n}, {"k", s.k}, {"group", s.group}});
     }
     const AttentionShape& s = request.attention;
@@ -146,6 +149,9 @@ void addShape(ArgumentList& list, const TimingRequest& request) {
         list.add("--n", request.matmul.n);
         list.add("--k", request.matmul.k);
         list.add("--group", request.matmul.group);
+        if (request.matmul.outliers > 0) {
+            list.add("--outliers", request.matmul.outliers);
+        }
         list.add("--formats", joined(request.what));
         return;
     }

@@ -18,7 +18,8 @@ struct MatmulShape {
     std::int64_t m = 1;
     std::int64_t n = 4096;
     std::int64_t k = 4096;
-    std::int64_t group = 128;  ///< inputs that share a scale, where a format has groups
+    std::int64_t group = 128;   ///< inputs that share a scale, where a format has groups
+    std::int64_t outliers = 0;  ///< inputs whose activations are 20 times as large as the others'
     friend bool operator==(const MatmulShape&, const MatmulShape&) = default;
 };
 

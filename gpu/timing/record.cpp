@@ -319,6 +319,7 @@ void describe(Visitor& v, CaseRecord& r) {
         v.needed("N", r.matmul.n);
         v.needed("K", r.matmul.k);
         v.field("group", r.matmul.group);
+        v.field("outliers", r.matmul.outliers);
     } else {
         v.needed("seq", r.attention.seq);
         v.needed("dim", r.attention.dim);
