@@ -6,14 +6,24 @@
 #include <queue>
 
 #include <algorithm>
+#include <array>
 #include <functional>
 #include <utility>
 
 namespace loupe {
 
+namespace {
+
+constexpr std::int64_t kPending = 32;
+
+}  // namespace
+
 ObsRow::ObsRow(const Matrix<double>& inverse)
     : first_(inverse),
       work_(inverse.rows(), inverse.rows()),
+      diagonal_(static_cast<std::size_t>(inverse.rows())),
+      columns_(kPending, inverse.rows()),
+      factors_(kPending, inverse.rows()),
       column_(static_cast<std::size_t>(inverse.rows())) {}
 
 void ObsRow::begin(std::int64_t row,
@@ -26,6 +36,10 @@ void ObsRow::begin(std::int64_t row,
     weights_.assign(weights.begin(), weights.end());
     left_.assign(weights.size(), 1);
     std::copy(first_.data(), first_.data() + first_.size(), work_.data());
+    for (std::int64_t i = 0; i < n; ++i) {
+        diagonal_[static_cast<std::size_t>(i)] = first_(i, i);
+    }
+    pending_ = 0;
     blockLeft_.clear();
     for (std::int64_t i = 0; selection.keep > 0 && i < n; i += selection.block) {
         const std::int64_t size = std::min(selection.block, n - i);
@@ -33,6 +47,7 @@ void ObsRow::begin(std::int64_t row,
     }
     for (std::int64_t col = 0; earlier != nullptr && col < n; ++col) {
         if (!earlier->kept(row, col)) {
+            fetchColumn(col);
             takeOut(col);
         }
     }
@@ -40,7 +55,7 @@ void ObsRow::begin(std::int64_t row,
 
 double ObsRow::saliency(std::int64_t col) const {
     const double w = weights_[static_cast<std::size_t>(col)];
-    return 0.5 * w * w / work_(col, col);
+    return 0.5 * w * w / diagonal_[static_cast<std::size_t>(col)];
 }
 
 bool ObsRow::mayGo(std::int64_t col) const {
@@ -64,29 +79,62 @@ std::int64_t ObsRow::next() const {
     return best;
 }
 
+double ObsRow::inverse(std::int64_t i, std::int64_t j) const {
+    if (!isLeft(i) || !isLeft(j)) {
+        return 0;
+    }
+    if (i == j) {
+        return diagonal_[static_cast<std::size_t>(i)];
+    }
+    const std::int64_t row = std::max(i, j);
+    const std::int64_t col = std::min(i, j);
+    double value = work_(row, col);
+    for (std::int64_t k = 0; k < pending_; ++k) {
+        value -= factors_(k, row) * columns_(k, col);
+    }
+    return value;
+}
+
+void ObsRow::fetchColumn(std::int64_t col) {
+    const std::int64_t n = work_.rows();
+    double* const column = column_.data();
+    std::copy_n(work_.row(col).data(), col, column);
+    for (std::int64_t i = col + 1; i < n; ++i) {
+        column[i] = work_(i, col);
+    }
+    for (std::int64_t k = 0; k < pending_; ++k) {
+        const double* const c = columns_.row(k).data();
+        const double* const factors = factors_.row(k).data();
+        const double factor = factors[col];
+        const double own = c[col];
+        for (std::int64_t i = 0; i < col; ++i) {
+            column[i] -= factor * c[i];
+        }
+        for (std::int64_t i = col + 1; i < n; ++i) {
+            column[i] -= factors[i] * own;
+        }
+    }
+    for (std::int64_t i = 0; i < n; ++i) {
+        column[i] = isLeft(i) ? column[i] : 0;
+    }
+    column[col] = diagonal_[static_cast<std::size_t>(col)];
+}
+
 void ObsRow::takeOut(std::int64_t col) {
     const std::int64_t n = work_.rows();
+    const double pivot = diagonal_[static_cast<std::size_t>(col)];
+    const double* const column = column_.data();
+    double* const c = columns_.row(pending_).data();
+    double* const factors = factors_.row(pending_).data();
+    double* const diagonal = diagonal_.data();
     for (std::int64_t i = 0; i < n; ++i) {
-        column_[static_cast<std::size_t>(i)] = inverse(i, col);
+        c[i] = column[i];
+        factors[i] = column[i] / pivot;
+        // It never falls below 1/H_ii; rounding must not make it 0.
+        diagonal[i] = std::max(diagonal[i] - factors[i] * c[i], diagonal[i] * 1e-14);
     }
-    const double* const c = column_.data();
-    const double pivot = c[col];
-    for (std::int64_t i = 0; i < n; ++i) {
-        double* const line = work_.row(i).data();
-        const double factor = c[i] / pivot;
-        if (i == col) {
-            std::fill(line, line + i + 1, 0.0);
-        } else if (factor != 0) {
-            // It never falls below 1/H_ii; rounding must not make it 0.
-            const double least = line[i] * 1e-14;
-            for (std::int64_t j = 0; j <= i; ++j) {
-                line[j] -= factor * c[j];
-            }
-            line[i] = std::max(line[i], least);
-        }
-        if (i > col) {
-            line[col] = 0;
-        }
+    if (++pending_ == kPending) {
+        applyPending();
     }
     weights_[static_cast<std::size_t>(col)] = 0;
     left_[static_cast<std::size_t>(col)] = 0;
@@ -96,12 +144,40 @@ void ObsRow::takeOut(std::int64_t col) {
     ++pruned_;
 }
 
+void ObsRow::applyPending() {
+    constexpr std::int64_t kSide = 64;  // columns of all that are pending stay in the first cache
+    const std::int64_t n = work_.rows();
+    std::array<double, static_cast<std::size_t>(kSide)> sums{};
+    for (std::int64_t first = 0; first < n; first += kSide) {
+        const std::int64_t size = std::min(kSide, n - first);
+        for (std::int64_t row = first; row < n; ++row) {
+            if (!isLeft(row)) {
+                continue;
+            }
+            double* const line = work_.row(row).data() + first;
+            std::copy_n(line, size, sums.begin());
+            for (std::int64_t k = 0; k < pending_; ++k) {
+                const double factor = factors_(k, row);
+                const double* const c = columns_.row(k).data() + first;
+                double* const to = sums.data();
+                for (std::int64_t j = 0; j < size; ++j) {
+                    to[j] -= factor * c[j];
+                }
+            }
+            std::copy_n(sums.begin(), size, line);
+        }
+    }
+    pending_ = 0;
+}
+
 double ObsRow::remove(std::int64_t col) {
     const double loss = saliency(col);
-    const double step = weights_[static_cast<std::size_t>(col)] / work_(col, col);
+    fetchColumn(col);
+    const double step =
+        weights_[static_cast<std::size_t>(col)] / diagonal_[static_cast<std::size_t>(col)];
     if (step != 0) {
-        for (std::int64_t i = 0; i < work_.rows(); ++i) {
-            weights_[static_cast<std::size_t>(i)] -= step * inverse(i, col);
+        for (std::size_t i = 0; i < weights_.size(); ++i) {
+            weights_[i] -= step * column_[i];
         }
     }
     takeOut(col);
@@ -128,7 +204,7 @@ public:
           losses_(static_cast<std::size_t>(weights.rows()), 0.0) {}
 
     ObsResult run() {
-        const bool whole = selection_.keep == 0 && !selection_.perRow;
+        const bool whole = isWhole();
         const std::int64_t perRow = selection_.keep > 0
                                         ? weights_.cols()
                                         : prunedCount(weights_.cols(), selection_.sparsity);
@@ -155,6 +231,8 @@ public:
     }
 
 private:
+    [[nodiscard]] bool isWhole() const { return selection_.keep == 0 && !selection_.perRow; }
+
     /// A few rows per chunk: each chunk has one n x n workspace.
     void inRows(const std::function<void(std::int64_t row, ObsRow& state)>& body) const {
         constexpr std::int64_t kRows = 4;
@@ -192,7 +270,8 @@ private:
                 mask_->set(row, col, false);
             }
         }
-        ctx_.advance(static_cast<std::uint64_t>(weights_.cols()));
+        const std::int64_t told = isWhole() ? weights_.cols() / 2 : 0;  // when losses were learnt
+        ctx_.advance(static_cast<std::uint64_t>(weights_.cols() - told));
     }
 
     /// How many weights of each row go: always the smallest next loss over all rows, ties the
@@ -208,6 +287,7 @@ private:
                 ctx_.checkpoint();
                 losses[static_cast<std::size_t>(row)].push_back(state.remove(col));
             }
+            ctx_.advance(static_cast<std::uint64_t>(weights_.cols() / 2));
         });
         std::int64_t left = prunedCount(weights_.size(), selection_.sparsity);
         using Next = std::pair<double, std::size_t>;

@@ -33,6 +33,7 @@ public:
     /// beside a pattern the higher one.
     [[nodiscard]] std::int64_t next() const;
     /// w <- w - w_q/[inv(H)]_qq · inv(H)[:, q], then q leaves inv(H). @returns L_q @cost n²/2
+    /// multiply-adds
     double remove(std::int64_t col);
 
     [[nodiscard]] std::int64_t pruned() const { return pruned_; }
@@ -43,15 +44,24 @@ public:
     [[nodiscard]] bool mayGo(std::int64_t col) const;
     [[nodiscard]] std::span<const double> weights() const { return weights_; }
     /// [inv(H)]_ij of the weights that are left; 0 where i or j has gone.
-    [[nodiscard]] double inverse(std::int64_t i, std::int64_t j) const {
-        return j <= i ? work_(i, j) : work_(j, i);
-    }
+    [[nodiscard]] double inverse(std::int64_t i, std::int64_t j) const;
 
 private:
+    /// inv(H)[:, col] into column_.
+    void fetchColumn(std::int64_t col);
+    /// Takes out the column that was fetched.
     void takeOut(std::int64_t col);
+    void applyPending();
 
     const Matrix<double>& first_;
-    Matrix<double> work_;  ///< lower triangle
+    /// Below the diagonal, less what is pending. Every weight that goes changes all of it; the
+    /// changes of some are applied together, each element's one after the other: the same sums, but
+    /// the matrix moves through memory once for all of them.
+    Matrix<double> work_;
+    std::vector<double> diagonal_;  ///< as it is
+    std::int64_t pending_ = 0;
+    Matrix<double> columns_;  ///< inv(H)[:, q] of those pending
+    Matrix<double> factors_;  ///< the same over inv(H)_qq
     std::vector<double> weights_;
     std::vector<double> column_;  ///< inv(H)[:, q]
     std::vector<std::uint8_t> left_;
