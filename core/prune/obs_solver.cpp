@@ -2,11 +2,11 @@
 #include "core/prune/obs_solver.hpp"
 
 #include "core/base/worker_pool.hpp"
+#include "core/prune/prune_kernels.hpp"
 
 #include <queue>
 
 #include <algorithm>
-#include <array>
 #include <functional>
 #include <utility>
 
@@ -147,24 +147,14 @@ void ObsRow::takeOut(std::int64_t col) {
 void ObsRow::applyPending() {
     constexpr std::int64_t kSide = 64;  // columns of all that are pending stay in the first cache
     const std::int64_t n = work_.rows();
-    std::array<double, static_cast<std::size_t>(kSide)> sums{};
+    const PruneKernels& kernels = pruneKernels();
     for (std::int64_t first = 0; first < n; first += kSide) {
         const std::int64_t size = std::min(kSide, n - first);
         for (std::int64_t row = first; row < n; ++row) {
-            if (!isLeft(row)) {
-                continue;
+            if (isLeft(row)) {
+                kernels.subtractAll(
+                    &factors_(0, row), &columns_(0, first), n, pending_, &work_(row, first), size);
             }
-            double* const line = work_.row(row).data() + first;
-            std::copy_n(line, size, sums.begin());
-            for (std::int64_t k = 0; k < pending_; ++k) {
-                const double factor = factors_(k, row);
-                const double* const c = columns_.row(k).data() + first;
-                double* const to = sums.data();
-                for (std::int64_t j = 0; j < size; ++j) {
-                    to[j] -= factor * c[j];
-                }
-            }
-            std::copy_n(sums.begin(), size, line);
         }
     }
     pending_ = 0;

@@ -42,6 +42,13 @@ struct PruneKernels {
     /// 2 of every 4 neighbours of a row: a bit for each of `cols` scores (a multiple of 4) in whole
     /// words. NaN counts as 0; ties keep the lower index.
     void (*keepTwoOfFour)(const double* scores, std::int64_t cols, std::uint64_t* words);
+    /// line [size] -= factors[k·stride]·columns[k·stride + i] for one k < count after the other.
+    void (*subtractAll)(const double* factors,
+                        const double* columns,
+                        std::int64_t stride,
+                        std::int64_t count,
+                        double* line,
+                        std::int64_t size);
     /// out = |weight|·factor
     void (*weigh)(const double* weights, const double* factors, std::int64_t count, double* out);
 };
