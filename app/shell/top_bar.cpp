@@ -4,8 +4,10 @@
 #include "app/shell/actions.hpp"
 #include "app/widgets/theme.hpp"
 
+#include <QEvent>
 #include <QHBoxLayout>
 #include <QLabel>
+#include <QMenu>
 #include <QMenuBar>
 #include <QPainter>
 #include <QTabBar>
@@ -83,11 +85,25 @@ TopBar::TopBar(Actions& actions, QWidget* parent) : QWidget(parent) {
     m_menus->setAccessibleName(tr("Menus"));
     actions.buildMenus(m_menus);
     layout->addWidget(m_menus, 0, Qt::AlignVCenter);
+    m_folded = new QToolButton(this);
+    m_folded->setIcon(themedIcon(QStringLiteral("menu")));
+    m_folded->setAutoRaise(true);
+    m_folded->setAccessibleName(tr("Menus"));
+    m_folded->setToolTip(tr("Menus"));
+    m_folded->setPopupMode(QToolButton::InstantPopup);
+    auto* all = new QMenu(m_folded);
+    for (QAction* menu : m_menus->actions()) {
+        all->addAction(menu);
+    }
+    m_folded->setMenu(all);
+    m_folded->hide();
+    layout->addWidget(m_folded, 0, Qt::AlignVCenter);
     layout->addStretch(1);
     m_tabs = new QTabBar(this);
     m_tabs->setDocumentMode(true);
     m_tabs->setDrawBase(false);
     m_tabs->setExpanding(false);
+    m_tabs->setElideMode(Qt::ElideNone);
     m_tabs->setAccessibleName(tr("Workspaces"));
     layout->addWidget(m_tabs, 0, Qt::AlignBottom);
     layout->addStretch(1);
@@ -111,6 +127,30 @@ void TopBar::paintEvent(QPaintEvent*) {
 void TopBar::resizeEvent(QResizeEvent* event) {
     QWidget::resizeEvent(event);
     static_cast<CommandField*>(m_command)->setNarrow(width() / Theme::fontScale() < 900);
+    fold();
+}
+
+bool TopBar::event(QEvent* event) {
+    const bool done = QWidget::event(event);
+    if (event->type() == QEvent::LayoutRequest || event->type() == QEvent::FontChange) {
+        fold();  // another tab, larger type
+    }
+    return done;
+}
+
+/// The menus fold before a tab's name is cut short.
+void TopBar::fold() {
+    int tabs = 0;
+    for (int index = 0; index < m_tabs->count(); ++index) {
+        tabs += m_tabs->fontMetrics().horizontalAdvance(m_tabs->tabText(index)) + Theme::px(28);
+    }
+    const int rest = Theme::px(20) + m_command->sizeHint().width() + Theme::px(24) + Theme::px(40);
+    const bool folded = m_menus->sizeHint().width() + tabs + rest > width();
+    if (folded == m_menus->isHidden()) {
+        return;
+    }
+    m_menus->setVisible(!folded);
+    m_folded->setVisible(folded);
 }
 
 }  // namespace loupe::app

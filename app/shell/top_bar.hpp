@@ -20,15 +20,21 @@ public:
     explicit TopBar(Actions& actions, QWidget* parent = nullptr);
 
     [[nodiscard]] QMenuBar* menuBar() const { return m_menus; }
+    /// All menus behind one button, where they and the tabs have no room side by side.
+    [[nodiscard]] QToolButton* folded() const { return m_folded; }
     [[nodiscard]] QTabBar* workspaces() const { return m_tabs; }
     [[nodiscard]] QSize sizeHint() const override;
 
 protected:
     void paintEvent(QPaintEvent* event) override;
     void resizeEvent(QResizeEvent* event) override;
+    bool event(QEvent* event) override;
 
 private:
+    void fold();
+
     QMenuBar* m_menus = nullptr;
+    QToolButton* m_folded = nullptr;
     QTabBar* m_tabs = nullptr;
     QToolButton* m_command = nullptr;
 };

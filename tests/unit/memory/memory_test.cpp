@@ -233,7 +233,12 @@ TEST_CASE("the least time a token of Llama 2 7B takes to decode") {
         CAPTURE(id);
         CHECK_THAT(*decodeSeconds(device(id), bytes) * 1e3, WithinRel(milliseconds, 0.003));
     }
-    CHECK_THAT(1 / *decodeSeconds(device("h100_sxm"), bytes), WithinAbs(249, 0.5));
+    const std::pair<const char*, double> rates[] = {
+        {"t4", 23.7}, {"h100_sxm", 249}, {"h200_sxm", 356}, {"b200", 594}};
+    for (const auto& [id, tokens] : rates) {
+        CAPTURE(id);
+        CHECK_THAT(1 / *decodeSeconds(device(id), bytes), WithinRel(tokens, 0.0025));
+    }
 }
 
 TEST_CASE("every figure of the hardware table has a source and a day; ridges are the table's") {
@@ -269,6 +274,25 @@ TEST_CASE("every figure of the hardware table has a source and a day; ridges are
     CHECK_THAT(*device("t4").value(HardwareQuantity::Int8) / base, WithinAbs(16, 0.1));
     CHECK_THAT(*device("t4").value(HardwareQuantity::Int4) / base, WithinAbs(32, 0.2));
     CHECK(!device("t4").value(HardwareQuantity::Int1));
+    const struct {
+        const char* id;
+        HardwareQuantity quantity;
+        double times;
+    } speeds[] = {{"a100_40", HardwareQuantity::Fp16, 16},
+                  {"a100_40", HardwareQuantity::Int8, 32},
+                  {"a100_40", HardwareQuantity::Int4, 64},
+                  {"a100_40", HardwareQuantity::Int1, 256},
+                  {"h100_sxm", HardwareQuantity::Fp16, 14.8},
+                  {"h100_sxm", HardwareQuantity::Int8, 29.6},
+                  {"b200", HardwareQuantity::Fp16, 28.1},
+                  {"b200", HardwareQuantity::Int8, 56.3},
+                  {"b200", HardwareQuantity::Fp4, 112.5}};
+    for (const auto& speed : speeds) {
+        CAPTURE(speed.id, speed.times);
+        const HardwareDevice& each = device(speed.id);
+        CHECK_THAT(*each.value(speed.quantity) / *each.value(HardwareQuantity::Fp32),
+                   WithinRel(speed.times, 0.003));
+    }
 }
 
 TEST_CASE("sizes are read from config.json") {
