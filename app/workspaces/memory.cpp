@@ -152,9 +152,6 @@ MemoryPage::MemoryPage(Document& document, QWidget* parent) : WorkspacePage(docu
     connect(m_model, &MemoryModel::deviceChanged, this, [this] {
         setReadout(m_bars->describe().toHtmlEscaped());
     });
-    // Form, bars, table: as the page reads.
-    setTabOrder(form, m_bars);
-    setTabOrder(m_bars, m_tabs);
     setReadout(m_bars->describe().toHtmlEscaped());
 }
 

@@ -234,3 +234,37 @@ TEST_CASE("attention: every control has a name, small windows and large type hol
         CHECK(view.find<TrafficPanel>().isVisible());
     }
 }
+
+TEST_CASE("attention: Tab goes from the transport to the traffic, as the page reads") {
+    AttentionWindow view;
+    view.window->activateWindow();
+    AttentionBar& bar = view.find<AttentionBar>();
+    SizeForm& sizes = view.find<SizeForm>();
+    const std::vector<const QWidget*> order{bar.slider(),
+                                            bar.algorithm(),
+                                            sizes.example(),
+                                            sizes.tokens(),
+                                            sizes.dim(),
+                                            sizes.memory(),
+                                            sizes.causal(),
+                                            &view.find<TileGrid>(),
+                                            view.find<SoftmaxPanel>().rowField(),
+                                            view.find<SoftmaxPanel>().table(),
+                                            &view.find<TrafficPanel>()};
+    bar.slider()->setFocus();
+    std::size_t reached = 0;
+    constexpr int kMostSteps = 60;
+    for (int step = 0; step < kMostSteps && reached + 1 < order.size(); ++step) {
+        view.key(Qt::Key_Tab);
+        const QWidget* focus = QApplication::focusWidget();
+        REQUIRE(focus != nullptr);
+        for (std::size_t k = 0; k < order.size(); ++k) {
+            if (focus == order[k] || order[k]->isAncestorOf(focus)) {
+                CAPTURE(k, reached);
+                CHECK((k == reached || k == reached + 1));
+                reached = k;
+            }
+        }
+    }
+    CHECK(reached + 1 == order.size());
+}

@@ -18,9 +18,11 @@
 
 #include <QApplication>
 #include <QComboBox>
+#include <QJsonDocument>
 #include <QLabel>
 #include <QLineEdit>
 
+#include <filesystem>
 #include <fstream>
 
 using namespace loupe;
@@ -211,4 +213,64 @@ TEST_CASE("memory: state, export and small windows") {
     CHECK(text.contains("9210691584"));
     CHECK(view.find<MemoryTabs>().isVisible());
     CHECK(view.find<ByteBars>().width() > 400);
+}
+
+TEST_CASE("memory: the window shows what loupe prints") {
+    if (!std::filesystem::exists(test::binDir() / "loupe")) {
+        WARN("skipped: loupe is not built");
+        return;
+    }
+    MemoryWindow view;
+    for (const char* id : {"llama-2-7b", "deepseek-v3"}) {
+        for (const char* format : {"bf16", "q4_k", "int8_row", "nvfp4"}) {
+            CAPTURE(id, format);
+            MemorySettings settings;
+            settings.model = QLatin1String(id);
+            settings.format = QLatin1String(format);
+            settings.context = 1000;
+            settings.batch = 3;
+            view.model().change(settings);
+            REQUIRE(view.model().estimate().has_value());
+            const test::ProcessResult printed = test::runProgram(
+                "loupe",
+                {"memory", id, "--format", format, "--context", "1000", "--batch", "3", "--json"});
+            REQUIRE(printed.exitCode == 0);
+            const QJsonObject document =
+                QJsonDocument::fromJson(QByteArray::fromStdString(printed.out)).object();
+            const MemoryEstimate& shown = *view.model().estimate();
+            CHECK(document["weights_bytes"].toInteger() == shown.weights.codes);
+            CHECK(document["scales_bytes"].toInteger() == shown.weights.sides);
+            CHECK(document["kv_cache_bytes"].toInteger() == *shown.kvCache);
+            CHECK(document["total_bytes"].toInteger() == shown.resident());
+            CHECK(document["activations_bytes"].toInteger() == shown.activationPeak());
+        }
+    }
+}
+
+TEST_CASE("memory: Tab goes from the form over the bars to the table") {
+    MemoryWindow view;
+    MemoryForm& form = view.find<MemoryForm>();
+    const std::vector<const QWidget*> order{form.models(),
+                                            form.formats(),
+                                            form.context(),
+                                            form.batch(),
+                                            form.kvBits(),
+                                            &view.find<ByteBars>(),
+                                            &view.find<MemoryTabs>()};
+    form.models()->setFocus();
+    std::size_t reached = 0;
+    constexpr int kMostSteps = 40;
+    for (int step = 0; step < kMostSteps && reached + 1 < order.size(); ++step) {
+        QTest::keyClick(QApplication::focusWidget(), Qt::Key_Tab);
+        const QWidget* focus = QApplication::focusWidget();
+        REQUIRE(focus != nullptr);
+        for (std::size_t k = 0; k < order.size(); ++k) {
+            if (focus == order[k] || order[k]->isAncestorOf(focus)) {
+                CAPTURE(k, reached);
+                CHECK((k == reached || k == reached + 1));
+                reached = k;
+            }
+        }
+    }
+    CHECK(reached + 1 == order.size());
 }

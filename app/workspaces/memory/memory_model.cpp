@@ -41,10 +41,10 @@ void MemoryModel::change(const MemorySettings& settings) {
 
 void MemoryModel::sourceChanged() {
     const std::shared_ptr<const TensorSource> source = m_document.source();
-    if (source.get() == m_counted) {
+    if (source == m_counted.lock() && (source || !m_open)) {
         return;
     }
-    m_counted = source.get();
+    m_counted = source;
     m_open.reset();
     if (!source) {
         m_busy = false;
@@ -58,10 +58,7 @@ void MemoryModel::sourceChanged() {
         tr("Counting parameters"),
         [source](const JobContext&) { return subjectOf(*source); },
         this,
-        [this, counted = m_counted](const MemorySubject& subject) {
-            if (counted != m_counted) {
-                return;
-            }
+        [this](const MemorySubject& subject) {
             m_busy = false;
             m_open = subject;
             update();

@@ -8,6 +8,7 @@
 #include <QJsonObject>
 #include <QObject>
 
+#include <memory>
 #include <optional>
 
 namespace loupe::app {
@@ -68,7 +69,7 @@ private:
     MemorySettings m_settings;
     MemorySubject m_subject;
     std::optional<MemoryEstimate> m_estimate;
-    const TensorSource* m_counted = nullptr;  ///< whose tensors are, or are being, counted
+    std::weak_ptr<const TensorSource> m_counted;  ///< whose tensors are, or are being, counted
     std::optional<MemorySubject> m_open;
     bool m_busy = false;
     std::size_t m_device = 0;
