@@ -63,6 +63,12 @@ Result<std::vector<Row>> rowsOf(const Options& options) {
                         std::nullopt});
     }
     if (options.count) {
+        for (const Row& row : rows) {  // nothing is carried out where one of them cannot be
+            if (Result<void> fits = checkAttentionSize(row.algorithm, row.tiling, options.dim);
+                !fits) {
+                return fail(fits.error());
+            }
+        }
         AttentionInput input = randomAttention(options.tokens, options.dim, 1);
         input.causal = options.causal;
         const AttentionOutput plain = plainAttention(input, {});

@@ -370,28 +370,6 @@ void Recorder::flash2() {
     }
 }
 
-Result<void> checkSize(AttentionAlgorithm algorithm,
-                       const AttentionTiling& tiling,
-                       std::int64_t dim) {
-    const std::int64_t tiles = tiling.queryBlocks * tiling.keyBlocks;
-    if (algorithm != AttentionAlgorithm::Standard && tiles > kMaxAttentionTiles) {
-        return fail(ErrorCode::Invalid,
-                    "attention: " + std::to_string(tiles) + " tiles, at most " +
-                        std::to_string(kMaxAttentionTiles) + " can be played",
-                    {},
-                    "Give the chip more memory, or take fewer tokens");
-    }
-    const std::int64_t numbers = attentionTraceNumbers(algorithm, tiling, dim);
-    if (numbers > kMaxAttentionNumbers) {
-        return fail(ErrorCode::Invalid,
-                    "attention: " + std::to_string(numbers) + " numbers to record, at most " +
-                        std::to_string(kMaxAttentionNumbers) + " are kept",
-                    {},
-                    "Give the chip more memory, or take fewer tokens");
-    }
-    return {};
-}
-
 }  // namespace
 
 AttentionInput randomAttention(std::int64_t tokens, std::int64_t dim, std::uint64_t seed) {
@@ -460,6 +438,28 @@ std::int64_t attentionTraceNumbers(AttentionAlgorithm algorithm,
     return n * n + tiling.keyBlocks * n * (dim + 6);
 }
 
+Result<void> checkAttentionSize(AttentionAlgorithm algorithm,
+                                const AttentionTiling& tiling,
+                                std::int64_t dim) {
+    const std::int64_t tiles = tiling.queryBlocks * tiling.keyBlocks;
+    if (algorithm != AttentionAlgorithm::Standard && tiles > kMaxAttentionTiles) {
+        return fail(ErrorCode::Invalid,
+                    "attention: " + std::to_string(tiles) + " tiles, at most " +
+                        std::to_string(kMaxAttentionTiles) + " can be played",
+                    {},
+                    "Give the chip more memory, or take fewer tokens");
+    }
+    const std::int64_t numbers = attentionTraceNumbers(algorithm, tiling, dim);
+    if (numbers > kMaxAttentionNumbers) {
+        return fail(ErrorCode::Invalid,
+                    "attention: " + std::to_string(numbers) + " numbers to record, at most " +
+                        std::to_string(kMaxAttentionNumbers) + " are kept",
+                    {},
+                    "Give the chip more memory, or take fewer tokens");
+    }
+    return {};
+}
+
 Result<std::shared_ptr<const AttentionTrace>> recordAttention(const AttentionInput& input,
                                                               AttentionAlgorithm algorithm,
                                                               const AttentionTiling& tiling,
@@ -468,7 +468,7 @@ Result<std::shared_ptr<const AttentionTrace>> recordAttention(const AttentionInp
                      input.values.rows() == tiling.tokens,
                  "the tiling is of this head");
     LOUPE_ASSERT(input.queries.cols() == input.keys.cols(), "queries meet keys");
-    if (Result<void> fits = checkSize(algorithm, tiling, input.values.cols()); !fits) {
+    if (Result<void> fits = checkAttentionSize(algorithm, tiling, input.values.cols()); !fits) {
         return fail(fits.error());
     }
     auto trace = std::make_shared<AttentionTrace>();

@@ -83,6 +83,11 @@ constexpr std::int64_t kMaxAttentionNumbers = std::int64_t{1} << 26;
                                                  const AttentionTiling& tiling,
                                                  std::int64_t dim);
 
+/// Can a run of this be kept? @errors as recordAttention()
+[[nodiscard]] Result<void> checkAttentionSize(AttentionAlgorithm algorithm,
+                                              const AttentionTiling& tiling,
+                                              std::int64_t dim);
+
 /// @errors Invalid: more tiles or numbers than can be kept, with what to change
 /// @cost   4 N² d multiplications and additions
 [[nodiscard]] Result<std::shared_ptr<const AttentionTrace>> recordAttention(
