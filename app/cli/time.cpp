@@ -8,6 +8,7 @@
 #include "core/base/text.hpp"
 #include "core/formats/number_format.hpp"
 #include "gpu/timing/backend.hpp"
+#include "gpu/timing/summary.hpp"
 
 #include <CLI/CLI.hpp>
 
@@ -27,6 +28,7 @@ struct Options {
     std::string cache = "cold";
     bool noPeers = false;
     bool list = false;
+    bool summary = false;
     CLI::App* matmul = nullptr;
     CLI::App* attention = nullptr;
 };
@@ -123,13 +125,20 @@ std::string lineText(const gpu::RunRecord& record) {
 /// Prints records and progress as they come.
 class Printer {
 public:
-    explicit Printer(bool json) : json_(json), progress_(json || ::isatty(STDERR_FILENO) == 1) {}
+    Printer(bool json, bool summary)
+        : json_(json), summary_(summary), progress_(json || ::isatty(STDERR_FILENO) == 1) {}
 
     void record(const gpu::RunRecord& record) {
         if (record.check && !record.check->passed) {
             wrong_ += (wrong_.empty() ? "" : ", ") + record.kernel.id;
         }
-        const std::string text = json_ ? gpu::toJson(record) + "\n" : lineText(record);
+        if (summary_) {
+            records_.push_back(record);
+            return;
+        }
+        write(json_ ? gpu::toJson(record) + "\n" : lineText(record));
+    }
+    void write(const std::string& text) {
         written_ = std::fwrite(text.data(), 1, text.size(), stdout) == text.size() &&
                    std::fflush(stdout) == 0 && written_;
     }
@@ -138,7 +147,10 @@ public:
             std::fprintf(stderr, "progress %.3f %s\n", fraction, what.c_str());
         }
     }
-    [[nodiscard]] Result<Output> judge() const {
+    [[nodiscard]] Result<Output> judge() {
+        if (summary_) {
+            write(gpu::summaryTable(records_));
+        }
         if (!written_) {
             return fail(ErrorCode::Unreadable, "standard output could not be written");
         }
@@ -150,7 +162,9 @@ public:
 
 private:
     bool json_;
+    bool summary_;
     bool progress_;
+    std::vector<gpu::RunRecord> records_;
     bool written_ = true;
     std::string wrong_;
 };
@@ -172,7 +186,7 @@ Result<void> runHere(const gpu::TimingRequest& request,
     return backend->run(request, ctx, sink);
 }
 
-Result<Output> runRequest(const gpu::TimingRequest& request, bool json) {
+Result<Output> runRequest(const gpu::TimingRequest& request, bool json, bool summary) {
     if (Result<void> checked = checkRequest(request); !checked) {
         Error error = checked.error();
         error.code = ErrorCode::Usage;
@@ -181,7 +195,7 @@ Result<Output> runRequest(const gpu::TimingRequest& request, bool json) {
     if (Result<void> checked = checkWords(request); !checked) {
         return fail(checked.error());
     }
-    Printer printer(json);
+    Printer printer(json, summary);
     const gpu::RunSink sink{
         [&](const gpu::RunRecord& record) { printer.record(record); },
         [&](double fraction, const std::string& what) { printer.progress(fraction, what); }};
@@ -258,6 +272,7 @@ void addShared(CLI::App& app, Options& options) {
     app.add_option("--seconds", request.seconds, "Most seconds of samples of a case")
         ->check(CLI::PositiveNumber);
     app.add_option("--seed", request.seed, "Seed of the operands")->capture_default_str();
+    app.add_flag("--summary", options.summary, "One Markdown table at the end, against FP32");
     app.add_flag("--no-peers", options.noPeers, "Without the libraries beside our kernels");
     app.add_option("--model", request.model, "Model that the shape comes from, noted as it is");
     app.add_option("--layer", request.layer, "Layer that the shape comes from, noted as it is");
@@ -317,7 +332,10 @@ Result<Output> run(Options& options, const Common& common) {
     request.cache = options.cache == "warm" ? gpu::CacheState::Warm : gpu::CacheState::Cold;
     request.peers = !options.noPeers;
     request.threads = common.threads;
-    return runRequest(request, common.json);
+    if (options.summary && common.json) {
+        return fail(ErrorCode::Usage, "--summary is a table for people, --json one record a line");
+    }
+    return runRequest(request, common.json, options.summary);
 }
 
 std::function<Result<Output>()> configure(CLI::App& app, const Common& common) {

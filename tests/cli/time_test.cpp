@@ -102,6 +102,33 @@ TEST_CASE("loupe time --list names every backend with its offers or reasons") {
     CHECK(runProgram("loupe", {"time", "--list"}).exitCode == 0);
 }
 
+TEST_CASE("loupe time --summary ends with one table against FP32") {
+    const std::vector<std::string> request{"time",
+                                           "matmul",
+                                           "--m",
+                                           "2",
+                                           "--n",
+                                           "64",
+                                           "--k",
+                                           "128",
+                                           "--formats",
+                                           "fp32,int8,fp8_e4m3",
+                                           "--no-peers",
+                                           "--samples",
+                                           "3",
+                                           "--summary"};
+    const auto run = runProgram("loupe", request);
+    CAPTURE(run.err);
+    REQUIRE(run.exitCode == 0);
+    CHECK(run.out.find("| fp32 | cpu_f32") != std::string::npos);
+    CHECK(run.out.find("| int8 | cpu_s8") != std::string::npos);
+    CHECK(run.out.find("| fp8_e4m3 | cpu_fp8_e4m3 | not run: ") != std::string::npos);
+    CHECK(run.out.find("against cpu_f32") != std::string::npos);
+    std::vector<std::string> both = request;
+    both.emplace_back("--json");
+    CHECK(runProgram("loupe", both).exitCode == 2);
+}
+
 TEST_CASE("loupe time --remote hands on records and progress") {
     const auto words = test::scratchDir() / "ssh-words";
     const FakeSsh ssh("printf '%s\\n' \"$@\" > '" + words.string() +
