@@ -20,6 +20,7 @@
 #endif
 #endif
 #if defined(LOUPE_ASAN_FIBERS)
+#include <sanitizer/asan_interface.h>
 #include <sanitizer/common_interface_defs.h>
 #endif
 #if defined(LOUPE_TSAN_FIBERS)
@@ -68,15 +69,17 @@ void forgetFiber(FiberContext& context) {
     context.tsanFiber = nullptr;
 }
 
-void arriveOnFiber(FiberContext& from) {
+void arriveOnFiber(FiberContext& starter) {
 #if defined(LOUPE_ASAN_FIBERS)
     const void* bottom = nullptr;
     std::size_t bytes = 0;
     __sanitizer_finish_switch_fiber(nullptr, &bottom, &bytes);
-    from.stackBottom = const_cast<void*>(bottom);
-    from.stackBytes = bytes;
+    if (starter.stackBottom == nullptr) {  // the first fiber to run: it comes from there
+        starter.stackBottom = const_cast<void*>(bottom);
+        starter.stackBytes = bytes;
+    }
 #else
-    static_cast<void>(from);
+    static_cast<void>(starter);
 #endif
 }
 
@@ -100,6 +103,10 @@ FiberStacks::FiberStacks(std::size_t count, std::size_t bytesEach) : count_(coun
 }
 
 FiberStacks::~FiberStacks() {
+#if defined(LOUPE_ASAN_FIBERS)
+    // Fibers end inside of functions: what surrounds their variables is still marked.
+    __asan_unpoison_memory_region(memory_, count_ * stride_);
+#endif
     munmap(memory_, count_ * stride_);
 }
 

@@ -35,8 +35,9 @@ struct FiberSwitch {
 void switchFiber(const FiberSwitch& how, FiberContext& from, FiberContext& to);
 /// Frees what sanitizers hold for a fiber that will not run again.
 void forgetFiber(FiberContext& context);
-/// To be called first in entry(): fills in the stack of the context that jumped here.
-void arriveOnFiber(FiberContext& from);
+/// To be called first in entry(). The first fiber that runs learns the stack of the thread that
+/// started them.
+void arriveOnFiber(FiberContext& starter);
 
 /// Stacks of equal size in one mapping, each above a page that faults.
 class FiberStacks {
