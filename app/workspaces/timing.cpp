@@ -494,7 +494,8 @@ void TimingPage::applySizes() {
     const int left = Theme::px(small ? 240 : 280);
     const int right = small ? 0 : std::min(Theme::px(m_size == Size::M ? 440 : 600), width() / 3);
     m_columns->setSizes({left, std::max(1, width() - left - right), right});
-    m_left->setSizes({height() * 7 / 10, height() * 3 / 10});
+    const int form = height() * (small ? 78 : 72) / 100;
+    m_left->setSizes({form, height() - form});
     if (m_size == Size::L) {
         m_middle->setSizes({1000, 1000});
     } else {

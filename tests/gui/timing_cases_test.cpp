@@ -110,6 +110,25 @@ TEST_CASE("timing roofline: the model is the data sheet's arithmetic, checked by
           data.roofs[1].at(data.points[1].intensity, h100->peak("bf16")) * (1 + 1e-12));
 }
 
+TEST_CASE("timing roofline: a measured roof is the most that was seen of the machine") {
+    gpu::RunRecord slow = timedRecord("bf16", 884);
+    slow.derived.bandwidthGbps = 12;
+    slow.derived.peakTflops = 0.2;
+    const StoredRun run = runOf("a", {slow, timedRecord("bf16", 884, "Test CPU", "again")});
+    const RooflineData roofline = makeRoofline(makeCases({&run}, {}, nullptr), nullptr);
+    REQUIRE(roofline.roofs.size() == 1);
+    CHECK(roofline.roofs[0].bandwidth == 43e9);
+    REQUIRE(roofline.roofs[0].peaks.size() == 1);
+    CHECK(roofline.roofs[0].peaks[0].second == 0.5e12);
+    // Equal peaks of a data sheet are one line with both names.
+    const HardwarePreset* h100 = findHardwarePreset("h100_sxm");
+    REQUIRE(h100 != nullptr);
+    const RooflineData both = makeRoofline(makeCases({&run}, {}, h100), h100);
+    REQUIRE(both.roofs.size() == 2);
+    CHECK(both.roofs[1].peaks.size() == 3);
+    CHECK(both.roofs[1].peaks[1].first == "fp16, bf16");
+}
+
 TEST_CASE("timing cases: two machines are two machines, and a count is none") {
     const StoredRun here = runOf("a", {timedRecord("bf16", 884, "CPU one")});
     const StoredRun there = runOf("b", {timedRecord("bf16", 500, "CPU two")});

@@ -222,19 +222,32 @@ double RoofSet::at(double intensity, double peak) const {
 
 namespace {
 
-/// Equal peaks are one roof with both names.
-void addPeak(RoofSet& set, const QString& name, double peak) {
-    for (auto& [label, value] : set.peaks) {
-        if (std::fabs(value - peak) <= 1e-6 * peak) {
-            const QStringList names = label.split(QStringLiteral(", "));
-            label = names.contains(name) ? label : label + QStringLiteral(", ") + name;
+/// What a machine allows is the most that was seen of it.
+void raise(std::vector<std::pair<QString, double>>& peaks, const QString& name, double peak) {
+    for (auto& [known, value] : peaks) {
+        if (known == name) {
+            value = std::max(value, peak);
             return;
         }
-        if (label == name) {
-            return;  // the newest run's figure stays
+    }
+    peaks.emplace_back(name, peak);
+}
+
+/// Equal peaks are one roof with all their names.
+void mergeEqual(RoofSet& set) {
+    std::vector<std::pair<QString, double>> merged;
+    for (const auto& [name, peak] : set.peaks) {
+        const double value = peak;
+        const auto same = std::find_if(merged.begin(), merged.end(), [&](const auto& each) {
+            return std::fabs(each.second - value) <= 1e-6 * value;
+        });
+        if (same == merged.end()) {
+            merged.emplace_back(name, peak);
+        } else {
+            same->first += QStringLiteral(", ") + name;
         }
     }
-    set.peaks.emplace_back(name, peak);
+    set.peaks = std::move(merged);
 }
 
 void addMeasured(RooflineData& roofline, const CaseTable& table) {
@@ -256,9 +269,9 @@ void addMeasured(RooflineData& roofline, const CaseTable& table) {
                 found = byMachine.emplace(place, roofline.roofs.size()).first;
                 roofline.roofs.push_back(std::move(set));
             }
-            addPeak(roofline.roofs[found->second],
-                    arithmeticOf(row.measured->what),
-                    d.peakTflops * 1e12);
+            RoofSet& set = roofline.roofs[found->second];
+            set.bandwidth = std::max(set.bandwidth, d.bandwidthGbps * 1e9);
+            raise(set.peaks, arithmeticOf(row.measured->what), d.peakTflops * 1e12);
         }
         if (d.intensity > 0 && d.tflops > 0) {
             roofline.points.push_back({static_cast<int>(i),
@@ -272,10 +285,7 @@ void addMeasured(RooflineData& roofline, const CaseTable& table) {
 
 /// What the data sheet promises: a roof, a point a case, and where its counted bytes would stand.
 void addPromised(RooflineData& roofline, const CaseTable& table, const HardwarePreset& preset) {
-    RoofSet set{preset.title, false, preset.bandwidth, {}};
-    for (const auto& [name, peak] : preset.peaks) {
-        addPeak(set, name, peak);
-    }
+    RoofSet set{preset.title, false, preset.bandwidth, preset.peaks};
     for (std::size_t i = 0; i < table.rows.size(); ++i) {
         const CaseRow& row = table.rows[i];
         const gpu::DerivedRecord& d = row.record()->derived;
@@ -304,6 +314,7 @@ RooflineData makeRoofline(const CaseTable& table, const HardwarePreset* preset) 
         addPromised(roofline, table, *preset);
     }
     for (RoofSet& set : roofline.roofs) {
+        mergeEqual(set);
         std::sort(set.peaks.begin(), set.peaks.end(), [](const auto& a, const auto& b) {
             return a.second < b.second;
         });

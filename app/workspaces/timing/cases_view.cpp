@@ -46,6 +46,30 @@ TimeUnit unitOf(const CaseTable& table) {
     return timeUnitFor(largest, smallest);
 }
 
+/// The largest figure of the counted column.
+double mostCounted(const CaseTable& table) {
+    std::uint64_t most = 1;
+    for (const CaseRow& row : table.rows) {
+        if (row.counted) {
+            const gpu::CountRecord& counts = *row.counted->counts;
+            most = std::max({most, counts.requestedBytes, counts.sectorBytes, counts.dramBytes});
+        }
+    }
+    return static_cast<double>(most);
+}
+
+struct ByteUnit {
+    QString name;
+    double bytes = 1;
+};
+
+/// One unit for the whole column.
+ByteUnit byteUnitFor(double most) {
+    return most >= 1e9   ? ByteUnit{QStringLiteral("GB"), 1e9}
+           : most >= 1e6 ? ByteUnit{QStringLiteral("MB"), 1e6}
+                         : ByteUnit{QStringLiteral("kB"), 1e3};
+}
+
 TimeUnit modelUnit(const CaseTable& table) {
     double largest = 0;
     double smallest = 1e300;
@@ -117,7 +141,12 @@ CasesView::Columns CasesView::layoutColumns(const QRectF& target) const {
         right -= width + gap;
     }
     if (counted) {
-        const double width = std::min(double(Theme::px(190)), target.width() * 0.21);
+        // Without times the bytes have the room, but for the words that say so.
+        const double words = textWidth(tr("not measured"), TextRole::Small) + gap;
+        const double width = table.hasMeasured()
+                                 ? std::min(double(Theme::px(210)), target.width() * 0.23)
+                                 : std::max(target.width() * 0.3,
+                                            std::min(target.width() * 0.46, right - left - words));
         c.counted = QRectF(right - width, 0, width, 1);
         right -= width + gap;
     }
@@ -178,11 +207,11 @@ void CasesView::paintHeader(QPainter& painter, const Columns& c, const QRectF& t
         head(c.measured,
              tr("measured"),
              tr(" · time, %1, %2 · %3").arg(unitOf(table).name, cache, where));
-    } else {
+    } else if (c.measured.width() > textWidth(tr("measured"), TextRole::Small)) {
         head(c.measured, tr("measured"), tr(" · nothing yet"));
     }
     if (table.hasCounted()) {
-        head(c.counted, tr("counted"), tr(" · MB moved"));
+        head(c.counted, tr("counted"), tr(" · %1 moved").arg(byteUnitFor(mostCounted(table)).name));
     }
     if (table.hasModel() && m_model.preset() != nullptr) {
         head(c.model,
@@ -281,16 +310,16 @@ void CasesView::paintMeasured(QPainter& painter, const Columns& c, int row, doub
         drawTextLine(painter,
                      QRectF(c.measured.left(), y, c.measured.width(), line),
                      Qt::AlignLeft,
-                     tr("not measured"),
+                     elided(tr("not measured"), TextRole::Small, c.measured.width()),
                      TextRole::Small,
                      theme.text3);
         return;
     }
     const gpu::TimingRecord& timing = *each.measured->timing;
     const TimeUnit unit = unitOf(table);
-    const double room = barRoom(c);
-    const double top = niceTop(std::max(1e-12, largestMeasured()));
-    const auto x = [&](double us) { return c.measured.left() + std::min(us / top, 1.0) * room; };
+    const auto x = [&](double us) {
+        return c.measured.left() + std::min(us / c.longestUs, 1.0) * c.room;
+    };
     const QColor color = selected ? theme.schemeA : theme.original;
     const double height = Theme::px(16);
     const QRectF bar(
@@ -365,15 +394,8 @@ void CasesView::paintCounted(QPainter& painter, const Columns& c, int row, doubl
         return;
     }
     const Theme& theme = Theme::current();
-    std::uint64_t most = 1;
-    for (const CaseRow& other : table.rows) {
-        if (other.counted) {
-            most = std::max({most,
-                             other.counted->counts->requestedBytes,
-                             other.counted->counts->sectorBytes,
-                             other.counted->counts->dramBytes});
-        }
-    }
+    const double most = mostCounted(table);
+    const ByteUnit unit = byteUnitFor(most);
     const gpu::CountRecord& counts = *each.counted->counts;
     const double numbers = textWidth(QStringLiteral("1 234.5"), TextRole::NumberAxis);
     const double names = textWidth(tr("asked"), TextRole::Caption) + Theme::px(4);
@@ -391,7 +413,7 @@ void CasesView::paintCounted(QPainter& painter, const Columns& c, int row, doubl
                      name,
                      TextRole::Caption,
                      theme.text3);
-        const double width = std::max(2.0, room * double(bytes) / double(most));
+        const double width = std::max(2.0, room * double(bytes) / most);
         const QRectF bar(c.counted.left() + names, at + 2, width, pitch - 4);
         painter.save();
         fillHatched(painter, bar, color, 5, 1.5);
@@ -399,7 +421,7 @@ void CasesView::paintCounted(QPainter& painter, const Columns& c, int row, doubl
         drawTextLine(painter,
                      QRectF(c.counted.right() - numbers, at, numbers, pitch),
                      Qt::AlignRight,
-                     formatNumber(double(bytes) / 1e6, 4),
+                     formatNumber(double(bytes) / unit.bytes, 4),
                      TextRole::NumberAxis,
                      theme.text2);
         at += pitch;
@@ -451,8 +473,8 @@ void CasesView::paintAxis(QPainter& painter, const Columns& c, double bottom) co
     }
     const Theme& theme = Theme::current();
     const TimeUnit unit = unitOf(table);
-    const double room = barRoom(c);
-    const double top = niceTop(std::max(1e-12, largestMeasured())) * unit.perMicrosecond;
+    const double room = c.room;
+    const double top = c.longestUs * unit.perMicrosecond;
     const std::vector<double> ticks =
         niceTicks(0, top, std::max(2, static_cast<int>(room / Theme::px(56))));
     const std::vector<QString> labels = tickLabels(ticks);
@@ -496,7 +518,10 @@ void CasesView::paintAxis(QPainter& painter, const Columns& c, double bottom) co
     }
 }
 
-void CasesView::paintAll(QPainter& painter, const QRectF& target, bool interactive) {
+void CasesView::paintAll(QPainter& painter,
+                         const QRectF& target,
+                         const QRectF& seen,
+                         bool interactive) {
     painter.setRenderHint(QPainter::TextAntialiasing);
     const CaseTable& table = m_model.cases();
     if (table.rows.empty()) {
@@ -509,12 +534,17 @@ void CasesView::paintAll(QPainter& painter, const QRectF& target, bool interacti
         return;
     }
     const Theme& theme = Theme::current();
-    const Columns c = layoutColumns(target);
+    Columns c = layoutColumns(target);
+    c.room = barRoom(c);
+    c.longestUs = niceTop(std::max(1e-12, largestMeasured()));
     const double bottom = c.top + double(table.rows.size()) * c.pitch;
     paintHeader(painter, c, target);
     paintAxis(painter, c, bottom);
     for (int row = 0; row < static_cast<int>(table.rows.size()); ++row) {
         const double y = c.top + row * c.pitch + Theme::px(3);
+        if (y + c.pitch < seen.top() || y - c.pitch > seen.bottom()) {
+            continue;
+        }
         if (interactive && row == m_hover) {
             QColor tint = theme.raised;
             painter.fillRect(QRectF(target.left(), y - Theme::px(3), target.width(), c.pitch - 2),
@@ -533,13 +563,16 @@ void CasesView::paintAll(QPainter& painter, const QRectF& target, bool interacti
 
 void CasesView::paintTo(QPainter& painter, const QRectF& target) {
     painter.fillRect(target, Theme::current().canvas);
-    paintAll(painter, target, false);
+    paintAll(painter, target, target, false);
 }
 
-void CasesView::paintEvent(QPaintEvent*) {
+void CasesView::paintEvent(QPaintEvent* event) {
     QPainter painter(this);
     painter.fillRect(rect(), Theme::current().canvas);
-    paintAll(painter, QRectF(rect()).adjusted(Theme::px(4), 0, -Theme::px(4), 0), true);
+    paintAll(painter,
+             QRectF(rect()).adjusted(Theme::px(4), 0, -Theme::px(4), 0),
+             QRectF(event->rect()),
+             true);
 }
 
 QRectF CasesView::rowRect(int row) const {

@@ -51,9 +51,12 @@ private:
         QRectF model;
         double pitch = 0;
         double top = 0;
+        double room = 0;       ///< width of the longest measured bar
+        double longestUs = 0;  ///< what it stands for
     };
     [[nodiscard]] Columns layoutColumns(const QRectF& target) const;
-    void paintAll(QPainter& painter, const QRectF& target, bool interactive);
+    /// @param seen  rows outside of it are left out
+    void paintAll(QPainter& painter, const QRectF& target, const QRectF& seen, bool interactive);
     void paintHeader(QPainter& painter, const Columns& columns, const QRectF& target) const;
     void paintName(
         QPainter& painter, const Columns& c, int row, double y, const QRectF& target) const;

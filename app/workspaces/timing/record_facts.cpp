@@ -251,6 +251,9 @@ QStringList notesOf(const gpu::RunRecord& record) {
                          .arg(formatPercent(c.foreignShare, 0));
         }
     }
+    if (record.derived.ofFloor > 1.05) {
+        notes << tr("Faster than its floor: the ceilings were measured in a worse moment.");
+    }
     if (record.timing && record.timing->medianUs > 0 &&
         (record.timing->q3Us - record.timing->q1Us) / record.timing->medianUs > 0.1) {
         notes << tr("The quartiles are %1 of the median apart.")

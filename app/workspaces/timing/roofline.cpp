@@ -418,10 +418,29 @@ void Roofline::nameSlope(QPainter& painter,
                                        : tr("%1, %2 data sheet").arg(bandwidth, set.name);
     const double length = std::hypot(top.x() - foot.x(), top.y() - foot.y());
     const double wide = textWidth(words, TextRole::Caption);
-    if (length > wide + 24) {
+    if (length <= wide + 24) {
+        return;
+    }
+    const QPointF along = (top - foot) / length;
+    const QPointF up(along.y(), -along.x());
+    for (const double share : {0.5, 0.4, 0.6, 0.3, 0.7, 0.8}) {
+        const QPointF middle = foot + (top - foot) * share;
+        std::vector<QRectF> own;
+        occupy(own,
+               middle - along * (wide / 2) + up * (line / 2),
+               middle + along * (wide / 2) + up * (line / 2));
+        // Points and names are wider than the boxes that lines are made of.
+        const bool free = std::none_of(taken.begin(), taken.end(), [&](const QRectF& each) {
+            return each.width() > 6 && std::any_of(own.begin(), own.end(), [&](const QRectF& box) {
+                       return box.intersects(each);
+                   });
+        });
+        if (!free || length * std::min(share, 1 - share) < wide / 2) {
+            continue;
+        }
         painter.save();
-        painter.translate(foot + (top - foot) * 0.5);
-        painter.rotate(std::atan2(top.y() - foot.y(), top.x() - foot.x()) * 180 / M_PI);
+        painter.translate(middle);
+        painter.rotate(std::atan2(along.y(), along.x()) * 180 / M_PI);
         drawTextLine(painter,
                      QRectF(-wide / 2, -line - 3, wide + 2, line),
                      Qt::AlignLeft,
@@ -429,11 +448,8 @@ void Roofline::nameSlope(QPainter& painter,
                      TextRole::Caption,
                      set.measured ? theme.text2 : theme.text3);
         painter.restore();
-        const QPointF along = (top - foot) / length;
-        const QPointF up(along.y(), -along.x());
-        occupy(taken,
-               foot + (top - foot) * 0.5 - along * (wide / 2) + up * (line / 2),
-               foot + (top - foot) * 0.5 + along * (wide / 2) + up * (line / 2));
+        taken.insert(taken.end(), own.begin(), own.end());
+        return;
     }
 }
 
@@ -453,8 +469,6 @@ void Roofline::paintPoints(QPainter& painter,
     const double radius = Theme::px(5);
     for (const RoofPoint& point : drawn.points) {
         positions.emplace_back(frame.x(point.intensity), frame.y(point.rate));
-        const QPointF at = positions.back();
-        taken.emplace_back(at.x() - radius, at.y() - radius, 2 * radius, 2 * radius);
     }
     const double line = lineHeight(TextRole::Small);
     // The selected point is drawn last, so that nothing covers it, and named first.
@@ -622,6 +636,13 @@ void Roofline::paintAll(QPainter& painter, const QRectF& target, bool interactiv
     std::vector<QRectF> taken;
     paintAxes(painter, frame);
     painter.setRenderHint(QPainter::Antialiasing);
+    const double radius = Theme::px(6);
+    for (const RoofPoint& point : m_model.roofline().points) {
+        taken.emplace_back(frame.x(point.intensity) - radius,
+                           frame.y(point.rate) - radius,
+                           2 * radius,
+                           2 * radius);
+    }
     paintRoofs(painter, frame, taken);
     paintPoints(painter, frame, interactive, taken);
     paintFigures(painter, frame);

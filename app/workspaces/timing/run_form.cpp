@@ -10,6 +10,7 @@
 #include <QCheckBox>
 #include <QComboBox>
 #include <QCoreApplication>
+#include <QGridLayout>
 #include <QHBoxLayout>
 #include <QLabel>
 #include <QLineEdit>
@@ -67,6 +68,32 @@ QWidget* box(QWidget* parent, QVBoxLayout*& column) {
     column = new QVBoxLayout(made);
     column->setContentsMargins(0, 0, 0, 0);
     column->setSpacing(Theme::px(4));
+    return made;
+}
+
+/// Numbers side by side, each under its name.
+QWidget* fieldGrid(const std::vector<std::pair<QString, ValueSpinBox*>>& fields,
+                   int columns,
+                   QWidget* parent) {
+    auto* made = new QWidget(parent);
+    auto* grid = new QGridLayout(made);
+    grid->setContentsMargins(0, 0, 0, 0);
+    grid->setHorizontalSpacing(Theme::px(6));
+    grid->setVerticalSpacing(Theme::px(2));
+    for (int i = 0; i < static_cast<int>(fields.size()); ++i) {
+        const auto& [name, field] = fields[static_cast<std::size_t>(i)];
+        auto* label = new QLabel(name, made);
+        setTextRole(label, TextRole::Caption);
+        setTone(label, Tone::Secondary);
+        label->setBuddy(field);
+        field->setButtonSymbols(QAbstractSpinBox::NoButtons);
+        field->setMinimumWidth(Theme::px(52));
+        grid->addWidget(label, i / columns * 2, i % columns);
+        grid->addWidget(field, i / columns * 2 + 1, i % columns);
+    }
+    for (int column = 0; column < columns; ++column) {
+        grid->setColumnStretch(column, 1);
+    }
     return made;
 }
 
@@ -146,6 +173,8 @@ RunForm::RunForm(TimingModel& model, QWidget* parent) : QWidget(parent), m_model
     column->addStretch(1);
     scroll->setWidget(content);
     outer->addWidget(scroll, 1);
+    setTabOrder(m_more, m_group);
+    setTabOrder(m_group, m_samples);
     auto* foot = new QVBoxLayout;
     foot->setContentsMargins(Theme::px(12), Theme::px(6), Theme::px(12), Theme::px(8));
     foot->setSpacing(Theme::px(4));
@@ -234,12 +263,8 @@ void RunForm::buildShapes(QVBoxLayout* column) {
     m_group = number(tr("Group"), 1, kLargestSize, true);
     rows->addWidget(new FormRow(tr("Layer"), m_layer, m_matmul));
     rows->addWidget(new FormRow(tr("Phase"), m_tokens, m_matmul));
-    rows->addWidget(new FormRow(tr("Tokens M"), m_m, m_matmul));
-    rows->addWidget(new FormRow(tr("Out N"), m_n, m_matmul));
-    rows->addWidget(new FormRow(tr("In K"), m_k, m_matmul));
-    auto* group = new FormRow(tr("Group"), m_group, m_matmul);
-    group->setHelp(tr("Inputs that share a scale, in formats with groups"));
-    rows->addWidget(group);
+    rows->addWidget(
+        fieldGrid({{tr("Tokens M"), m_m}, {tr("Out N"), m_n}, {tr("In K"), m_k}}, 3, m_matmul));
     column->addWidget(m_matmul);
     buildAttention(column);
     connectShapes();
@@ -262,13 +287,14 @@ void RunForm::buildAttention(QVBoxLayout* column) {
     m_causal = new Toggle(tr("Causal"), m_attention);
     m_decode = new Toggle(tr("Decode: one query"), m_attention);
     rows->addWidget(new FormRow(tr("Model"), m_preset, m_attention));
-    rows->addWidget(new FormRow(tr("Length N"), m_seq, m_attention));
-    rows->addWidget(new FormRow(tr("Head size d"), m_dim, m_attention));
-    rows->addWidget(new FormRow(tr("Heads"), m_heads, m_attention));
-    auto* kv = new FormRow(tr("K, V heads"), m_kvHeads, m_attention);
-    kv->setHelp(tr("Divides the heads; fewer: grouped-query attention"));
-    rows->addWidget(kv);
-    rows->addWidget(new FormRow(tr("Batch"), m_batch, m_attention));
+    m_kvHeads->setToolTip(tr("Divides the heads; fewer: grouped-query attention"));
+    rows->addWidget(fieldGrid({{tr("Length N"), m_seq},
+                               {tr("Head size d"), m_dim},
+                               {tr("Batch"), m_batch},
+                               {tr("Heads"), m_heads},
+                               {tr("K, V heads"), m_kvHeads}},
+                              3,
+                              m_attention));
     rows->addWidget(m_causal);
     rows->addWidget(m_decode);
     column->addWidget(m_attention);
@@ -414,7 +440,9 @@ void RunForm::buildAdvanced(QVBoxLayout* column) {
         auto* made = new FormRow(label, control, m_advanced);
         made->setHelp(help);
         rows->addWidget(made);
+        return made;
     };
+    m_groupRow = row(tr("Group"), m_group, tr("Inputs that share a scale, in formats with groups"));
     row(tr("Samples"), m_samples, tr("Most samples of a case"));
     row(tr("Seconds"), m_seconds, tr("Most seconds of a case, without warm-up"));
     row(tr("Seed"), m_seed, tr("Of the random operands"));
@@ -610,6 +638,13 @@ void RunForm::refreshAdvanced(const gpu::TimingRequest& request) {
     m_threads->setValue(request.threads);
     m_patience->setValue(m_model.queue().patience());
     m_peers->setChecked(request.peers);
+    // What means nothing here cannot be set.
+    const bool counts = request.backend == "simt";
+    m_groupRow->setVisible(request.operation == gpu::Operation::Matmul);
+    m_samples->setEnabled(!counts);
+    m_seconds->setEnabled(!counts);
+    m_peers->setEnabled(!counts);
+    m_threads->setEnabled(request.backend != "cuda");
     if (m_kernel->text() != toQ(request.kernel)) {
         m_kernel->setText(toQ(request.kernel));
     }

@@ -102,6 +102,7 @@ private:
     QString m_offersOf;
     QToolButton* m_more = nullptr;
     QWidget* m_advanced = nullptr;
+    FormRow* m_groupRow = nullptr;
     ValueSpinBox *m_samples = nullptr, *m_seconds = nullptr, *m_seed = nullptr,
                  *m_threads = nullptr, *m_patience = nullptr;
     QLineEdit *m_kernel = nullptr, *m_remote = nullptr;

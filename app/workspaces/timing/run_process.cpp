@@ -52,7 +52,7 @@ RunProcess::~RunProcess() {
         signalGroup(SIGKILL);
 #endif
         m_process->kill();
-        m_process->waitForFinished(500);
+        m_process->waitForFinished(5000);  // a killed one is gone at once
     }
 }
 
@@ -239,8 +239,9 @@ void RunProcess::onFinished(int code, QProcess::ExitStatus status) {
         finish(End::Cancelled);
         return;
     }
-    const QString kept =
-        m_records > 0 ? tr(" %n record(s) until then are kept.", nullptr, m_records) : QString();
+    const QString kept = m_records == 0   ? QString()
+                         : m_records == 1 ? tr(" 1 record until then is kept.")
+                                          : tr(" %1 records until then are kept.").arg(m_records);
     const QString said = m_error.isEmpty() ? m_said.join(QLatin1Char('\n')) : m_error;
     if (status == QProcess::CrashExit) {
         // The platform gives the signal's number as the exit code.

@@ -15,6 +15,7 @@
 #include <QPainter>
 #include <QToolButton>
 
+#include <algorithm>
 #include <array>
 
 namespace loupe::app {
@@ -161,7 +162,11 @@ void TimingBar::refresh() {
     for (std::size_t i = 0; i < table.rows.size(); ++i) {
         const CaseRow& row = table.rows[i];
         if (row.measured) {
-            m_baseline->addItem(tr("against %1").arg(row.format), row.key);
+            const bool alone =
+                std::count_if(table.rows.begin(), table.rows.end(), [&](const CaseRow& each) {
+                    return each.measured && each.format == row.format;
+                }) == 1;
+            m_baseline->addItem(tr("against %1").arg(alone ? row.format : row.kernel), row.key);
             m_baseline->setItemData(m_baseline->count() - 1, row.kernel, Qt::ToolTipRole);
             if (static_cast<int>(i) == table.baseline) {
                 m_baseline->setCurrentIndex(m_baseline->count() - 1);

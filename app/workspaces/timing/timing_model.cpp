@@ -89,9 +89,10 @@ void TimingModel::readStore() {
             } else if (read->unreadable > 0) {
                 emit failed(
                     Error{ErrorCode::Damaged,
-                          tr("%n line(s) of the kept timing records could not be read",
-                             nullptr,
-                             read->unreadable)
+                          (read->unreadable == 1
+                               ? tr("1 line of the kept timing records could not be read")
+                               : tr("%1 lines of the kept timing records could not be read")
+                                     .arg(read->unreadable))
                               .toStdString(),
                           m_store.path().toStdString(),
                           tr("They stay in the file. %1.").arg(read->firstProblem).toStdString()});
