@@ -270,10 +270,8 @@ void MainWindow::onChanged(Changes what) {
                 Change::SchemeB)) {
         updateActions();
     }
-    if ((what & Change::Results) && m_document->analyses().activationsError()) {
-        m_notices->showError(*m_document->analyses().activationsError(),
-                             tr("Remove activations"),
-                             [this] { m_files->setActivations({}); });
+    if (what & Change::Results) {
+        tellActivations();
     }
 }
 

@@ -82,6 +82,7 @@ private:
     void onChanged(Changes what);
     void updateTitle();
     void updateActions();
+    void tellActivations();
     void showPage();
     [[nodiscard]] View* focusView();
     void copyNumbers(View* view);
@@ -100,6 +101,7 @@ private:
     TopBar* m_topBar = nullptr;
     StatusBar* m_status = nullptr;
     NoticeBar* m_notices = nullptr;
+    QString m_toldInput;  ///< what m_notices said of the activations
     QStackedWidget* m_pages = nullptr;
     Workspaces* m_workspaces = nullptr;
     QWidget* m_startPage = nullptr;

@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // What the window keeps: states of views for sessions, sizes in the settings.
+#include "app/document/analyses.hpp"
 #include "app/shell/centre_stack.hpp"
 #include "app/shell/dock_layout.hpp"
+#include "app/shell/file_commands.hpp"
 #include "app/shell/main_window.hpp"
+#include "app/shell/notice_bar.hpp"
 #include "app/shell/view_dock.hpp"
 #include "app/shell/workspaces.hpp"
 
@@ -48,6 +51,22 @@ void MainWindow::saveSettings() {
         settings.setValue(QStringLiteral("geometry"), saveGeometry());
         settings.setValue(layoutKey(), m_layout->save());
     }
+}
+
+/// Once for each error, whatever results come meanwhile; gone when the error is.
+void MainWindow::tellActivations() {
+    const std::optional<Error>& error = m_document->analyses().activationsError();
+    const QString what = error ? QString::fromStdString(error->what) : QString();
+    if (what == m_toldInput) {
+        return;
+    }
+    if (error) {
+        m_notices->showError(
+            *error, tr("Remove activations"), [this] { m_files->setActivations({}); });
+    } else if (m_notices->text().contains(m_toldInput, Qt::CaseInsensitive)) {
+        m_notices->dismiss();
+    }
+    m_toldInput = what;
 }
 
 }  // namespace loupe::app

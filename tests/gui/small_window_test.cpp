@@ -1,14 +1,21 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // Small windows and large text: nothing grows beyond the screen, and tabs keep their words.
+#include "app/document/inputs.hpp"
 #include "app/shell/appearance.hpp"
 #include "app/shell/main_window.hpp"
+#include "app/shell/notice_bar.hpp"
 #include "app/shell/options.hpp"
 #include "app/widgets/theme.hpp"
+#include "core/io/npy_writer.hpp"
 #include "tests/gui/gui_document.hpp"
 #include "tests/support/paths.hpp"
 #include "tests/support/timing.hpp"
 
+#include <QLabel>
 #include <QTabBar>
+
+#include <span>
+#include <vector>
 
 using namespace loupe;
 using namespace loupe::app;
@@ -56,4 +63,27 @@ TEST_CASE("tabs of panels keep their words in a window of 1280 x 720") {
         }
     }
     CHECK(tabs >= 8);
+}
+
+TEST_CASE("activations that do not fit are told once, and no longer when they are gone") {
+    Appearance appearance;
+    const auto window = opened(appearance, QSize(1280, 720), 1);
+    const std::vector<float> values(20, 0.5F);
+    const auto path = test::scratchDir() / "wrong.npy";
+    const auto bytes = [&](const ByteSink& sink) { return sink(std::as_bytes(std::span(values))); };
+    REQUIRE(writeNpy(path.string(), "fp32", {4, 5}, bytes).has_value());
+    NoticeBar& notices = window->notices();
+    setActivations(window->document(), QString::fromStdString(path.string()));
+    REQUIRE(QTest::qWaitFor([&] { return notices.text().contains("[4, 5]"); }, test::kPatience));
+    for (const char* scheme : {"absmax:bits=3", "absmax:bits=5"}) {
+        window->document().setScheme(Side::A, scheme, "A");
+        REQUIRE(test::settled(window->document()));
+    }
+    for (const QLabel* label : notices.findChildren<QLabel*>()) {
+        CHECK_FALSE(label->text().contains(QChar(0xD7)));  // no "(×3)"
+    }
+    CHECK(notices.isVisible());
+    setActivations(window->document(), {});
+    REQUIRE(test::settled(window->document()));
+    CHECK(QTest::qWaitFor([&] { return !notices.isVisible(); }, test::kPatience));
 }
