@@ -130,7 +130,7 @@ SIMT_DEVICE void forward(simt::gmem<const simt::half_t> q,
         cp_async_commit();
 
         float s[MT][BC / 8][4] = {};
-#pragma unroll
+#pragma unroll(MT == 1 && D == 64 ? 2 : D / 16)  // unrolled, it would spill on sm_100
         for (int d = 0; d < D / 16; ++d) {
             std::uint32_t a[MT][4];
 #pragma unroll

@@ -411,7 +411,7 @@ SIMT_DEVICE void sumSplits(simt::gmem<const float> parts,
                 (w, scales, x, out, m, n, k, groupShift, perSplit), \
                 (gemm_w::many<BITS, TILES, SCALE>))
 
-GEMM_W_FEW(gemm_w8a16_t8, 8, 1, 1, 4, float)
+GEMM_W_FEW(gemm_w8a16_t8, 8, 1, 1, 6, float)
 GEMM_W_FEW(gemm_w8a16_t16, 8, 2, 2, 4, float)
 GEMM_W_MANY(gemm_w8a16_t32, 8, 4, float)
 GEMM_W_MANY(gemm_w8a16_t64, 8, 8, float)

@@ -109,7 +109,7 @@ constexpr Kernel gemv(std::string_view id,
         .rung = 0,
         .leastCapability = 75,
         .tolerance = kTolerance,
-        .registerBudget = 128,
+        .registerBudget = 144,
         .sharedBudget = sharedBudget,
         .refuses =
             [](const TimingRequest& request) {

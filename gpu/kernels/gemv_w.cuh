@@ -96,7 +96,7 @@ SIMT_DEVICE void product(simt::gmem<const std::uint8_t> w,
                 break;
             }
             float part[ROWS][TOKENS] = {};
-#pragma unroll
+#pragma unroll(BITS == 4 && TOKENS == 8 ? 2 : kSpan / 8)    // unrolled, it would spill on sm_100
             for (int half = 0; half < kSpan / 8; ++half) {  // eight inputs at a time
                 float value[ROWS][8];
 #pragma unroll

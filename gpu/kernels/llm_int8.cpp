@@ -133,7 +133,7 @@ void addSteps(
             plan.steps.push_back({std::move(entry), grid, {threads, 1, 1}, 0, std::move(args)});
         };
     step("llm_int8_columns",
-         {blocksFor(padded, 256), 1, 1},
+         {blocksFor(padded, 32), 1, 1},
          256,
          {Argument::of(at.x), Argument::of(at.flags), m, k, threshold});
     step("llm_int8_list",
