@@ -14,9 +14,9 @@
 
 namespace loupe::gpu {
 
-namespace {
+namespace cuda {
 
-using namespace cuda;
+namespace {
 
 std::string capabilityText(int capability) {
     return std::to_string(capability / 10) + "." + std::to_string(capability % 10);
@@ -369,8 +369,10 @@ public:
 
 }  // namespace
 
+}  // namespace cuda
+
 const Backend& cudaBackend() {
-    static const CudaBackend kBackend;
+    static const cuda::CudaBackend kBackend;
     return kBackend;
 }
 

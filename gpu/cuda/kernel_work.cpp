@@ -40,10 +40,12 @@ std::uint64_t slotOf(const Argument& argument, Pointers pointers) {
 Result<void> launch(Context& context, const BoundStep& bound, Pointers pointers) {
     const LaunchStep& step = bound.step;
     std::vector<std::uint64_t> slots;
+    slots.reserve(step.arguments.size());
     for (const Argument& argument : step.arguments) {
         slots.push_back(slotOf(argument, pointers));
     }
     std::vector<void*> values;
+    values.reserve(slots.size());
     for (std::uint64_t& slot : slots) {
         values.push_back(&slot);
     }

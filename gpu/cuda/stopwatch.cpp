@@ -240,9 +240,12 @@ Result<double> Stopwatch::copyBandwidth(const JobContext& ctx) {
     constexpr std::size_t kBytes = std::size_t{512} << 20;
     constexpr int kRuns = 10;
     Result<DeviceMemory> from = DeviceMemory::allocate(context_, kBytes);
-    Result<DeviceMemory> to = from ? DeviceMemory::allocate(context_, kBytes) : std::move(from);
-    if (!from || !to) {
-        return fail(to ? from.error() : to.error());
+    if (!from) {
+        return fail(from.error());
+    }
+    Result<DeviceMemory> to = DeviceMemory::allocate(context_, kBytes);
+    if (!to) {
+        return fail(to.error());
     }
     if (Result<void> filled = from->fill(0x5A); !filled) {
         return fail(filled.error());

@@ -60,6 +60,7 @@ std::string launchStep(const LaunchStep& step,
                        const simt::LaunchOptions& options,
                        simt::LaunchResult& result) {
     std::vector<std::uint64_t> slots;
+    slots.reserve(step.arguments.size());
     for (const Argument& argument : step.arguments) {
         std::uint64_t slot = 0;
         if (argument.kind == Argument::Kind::Buffer) {
@@ -73,6 +74,7 @@ std::string launchStep(const LaunchStep& step,
         slots.push_back(slot);
     }
     std::vector<void*> values;
+    values.reserve(slots.size());
     for (std::uint64_t& slot : slots) {
         values.push_back(&slot);
     }
