@@ -4,6 +4,18 @@
 // needed.
 #pragma once
 
+/// Tags of warp matrices, as CUDA names them.
+namespace simt::wmma {
+
+struct matrix_a {};
+struct matrix_b {};
+struct accumulator {};
+struct row_major {};
+struct col_major {};
+enum layout_t { mem_row_major };
+
+}  // namespace simt::wmma
+
 #if !defined(__CUDACC__)
 #include "gpu/simt/simt_host.hpp"
 #else
@@ -219,13 +231,6 @@ SIMT_DEVICE void mma_m16n8k32_s8(int d[4], const std::uint32_t a[4], const std::
 /// CUDA's warp matrix names (nvcuda::wmma) for 16x16x16 products, written on the PTX instructions
 /// so that no header of the toolkit is needed. How elements lie in a fragment is left open.
 namespace wmma {
-
-struct matrix_a {};
-struct matrix_b {};
-struct accumulator {};
-struct row_major {};
-struct col_major {};
-enum layout_t { mem_row_major };
 
 template <class Use, int M, int N, int K, class T, class Layout = void>
 struct fragment;

@@ -146,16 +146,13 @@ void ldmatrix_x4_trans(std::uint32_t r[4], T* row, Where where = Where::here()) 
 }
 #endif
 
+}  // namespace SIMT_BUILD
+
 /// nvcuda::wmma for 16x16x16 products. A fragment holds eight elements of one row (a, sums) or
 /// column (b): deliberately unlike the hardware, whose layout CUDA leaves open.
 namespace wmma {
 
-struct matrix_a {};
-struct matrix_b {};
-struct accumulator {};
-struct row_major {};
-struct col_major {};
-enum layout_t { mem_row_major };
+inline namespace SIMT_BUILD {
 
 template <class Use, int M, int N, int K, class T, class Layout = void>
 struct fragment {
@@ -275,8 +272,8 @@ void mma_sync(FragmentSum& d,
     runtime::collective(~0U, &argument, multiply<T>, where);
 }
 
-}  // namespace wmma
-
 }  // namespace SIMT_BUILD
+
+}  // namespace wmma
 
 }  // namespace simt
