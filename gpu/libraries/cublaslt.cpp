@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <array>
+#include <bit>
 #include <cublasLt.h>
 #include <functional>
 
@@ -202,7 +203,7 @@ struct Product {
                      "cublasLtMatmul");
     }
 
-    static void* pointer(DevicePointer address) { return reinterpret_cast<void*>(address); }
+    static void* pointer(DevicePointer address) { return std::bit_cast<void*>(address); }
 };
 
 class LoadedCublasLt final : public CublasLt {

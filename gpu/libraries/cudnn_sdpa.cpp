@@ -7,6 +7,7 @@
 #include "gpu/libraries/shared_library.hpp"
 
 #include <array>
+#include <bit>
 #include <cmath>
 #include <cudnn.h>
 #include <utility>
@@ -232,7 +233,7 @@ struct AttentionPlan {
 
     Result<void> run(Pointers p) {
         const std::array<std::int64_t, 5> uids{kQ, kK, kV, kO, kScale};
-        const auto address = [](DevicePointer pointer) { return reinterpret_cast<void*>(pointer); };
+        const auto address = [](DevicePointer pointer) { return std::bit_cast<void*>(pointer); };
         const std::array<void*, 5> data{
             address(p[0]), address(p[1]), address(p[2]), address(p[3]), &scale};
         void* const workspace = address(p[4]);
