@@ -20,7 +20,7 @@ std::int64_t groupOf(const AttentionShape& shape) {
 
 /// Keys of a range: enough ranges for 8 blocks on each of 132 multiprocessors, 128 keys at least.
 std::int64_t keysPerSplit(const AttentionShape& shape) {
-    constexpr std::int64_t kBlocks = 8 * 132;
+    constexpr std::int64_t kBlocks = std::int64_t{8} * 132;
     const std::int64_t sequences = shape.batch * shape.kvHeads;
     const std::int64_t splits = std::max<std::int64_t>(1, kBlocks / sequences);
     const std::int64_t keys = (shape.seq + splits - 1) / splits;

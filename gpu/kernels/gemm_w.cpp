@@ -125,7 +125,8 @@ void addSteps(LaunchPlan& plan, const MatmulShape& shape, int bits) {
     const std::int64_t splits = (inputs + perSplit - 1) / perSplit;
     step.grid = {blocksFor(shape.n, kRowPad), static_cast<unsigned>(splits), 1};
     step.block = {128, 1, 1};
-    step.dynamicShared = static_cast<std::size_t>(3 * tokens * (bits == 4 ? 136 : 160) * 2);
+    step.dynamicShared =
+        std::size_t{3 * 2} * static_cast<std::size_t>(tokens) * (bits == 4 ? 136U : 160U);
     step.arguments.push_back(Argument::integral(perSplit));
     if (splits == 1) {
         plan.steps.push_back(std::move(step));

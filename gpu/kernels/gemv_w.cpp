@@ -27,7 +27,8 @@ std::vector<std::uint8_t> packRows(const WeightCodes& codes,
     std::vector<std::uint8_t> out(bytes, codes.bits == 8 ? 0 : 0x88);
     for (std::int64_t row = 0; row < shape.n; ++row) {
         for (std::int64_t i = 0; i < shape.k; ++i) {
-            const int code = codes.codes[static_cast<std::size_t>(row * shape.k + i)];
+            const auto code =
+                static_cast<int>(codes.codes[static_cast<std::size_t>(row * shape.k + i)]);
             if (codes.bits == 8) {
                 out[static_cast<std::size_t>(row * rowBytes + i)] = static_cast<std::uint8_t>(code);
                 continue;
