@@ -48,6 +48,17 @@ TEST_CASE("timing cases: faster only beyond the noise, against a baseline of the
     CHECK(against.rows[1].relation == Relation::Slower);
 }
 
+TEST_CASE("timing cases: the baseline is the fastest kernel of its format, and is named") {
+    const StoredRun run = runOf("a",
+                                {timedRecord("bf16", 900, "GPU", "gemm_bf16_wmma"),
+                                 timedRecord("bf16", 80, "GPU", "cublaslt_bf16"),
+                                 timedRecord("w8a8", 40, "GPU", "cublaslt_s8")});
+    const CaseTable table = makeCases({&run}, {}, nullptr);
+    REQUIRE(table.baseline == 1);
+    CHECK(relationText(table.rows[2], table) ==
+          QString::fromUtf8("2.00 × faster than cublaslt_bf16"));
+}
+
 TEST_CASE("timing cases: counts join the times of the same kernel, and nothing else") {
     const StoredRun measured =
         runOf("a", {timedRecord("int8", 500, "GPU", "gemm_s8_dp4a_64x64x32")});

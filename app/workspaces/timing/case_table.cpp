@@ -51,11 +51,19 @@ void findBaseline(CaseTable& table, const QString& key) {
         return;
     }
     table.baseline = -1;
+    // The fastest kernel of the plainest format: what one would use without quantization.
     for (const char* plain : {"bf16", "fp16", "fp32", "standard"}) {
-        for (std::size_t i = 0; i < table.rows.size() && table.baseline < 0; ++i) {
-            if (table.rows[i].measured && table.rows[i].format == QLatin1String(plain)) {
+        double least = 0;
+        for (std::size_t i = 0; i < table.rows.size(); ++i) {
+            const CaseRow& row = table.rows[i];
+            if (row.measured && row.format == QLatin1String(plain) &&
+                (least == 0 || row.measured->timing->medianUs < least)) {
+                least = row.measured->timing->medianUs;
                 table.baseline = static_cast<int>(i);
             }
+        }
+        if (table.baseline >= 0) {
+            return;
         }
     }
     for (std::size_t i = 0; i < table.rows.size() && table.baseline < 0; ++i) {
@@ -200,7 +208,11 @@ QString relationText(const CaseRow& row, const CaseTable& table) {
         return {};
     }
     const CaseRow& base = table.rows[static_cast<std::size_t>(table.baseline)];
-    const QString name = base.format == row.format ? base.kernel : base.format;
+    const auto alike =
+        std::count_if(table.rows.begin(), table.rows.end(), [&](const CaseRow& each) {
+            return each.measured && each.format == base.format;
+        });
+    const QString name = base.format == row.format || alike > 1 ? base.kernel : base.format;
     switch (row.relation) {
         case Relation::None:
             return {};

@@ -297,6 +297,14 @@ void Roofline::paintAxes(QPainter& painter, const Frame& frame) const {
                  theme.text3);
 }
 
+std::pair<QPointF, QPointF> Roofline::slopeOf(const Frame& frame, const RoofSet& set) {
+    const double highest = set.peaks.back().second;
+    const double left =
+        std::max(std::pow(10.0, frame.x0), std::pow(10.0, frame.y0) / set.bandwidth);
+    return {QPointF(frame.x(left), frame.y(set.bandwidth * left)),
+            QPointF(frame.x(highest / set.bandwidth), frame.y(highest))};
+}
+
 void Roofline::paintRoofSet(QPainter& painter,
                             const Frame& frame,
                             const RoofSet& set,
@@ -313,12 +321,7 @@ void Roofline::paintRoofSet(QPainter& painter,
     }
     painter.setPen(pen);
     painter.setBrush(Qt::NoBrush);
-    const double highest = set.peaks.back().second;
-    // The slope, from where it enters the picture.
-    const double leftIntensity =
-        std::max(std::pow(10.0, frame.x0), std::pow(10.0, frame.y0) / set.bandwidth);
-    const QPointF foot(frame.x(leftIntensity), frame.y(set.bandwidth * leftIntensity));
-    const QPointF top(frame.x(highest / set.bandwidth), frame.y(highest));
+    const auto [foot, top] = slopeOf(frame, set);
     painter.drawLine(foot, top);
     occupy(taken, foot, top);
     for (const auto& [name, peak] : set.peaks) {
@@ -329,9 +332,6 @@ void Roofline::paintRoofSet(QPainter& painter,
             occupy(taken, from, to);
         }
     }
-    namePeaks(painter, frame, set, taken);
-    markRidge(painter, frame, set, taken);
-    nameSlope(painter, set, foot, top, taken);
 }
 
 /// At the right end, above each line; below where the next line above is too near; and where both
@@ -366,7 +366,13 @@ void Roofline::namePeaks(QPainter& painter,
     }
     for (const Name& name : names) {
         const double width = textWidth(name.text, TextRole::Caption) + 2;
-        const QRectF shown(frame.area.right() - width, name.top, width, line);
+        QRectF shown(frame.area.right() - width, name.top, width, line);
+        // Beside another roof's name, not over it.
+        for (const QRectF& each : std::vector<QRectF>(taken)) {
+            if (each.width() > 20 && each.intersects(shown)) {
+                shown.moveRight(each.left() - Theme::px(10));
+            }
+        }
         drawTextLine(painter,
                      shown,
                      Qt::AlignRight,
@@ -407,10 +413,10 @@ void Roofline::markRidge(QPainter& painter,
 
 /// The slope's own words, along it.
 void Roofline::nameSlope(QPainter& painter,
+                         const Frame& frame,
                          const RoofSet& set,
-                         QPointF foot,
-                         QPointF top,
                          std::vector<QRectF>& taken) const {
+    const auto [foot, top] = slopeOf(frame, set);
     const Theme& theme = Theme::current();
     const double line = lineHeight(TextRole::Caption);
     const QString bandwidth = prefixedText(set.bandwidth, QStringLiteral("B/s"));
@@ -423,39 +429,49 @@ void Roofline::nameSlope(QPainter& painter,
     }
     const QPointF along = (top - foot) / length;
     const QPointF up(along.y(), -along.x());
-    for (const double share : {0.5, 0.4, 0.6, 0.3, 0.7, 0.8}) {
-        const QPointF middle = foot + (top - foot) * share;
-        std::vector<QRectF> own;
-        occupy(own,
-               middle - along * (wide / 2) + up * (line / 2),
-               middle + along * (wide / 2) + up * (line / 2));
-        // Points and names are wider than the boxes that lines are made of.
-        const bool free = std::none_of(taken.begin(), taken.end(), [&](const QRectF& each) {
-            return each.width() > 6 && std::any_of(own.begin(), own.end(), [&](const QRectF& box) {
-                       return box.intersects(each);
-                   });
-        });
-        if (!free || length * std::min(share, 1 - share) < wide / 2) {
-            continue;
+    // Above the line, and below it where something is in the way.
+    for (const double side : {1.0, -1.0}) {
+        for (const double share : {0.5, 0.4, 0.6, 0.3, 0.7}) {
+            const QPointF middle = foot + (top - foot) * share;
+            const QPointF shift = up * (side * (line / 2 + 3));
+            std::vector<QRectF> own;
+            occupy(own, middle - along * (wide / 2) + shift, middle + along * (wide / 2) + shift);
+            const bool free = std::none_of(taken.begin(), taken.end(), [&](const QRectF& each) {
+                return std::any_of(own.begin(), own.end(), [&](const QRectF& box) {
+                    return box.intersects(each);
+                });
+            });
+            if (!free || length * std::min(share, 1 - share) < wide / 2) {
+                continue;
+            }
+            painter.save();
+            painter.translate(middle);
+            painter.rotate(std::atan2(along.y(), along.x()) * 180 / M_PI);
+            drawTextLine(painter,
+                         QRectF(-wide / 2, side > 0 ? -line - 3 : 3, wide + 2, line),
+                         Qt::AlignLeft,
+                         words,
+                         TextRole::Caption,
+                         set.measured ? theme.text2 : theme.text3);
+            painter.restore();
+            for (const QRectF& box : own) {
+                taken.push_back(box.adjusted(-line / 2, -line / 2, line / 2, line / 2));
+            }
+            return;
         }
-        painter.save();
-        painter.translate(middle);
-        painter.rotate(std::atan2(along.y(), along.x()) * 180 / M_PI);
-        drawTextLine(painter,
-                     QRectF(-wide / 2, -line - 3, wide + 2, line),
-                     Qt::AlignLeft,
-                     words,
-                     TextRole::Caption,
-                     set.measured ? theme.text2 : theme.text3);
-        painter.restore();
-        taken.insert(taken.end(), own.begin(), own.end());
-        return;
     }
 }
 
 void Roofline::paintRoofs(QPainter& painter, const Frame& frame, std::vector<QRectF>& taken) const {
     for (const RoofSet& set : m_model.roofline().roofs) {
         paintRoofSet(painter, frame, set, taken);
+    }
+    for (const RoofSet& set : m_model.roofline().roofs) {
+        if (!set.peaks.empty()) {
+            namePeaks(painter, frame, set, taken);
+            markRidge(painter, frame, set, taken);
+            nameSlope(painter, frame, set, taken);
+        }
     }
 }
 
@@ -484,7 +500,13 @@ void Roofline::paintPoints(QPainter& painter,
     for (const std::size_t i : order) {
         const RoofPoint& point = drawn.points[i];
         const bool current = static_cast<int>(i) == m_current;
-        if (point.kind != gpu::FigureKind::Measured && !current && static_cast<int>(i) != m_hover) {
+        const bool best =
+            point.kind == gpu::FigureKind::Measured &&
+            std::none_of(drawn.points.begin(), drawn.points.end(), [&](const RoofPoint& each) {
+                return each.kind == point.kind && each.label == point.label &&
+                       each.rate > point.rate;
+            });
+        if (!best && !current && static_cast<int>(i) != m_hover) {
             continue;  // named where one points at it
         }
         const QPointF at = positions[i];

@@ -71,10 +71,12 @@ private:
                    const RoofSet& set,
                    std::vector<QRectF>& taken) const;
     void nameSlope(QPainter& painter,
+                   const Frame& frame,
                    const RoofSet& set,
-                   QPointF foot,
-                   QPointF top,
                    std::vector<QRectF>& taken) const;
+    /// Where a slope enters the picture, and where it meets its highest peak.
+    [[nodiscard]] static std::pair<QPointF, QPointF> slopeOf(const Frame& frame,
+                                                             const RoofSet& set);
     [[nodiscard]] std::vector<std::pair<QString, QString>> figuresOf(const CaseRow& shown,
                                                                      const RoofPoint& point) const;
     void paintPoints(QPainter& painter,

@@ -121,6 +121,10 @@ void SourceText::goTo(int line) {
     }
 }
 
+bool SourceText::isNarrow() const {
+    return width() < Theme::px(700);
+}
+
 void SourceText::arrange() {
     const int left = static_cast<int>(
         textWidth(
@@ -130,7 +134,9 @@ void SourceText::arrange() {
     const int right =
         m_traffic.empty()
             ? 0
-            : static_cast<int>(textWidth(QStringLiteral("888.8 MB 88.88×  888.8 MB 88.88×"),
+            : static_cast<int>(textWidth(isNarrow()
+                                             ? QStringLiteral("s 888.8 MB 88.88×")
+                                             : QStringLiteral("888.8 MB 88.88×  888.8 MB 88.88×"),
                                          TextRole::NumberAxis) +
                                Theme::px(24));
     setViewportMargins(
@@ -185,6 +191,49 @@ void SourceText::paintNumbers() {
     }
 }
 
+void SourceText::paintLine(QPainter& painter, const LineTraffic& t, const QRectF& rect) const {
+    const Theme& theme = Theme::current();
+    const double y = rect.top();
+    const double width = rect.width();
+    const double ratio = textWidth(QStringLiteral("88.88×"), TextRole::NumberAxis) + Theme::px(4);
+    const double half = isNarrow() ? width - Theme::px(18) : (width - Theme::px(12)) / 2;
+    const auto column =
+        [&](double right, std::uint64_t bytes, std::uint64_t cost, std::uint64_t ideal) {
+            if (bytes == 0) {
+                return;
+            }
+            const bool wasteful = ideal > 0 && double(cost) / double(ideal) > kWorthSaying;
+            drawTextLine(painter,
+                         QRectF(right - ratio, y, ratio, rect.height()),
+                         Qt::AlignRight,
+                         ratioText(cost, ideal),
+                         TextRole::NumberAxis,
+                         wasteful ? theme.warning : theme.text3);
+            drawTextLine(painter,
+                         QRectF(right - half, y, half - ratio, rect.height()),
+                         Qt::AlignRight,
+                         bytesText(double(bytes)),
+                         TextRole::NumberAxis,
+                         theme.text2);
+        };
+    if (isNarrow()) {
+        const bool shared = t.sharedBytes > t.globalBytes;
+        column(width - Theme::px(6),
+               std::max(t.globalBytes, t.sharedBytes),
+               shared ? t.wavefronts : t.sectors,
+               shared ? t.idealWavefronts : t.idealSectors);
+        drawTextLine(painter,
+                     QRectF(Theme::px(6), y, width, rect.height()),
+                     Qt::AlignLeft,
+                     shared ? QStringLiteral("s") : QStringLiteral("g"),
+                     TextRole::NumberAxis,
+                     theme.text3);
+        return;
+    }
+    column(Theme::px(4) + half, t.globalBytes, t.sectors, t.idealSectors);
+    column(Theme::px(4) + 2 * half, t.sharedBytes, t.wavefronts, t.idealWavefronts);
+}
+
 void SourceText::paintTraffic() {
     QPainter painter(m_gutter);
     const Theme& theme = Theme::current();
@@ -193,8 +242,7 @@ void SourceText::paintTraffic() {
     painter.drawLine(0, 0, 0, m_gutter->height());
     const double shift = viewport()->geometry().top() - contentsRect().top();
     const double width = m_gutter->width();
-    const double ratio = textWidth(QStringLiteral("88.88×"), TextRole::NumberAxis) + Theme::px(4);
-    const double half = (width - Theme::px(12)) / 2;
+    const double half = isNarrow() ? width - Theme::px(18) : (width - Theme::px(12)) / 2;
     std::uint64_t most = 1;
     for (const auto& [number, line] : m_traffic) {
         most = std::max(most, weight(line));
@@ -216,30 +264,19 @@ void SourceText::paintTraffic() {
         painter.fillRect(
             QRectF(1, y + 1, (width - 2) * double(weight(t)) / double(most), rect.height() - 2),
             shade);
-        const auto column =
-            [&](double right, std::uint64_t bytes, std::uint64_t cost, std::uint64_t ideal) {
-                if (bytes == 0) {
-                    return;
-                }
-                const bool wasteful = ideal > 0 && double(cost) / double(ideal) > kWorthSaying;
-                drawTextLine(painter,
-                             QRectF(right - ratio, y, ratio, rect.height()),
-                             Qt::AlignRight,
-                             ratioText(cost, ideal),
-                             TextRole::NumberAxis,
-                             wasteful ? theme.warning : theme.text3);
-                drawTextLine(painter,
-                             QRectF(right - half, y, half - ratio, rect.height()),
-                             Qt::AlignRight,
-                             bytesText(double(bytes)),
-                             TextRole::NumberAxis,
-                             theme.text2);
-            };
-        column(Theme::px(4) + half, t.globalBytes, t.sectors, t.idealSectors);
-        column(Theme::px(4) + 2 * half, t.sharedBytes, t.wavefronts, t.idealWavefronts);
+        paintLine(painter, t, QRectF(0, y, width, rect.height()));
     }
     const double caption = lineHeight(TextRole::Caption);
     painter.fillRect(QRectF(1, 0, width, shift), theme.panel);
+    if (isNarrow()) {
+        drawTextLine(painter,
+                     QRectF(Theme::px(6), 0, width, caption),
+                     Qt::AlignLeft,
+                     tr("global, shared"),
+                     TextRole::Caption,
+                     theme.text3);
+        return;
+    }
     drawTextLine(painter,
                  QRectF(0, 0, Theme::px(4) + half, caption),
                  Qt::AlignRight,

@@ -51,9 +51,12 @@ protected:
     bool eventFilter(QObject* watched, QEvent* event) override;
 
 private:
+    /// One column of traffic instead of two: the code needs the room.
+    [[nodiscard]] bool isNarrow() const;
     void arrange();
     void paintNumbers();
     void paintTraffic();
+    void paintLine(QPainter& painter, const LineTraffic& t, const QRectF& rect) const;
 
     std::map<int, LineTraffic> m_traffic;
     QWidget* m_numbers = nullptr;
