@@ -34,6 +34,12 @@ QString viewTitle(const View& view) {
     return view.windowTitle().isEmpty() ? view.objectName() : view.windowTitle();
 }
 
+/// The experiment that the picture is of; empty for a page that does not show the document
+/// (property "loupeStandsAlone").
+ExperimentSpec specOf(const View& view) {
+    return view.property("loupeStandsAlone").toBool() ? ExperimentSpec{} : view.document().spec();
+}
+
 /// Puts another theme in force for one drawing. Nothing is painted on screen between.
 class ThemeScope {
 public:
@@ -88,7 +94,7 @@ Page layoutPage(View& view, const ExportOptions& options) {
     }
     page.margin = Theme::px(12);
     page.title = viewTitle(view);
-    const ExperimentSpec& spec = view.document().spec();
+    const ExperimentSpec spec = specOf(view);
     page.subtitle =
         QStringList({QString::fromStdString(spec.tensor), view.subtitle()}).join("  ").trimmed();
     page.titleHeight = lineHeight(TextRole::Heading) + Theme::px(8);
@@ -231,7 +237,7 @@ bool save(const QString& path, const std::function<bool(QIODevice&)>& write, QSt
 }  // namespace
 
 QList<QPair<QString, QString>> exportMetadata(View& view) {
-    const ExperimentSpec& spec = view.document().spec();
+    const ExperimentSpec spec = specOf(view);
     return {{"Title", viewTitle(view)},
             {"Software", QString("Tensorloupe %1").arg(kVersion)},
             {"Source", QString::fromStdString(spec.source)},

@@ -82,6 +82,8 @@ private:
 
 AttentionPage::AttentionPage(Document& document, QWidget* parent)
     : WorkspacePage(document, parent) {
+    setWindowTitle(tr("Attention"));
+    setProperty("loupeStandsAlone", true);
     m_model = new AttentionModel(document, this);
     m_bar = new AttentionBar(*m_model);
     auto* layout = new QVBoxLayout(this);
@@ -116,6 +118,9 @@ AttentionPage::AttentionPage(Document& document, QWidget* parent)
     m_columns->setStretchFactor(1, 1);
     connect(m_columns, &QSplitter::splitterMoved, this, [this] { m_moved = true; });
     connect(m_model, &AttentionModel::traceChanged, this, &AttentionPage::takeTrace);
+    connect(
+        m_model, &AttentionModel::settingsChanged, this, [this] { setSubtitle(m_bar->facts()); });
+    setSubtitle(m_bar->facts());
     connect(m_model, &AttentionModel::tileChanged, this, [this] {
         setReadout(m_grid->describe().toHtmlEscaped());
     });

@@ -45,6 +45,9 @@ public:
         connect(&model, &MemoryModel::changed, this, &MemoryBar::refresh);
         refresh();
     }
+    [[nodiscard]] QString facts() const {
+        return m_title->text() + QStringLiteral(", ") + m_facts->text();
+    }
     [[nodiscard]] QSize sizeHint() const override { return {Theme::px(600), Theme::px(40)}; }
     [[nodiscard]] QSize minimumSizeHint() const override { return {Theme::px(320), Theme::px(40)}; }
 
@@ -119,6 +122,8 @@ private:
 };
 
 MemoryPage::MemoryPage(Document& document, QWidget* parent) : WorkspacePage(document, parent) {
+    setWindowTitle(tr("Memory"));
+    setProperty("loupeStandsAlone", true);
     m_model = new MemoryModel(document, this);
     m_bar = new MemoryBar(*m_model);
     auto* layout = new QVBoxLayout(this);
@@ -147,12 +152,14 @@ MemoryPage::MemoryPage(Document& document, QWidget* parent) : WorkspacePage(docu
     m_columns->setStretchFactor(1, 1);
     connect(m_columns, &QSplitter::splitterMoved, this, [this] { m_moved = true; });
     connect(m_model, &MemoryModel::changed, this, [this] {
+        setSubtitle(m_bar->facts());
         setReadout(m_bars->describe().toHtmlEscaped());
     });
     connect(m_model, &MemoryModel::deviceChanged, this, [this] {
         setReadout(m_bars->describe().toHtmlEscaped());
     });
     setReadout(m_bars->describe().toHtmlEscaped());
+    setSubtitle(m_bar->facts());
 }
 
 void MemoryPage::refresh(Changes what) {

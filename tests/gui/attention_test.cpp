@@ -204,7 +204,9 @@ TEST_CASE("attention: state is saved and restored, the picture exported") {
     WorkspacePage* page = view.window->workspaces().page();
     REQUIRE(page != nullptr);
     REQUIRE(page->canExport());
-    CHECK(!renderView(*page).isNull());
+    const QImage picture = renderView(*page);
+    CHECK(!picture.isNull());
+    CHECK(picture.text("Title") == "Attention");
     const auto folder = test::scratchDir();
     for (const char* name : {"attention.svg", "attention.tsv"}) {
         const QString path = QString::fromStdString((folder / name).string());

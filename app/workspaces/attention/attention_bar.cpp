@@ -7,6 +7,7 @@
 #include "app/widgets/theme.hpp"
 #include "app/workspaces/attention/attention_model.hpp"
 
+#include <QAbstractButton>
 #include <QEvent>
 #include <QHBoxLayout>
 #include <QLabel>
@@ -145,6 +146,11 @@ void AttentionBar::showSettings() {
                          .arg(formatCount(size.memory)) +
                      (settings.causal ? tr(" · causal") : QString()));
     fold();
+}
+
+QString AttentionBar::facts() const {
+    return m_algorithm->button(m_algorithm->current())->text() + QStringLiteral(" · ") +
+           m_facts->text();
 }
 
 QString AttentionBar::position() const {

@@ -26,6 +26,8 @@ public:
     [[nodiscard]] QSlider* slider() const { return m_slider; }
     [[nodiscard]] SegmentedControl* algorithm() const { return m_algorithm; }
     [[nodiscard]] QString position() const;
+    /// "FA1 · N 1024 · d 64 …".
+    [[nodiscard]] QString facts() const;
     [[nodiscard]] QSize sizeHint() const override;
     [[nodiscard]] QSize minimumSizeHint() const override;
 
