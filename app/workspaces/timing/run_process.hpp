@@ -19,6 +19,7 @@ namespace loupe::app {
 /// Whatever the child does, this object only reports it.
 class RunProcess : public QObject {
     Q_OBJECT
+    Q_DISABLE_COPY(RunProcess)
 
 public:
     enum class End { Finished, Cancelled, Failed };

@@ -70,7 +70,7 @@ QString RunQueue::add(const gpu::TimingRequest& request) {
     QueuedRun run;
     run.id = QUuid::createUuid().toString(QUuid::WithoutBraces);
     run.request = request;
-    const QString id = run.id;
+    QString id = run.id;
     m_runs.push_back(std::move(run));
     std::size_t over = static_cast<std::size_t>(std::count_if(
         m_runs.begin(), m_runs.end(), [](const QueuedRun& each) { return !each.active(); }));

@@ -28,6 +28,7 @@ struct BackendChoice {
 /// those that are shown, the selected case, the baseline and the device that models are made for.
 class TimingModel : public QObject {
     Q_OBJECT
+    Q_DISABLE_COPY(TimingModel)
 
 public:
     explicit TimingModel(Document& document, QObject* parent = nullptr);
