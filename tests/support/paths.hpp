@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <cstdint>
 #include <filesystem>
 #include <optional>
 #include <string>
@@ -23,6 +24,7 @@ struct ProcessResult {
     int exitCode = -1;
     std::string out;
     std::string err;
+    std::int64_t peakKib = 0;  ///< most resident memory of the program itself
 };
 /// Runs a program of this build ("loupe") with arguments, no shell.
 [[nodiscard]] ProcessResult runProgram(const std::string& program, const std::vector<std::string>& arguments);
