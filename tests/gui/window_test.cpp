@@ -256,7 +256,7 @@ TEST_CASE("options: what the command line may say") {
                                                {"--size", "1280x720x3"},
                                                {"--theme", "pink"},
                                                {"--scheme", "absmax:bits=99"},
-                                               {"--workspace", "timing"},
+                                               {"--workspace", "nowhere"},
                                                {"--font-scale", "0"},
                                                {"--session", "/nowhere/x.loupe"}}) {
         const ParsedOptions parsed = parse(wrong);
