@@ -65,6 +65,8 @@ StatusBar::StatusBar(Document& document, QWidget* parent)
     m_readout->setAccessibleName(tr("Value under the mouse"));
     setTextRole(m_readout, TextRole::Small);
     setTone(m_readout, Tone::Secondary);
+    // A long line is cut, and does not widen the window: at twice the text it would not fit the screen.
+    m_readout->setSizePolicy(QSizePolicy::Ignored, QSizePolicy::Preferred);
     addWidget(m_readout, 1);
     addPermanentWidget(new JobBar(document.jobs(), this));
     m_coalesce.setSingleShot(true);
