@@ -40,7 +40,8 @@ public:
         if (Result<void> same = file->checkUnchanged(); !same) {
             return fail(same.error());
         }
-        return layoutRows(tensor, {file, tensor.offset.value_or(0), tensor.bytes, tensor.type});
+        return layoutRows(
+            tensor, {file, tensor.offset.value_or(0), tensor.bytes, tensor.type, 0, tensor.block});
     }
 
 private:

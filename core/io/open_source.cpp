@@ -130,6 +130,14 @@ Result<std::shared_ptr<const TensorSource>> openSource(const std::string& path,
     return openFile({*file, options, readModelConfig(folder / "config.json", warnings)});
 }
 
+Result<BlockView> TensorSource::block(std::size_t index,
+                                      std::int64_t /*row*/,
+                                      std::int64_t /*col*/) const {
+    return fail(ErrorCode::Unsupported,
+                "the bytes of tensor " + tensors_[index].name + " do not lie in a file as they are",
+                info_.path.string());
+}
+
 std::optional<std::size_t> TensorSource::find(std::string_view name) const {
     const auto found =
         std::find_if(tensors_.begin(), tensors_.end(), [name](const TensorInfo& tensor) {

@@ -48,9 +48,41 @@ void decodeSwapped(const StoredElements& elements, std::int64_t first, std::int6
     }
 }
 
+/// Decodes elements [first, first + count), which need not begin or end with a block.
+template <class T>
+void decodeBlocks(const StoredElements& elements, std::int64_t first, std::int64_t count, T* out) {
+    const BlockLayout& layout = *elements.block;
+    const std::int64_t per = layout.elements;
+    const std::byte* bytes = bytesOf(elements).data();
+    constexpr std::int64_t kAtOnce = 4096;
+    std::array<float, kAtOnce> buffer;
+    const std::int64_t blocksAtOnce = kAtOnce / per;
+    const std::int64_t end = first + count;
+    for (std::int64_t block = first / per; block * per < end;) {
+        const std::int64_t n = std::min(blocksAtOnce, (end + per - 1) / per - block);
+        const std::int64_t begin = std::max(first, block * per);
+        const std::int64_t stop = std::min(end, (block + n) * per);
+        const bool whole = begin == block * per && stop == (block + n) * per;
+        if constexpr (std::is_same_v<T, float>) {
+            if (whole) {
+                layout.unpack(bytes + block * layout.bytes, n, out + (begin - first));
+                block += n;
+                continue;
+            }
+        }
+        layout.unpack(bytes + block * layout.bytes, n, buffer.data());
+        std::copy(buffer.data() + (begin - block * per),
+                  buffer.data() + (stop - block * per),
+                  out + (begin - first));
+        block += n;
+    }
+}
+
 template <class T>
 void decodeRun(const StoredElements& elements, std::int64_t first, std::int64_t count, T* out) {
-    if (elements.swapWidth > 1) {
+    if (count > 0 && elements.block != nullptr) {
+        decodeBlocks(elements, first, count, out);
+    } else if (elements.swapWidth > 1) {
         decodeSwapped(elements, first, count, out);
     } else if (count > 0) {
         decodeElements(*elements.type, bytesOf(elements), first, count, out);
@@ -64,7 +96,9 @@ public:
 
     [[nodiscard]] std::int64_t rows() const override { return rows_; }
     [[nodiscard]] std::int64_t cols() const override { return cols_; }
-    [[nodiscard]] bool isDouble() const override { return isDoubleType(*elements_.type); }
+    [[nodiscard]] bool isDouble() const override {
+        return elements_.block == nullptr && isDoubleType(*elements_.type);
+    }
     [[nodiscard]] Result<void> read(std::int64_t first,
                                     std::int64_t count,
                                     float* out) const override {
@@ -76,15 +110,27 @@ public:
         return readAs(first, count, out);
     }
     [[nodiscard]] std::optional<RawMatrix> raw() const override {
-        if (elements_.swapWidth > 1 || !elements_.file->checkUnchanged()) {
+        if (elements_.block != nullptr || elements_.swapWidth > 1 ||
+            !elements_.file->checkUnchanged()) {
             return std::nullopt;
         }
         return RawMatrix{elements_.type, bytesOf(elements_)};
     }
+    [[nodiscard]] std::optional<RawBlocks> rawBlocks() const override {
+        if (elements_.block == nullptr || cols_ % elements_.block->elements != 0 ||
+            !elements_.file->checkUnchanged()) {
+            return std::nullopt;
+        }
+        return RawBlocks{elements_.block, bytesOf(elements_)};
+    }
     void release(std::int64_t first, std::int64_t count) const override {
-        const auto bits = static_cast<std::uint64_t>(elements_.type->bits);
-        const std::uint64_t begin = static_cast<std::uint64_t>(first * cols_) * bits / 8;
-        const std::uint64_t end = static_cast<std::uint64_t>((first + count) * cols_) * bits / 8;
+        // Of plain elements in bits, of blocks in bytes: both exact.
+        const bool inBlocks = elements_.block != nullptr;
+        const auto unit =
+            static_cast<std::uint64_t>(inBlocks ? elements_.block->bytes : elements_.type->bits);
+        const auto per = static_cast<std::uint64_t>(inBlocks ? elements_.block->elements : 8);
+        const std::uint64_t begin = static_cast<std::uint64_t>(first * cols_) * unit / per;
+        const std::uint64_t end = static_cast<std::uint64_t>((first + count) * cols_) * unit / per;
         elements_.file->release(elements_.offset + begin, end - begin);
     }
 
@@ -119,7 +165,9 @@ public:
 
     [[nodiscard]] std::int64_t rows() const override { return batches_ * storedCols_; }
     [[nodiscard]] std::int64_t cols() const override { return storedRows_; }
-    [[nodiscard]] bool isDouble() const override { return isDoubleType(*elements_.type); }
+    [[nodiscard]] bool isDouble() const override {
+        return elements_.block == nullptr && isDoubleType(*elements_.type);
+    }
     [[nodiscard]] Result<void> read(std::int64_t first,
                                     std::int64_t count,
                                     float* out) const override {

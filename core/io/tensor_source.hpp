@@ -3,6 +3,8 @@
 
 #include "core/base/job.hpp"
 #include "core/base/result.hpp"
+#include "core/blocks/block_layout.hpp"
+#include "core/blocks/block_view.hpp"
 #include "core/formats/storage_type.hpp"
 
 #include <cstdint>
@@ -24,6 +26,12 @@ struct RawMatrix {
         bytes;  ///< rows·cols elements, little-endian, row-major; alignment not promised
 };
 
+/// Rows that lie in memory as whole blocks, row after row; no block crosses a row.
+struct RawBlocks {
+    const BlockLayout* layout = nullptr;
+    std::span<const std::byte> bytes;  ///< rows · (cols / layout->elements) blocks
+};
+
 /// A matrix [rows, cols] (weights: [out_features, in_features]) whose rows are decoded on demand.
 /// Thread-safe: any number of threads may read at once. Keeps what it needs (a mapping) alive.
 class RowSource {
@@ -43,6 +51,8 @@ public:
     /// The stored bytes, where they lie row-major in memory; empty where transposed, compressed or
     /// generated.
     [[nodiscard]] virtual std::optional<RawMatrix> raw() const { return std::nullopt; }
+    /// The same for rows that are stored in blocks.
+    [[nodiscard]] virtual std::optional<RawBlocks> rawBlocks() const { return std::nullopt; }
     /// Tells the system that these rows are not needed soon (bounded memory in scans). Values stay
     /// readable.
     virtual void release(std::int64_t first, std::int64_t count) const;
@@ -70,13 +80,24 @@ private:
     std::shared_ptr<const Error> error_;
 };
 
+/// What a logical tensor is packed in: several stored tensors that make one matrix of weights.
+struct PackedInfo {
+    std::string quantization;        ///< contract 5: "gptq", "awq", "bnb-nf4", "fp8-block", ...
+    std::vector<std::string> parts;  ///< the stored tensors, the one with the codes first
+    std::vector<std::int64_t> storedShape;  ///< of the first part
+    double bitsPerWeight = 0;               ///< of codes, scales, zero points and indices
+    double codeBits = 0;                    ///< of codes alone
+};
+
 /// One tensor as a header describes it. Sizes and offsets in bytes; shapes outermost first.
 struct TensorInfo {
     std::string name;
-    const StorageType* type = nullptr;  ///< null where the dtype is unknown: see problem
-    std::string dtypeName;  ///< type->id, or the container's own word for a dtype we do not know
-    std::vector<std::int64_t> shape;  ///< as stored
-    std::int64_t rows = 0;            ///< as a matrix [out, in]: see contract 2; 1 row for vectors
+    const StorageType* type = nullptr;   ///< null for blocks, packed tensors and unknown dtypes
+    const BlockLayout* block = nullptr;  ///< of rows stored in blocks (GGUF), else null
+    std::string dtypeName;  ///< type->id, block->id, or the container's own word for another dtype
+    std::vector<std::int64_t> shape;           ///< as stored; of a packed tensor its logical shape
+    std::shared_ptr<const PackedInfo> packed;  ///< of a logical tensor of several parts, else null
+    std::int64_t rows = 0;  ///< as a matrix [out, in]: see contract 2; 1 row for vectors
     std::int64_t cols = 0;
     bool transposed = false;  ///< stored [in, out]; rows/cols already say [out, in]
     std::uint64_t parameters = 0;
@@ -104,6 +125,7 @@ enum class Layout { Auto, OutIn, InOut };
 
 struct OpenOptions {
     Layout layout = Layout::Auto;  ///< `--layout`: InOut says that matrices are stored [in, out]
+    bool stored = false;  ///< `--stored`: the file's own entries, packed weights not put together
 };
 
 /// A checkpoint: a list of tensors from headers only, rows on demand. Immutable and thread-safe
@@ -120,6 +142,13 @@ public:
     /// The tensor as a matrix [out, in]. @errors the tensor's own problem
     [[nodiscard]] virtual Result<std::shared_ptr<const RowSource>> matrix(
         std::size_t index) const = 0;
+    /// Where the weight at (row, col) of that matrix is stored, bit by bit.
+    /// @errors Unsupported where its bytes do not lie in a file as they are (compressed, made up)
+    [[nodiscard]] virtual Result<BlockView> block(std::size_t index,
+                                                  std::int64_t row,
+                                                  std::int64_t col) const;
+    /// The file's own entries, where this is a logical view of packed tensors; else null.
+    [[nodiscard]] virtual std::shared_ptr<const TensorSource> stored() const { return nullptr; }
 
 protected:
     TensorSource() = default;
