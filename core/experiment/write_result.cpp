@@ -120,6 +120,25 @@ ByteProducer codesOf(const QuantizedMatrix& matrix, const JobContext& ctx) {
     };
 }
 
+ByteProducer packedOf(const QuantizedMatrix& matrix, const JobContext& ctx) {
+    return [&matrix, &ctx](const ByteSink& sink) -> Result<void> {
+        const std::int64_t step = rowsPerChunk(matrix.cols(), kWeightsPerPiece);
+        std::vector<std::byte> bytes;
+        for (std::int64_t first = 0; first < matrix.rows(); first += step) {
+            ctx.checkpoint();
+            const std::int64_t count = std::min(step, matrix.rows() - first);
+            bytes.resize(static_cast<std::size_t>(count * matrix.packedRowBytes()));
+            if (Result<void> done = matrix.packed(first, count, bytes.data()); !done) {
+                return done;
+            }
+            if (Result<void> done = sink(bytes); !done) {
+                return done;
+            }
+        }
+        return {};
+    };
+}
+
 ByteProducer maskOf(const QuantizedMatrix& matrix, const JobContext& ctx) {
     return [&matrix, &ctx](const ByteSink& sink) -> Result<void> {
         std::vector<std::uint8_t> mask(static_cast<std::size_t>(matrix.cols()));
@@ -189,11 +208,13 @@ Result<void> addGrids(const TensorSink& add,
                       const std::string& name,
                       const QuantizedMatrix& matrix) {
     Result<void> done;
-    const ScaleGrid* scales = matrix.scales();
+    const bool inBlocks = matrix.packedLayout() != nullptr;  // the blocks hold their scales
+    const ScaleGrid* scales = inBlocks ? nullptr : matrix.scales();
     if (scales != nullptr) {
         done = add(name + ".scale", "fp32", gridShape(*scales), gridOf<float>(*scales));
     }
-    if (const ScaleGrid* zeroPoints = matrix.zeroPoints(); done && zeroPoints != nullptr) {
+    if (const ScaleGrid* zeroPoints = matrix.zeroPoints();
+        done && zeroPoints != nullptr && !inBlocks) {
         const bool real = matrix.zeroPointsAreReal();
         done = add(name + ".zero_point",
                    real ? "fp32" : "int32",
@@ -223,7 +244,13 @@ Result<void> announceResult(const TensorInfo& tensor,
                             const TensorSink& add) {
     const QuantizedMatrix& matrix = *result.quantized;
     Result<void> done = add(tensor.name, "fp32", tensor.shape, valuesOf(tensor, matrix, ctx));
-    if (done && matrix.hasCodes()) {
+    const bool packed = matrix.packedLayout() != nullptr;
+    if (done && packed) {
+        done = add(tensor.name + ".packed",
+                   "uint8",
+                   {matrix.rows(), matrix.packedRowBytes()},
+                   packedOf(matrix, ctx));
+    } else if (done && matrix.hasCodes()) {
         done = addCodes(add, tensor.name + ".codes", matrix, ctx);
     }
     if (const CodebookMatrix* codebook = findCodebook(matrix); done && codebook != nullptr) {

@@ -83,6 +83,17 @@ std::vector<EquationLine> ForwardingMatrix::explain(std::int64_t row, std::int64
     return quantized_ != nullptr ? quantized_->explain(row, col) : std::vector<EquationLine>{};
 }
 
+const BlockLayout* ForwardingMatrix::packedLayout() const {
+    return quantized_ != nullptr ? quantized_->packedLayout() : nullptr;
+}
+
+Result<void> ForwardingMatrix::packed(std::int64_t first,
+                                      std::int64_t count,
+                                      std::byte* out) const {
+    return quantized_ != nullptr ? quantized_->packed(first, count, out)
+                                 : QuantizedMatrix::packed(first, count, out);
+}
+
 std::span<const double> ForwardingMatrix::channelScale() const {
     return quantized_ != nullptr ? quantized_->channelScale() : std::span<const double>{};
 }

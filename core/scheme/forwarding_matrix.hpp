@@ -46,6 +46,10 @@ public:
         std::int64_t row, std::int64_t col) const override;
     [[nodiscard]] std::vector<EquationLine> explain(std::int64_t row,
                                                     std::int64_t col) const override;
+    [[nodiscard]] const BlockLayout* packedLayout() const override;
+    [[nodiscard]] Result<void> packed(std::int64_t first,
+                                      std::int64_t count,
+                                      std::byte* out) const override;
     [[nodiscard]] std::span<const double> channelScale() const override;
 
 protected:

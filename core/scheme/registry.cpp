@@ -71,6 +71,16 @@ Result<void> QuantizedMatrix::mask(std::int64_t, std::int64_t, std::uint8_t*) co
     return fail(ErrorCode::Invalid, "this scheme has no mask");
 }
 
+std::int64_t QuantizedMatrix::packedRowBytes() const {
+    const BlockLayout* layout = packedLayout();
+    return layout == nullptr ? 0
+                             : (cols() + layout->elements - 1) / layout->elements * layout->bytes;
+}
+
+Result<void> QuantizedMatrix::packed(std::int64_t, std::int64_t, std::byte*) const {
+    return fail(ErrorCode::Invalid, "this scheme has no packed blocks");
+}
+
 std::vector<Level> QuantizedMatrix::levels(std::int64_t, std::int64_t) const {
     return {};
 }

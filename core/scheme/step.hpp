@@ -3,11 +3,13 @@
 
 #include "core/base/job.hpp"
 #include "core/base/result.hpp"
+#include "core/blocks/block_layout.hpp"
 #include "core/io/tensor_source.hpp"
 #include "core/scheme/bit_mask.hpp"
 #include "core/scheme/scheme.hpp"
 
 #include <array>
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -161,6 +163,15 @@ public:
     /// The element worked out step by step with its numbers.
     [[nodiscard]] virtual std::vector<EquationLine> explain(std::int64_t row,
                                                             std::int64_t col) const;
+    /// The block format that the weights are stored in, whole blocks along the inputs of each row,
+    /// or null. Then `--output` holds those bytes in place of codes and scales.
+    [[nodiscard]] virtual const BlockLayout* packedLayout() const { return nullptr; }
+    /// Bytes of a row stored so; a last block of fewer weights counts whole.
+    [[nodiscard]] std::int64_t packedRowBytes() const;
+    /// Rows [first, first + count) as that format stores them: count · packedRowBytes() bytes.
+    [[nodiscard]] virtual Result<void> packed(std::int64_t first,
+                                              std::int64_t count,
+                                              std::byte* out) const;
     /// s [in] of smoothquant and awq: the weights were multiplied by it before they were quantized,
     /// and read() has divided by it again. Empty: none.
     [[nodiscard]] virtual std::span<const double> channelScale() const { return {}; }
