@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "core/base/text.hpp"
+#include "core/io/plain_block.hpp"
 #include "core/io/reader.hpp"
 #include "core/io/synthetic.hpp"
 #include "core/io/tensor_source.hpp"
@@ -131,11 +132,15 @@ Result<std::shared_ptr<const TensorSource>> openSource(const std::string& path,
 }
 
 Result<BlockView> TensorSource::block(std::size_t index,
-                                      std::int64_t /*row*/,
-                                      std::int64_t /*col*/) const {
-    return fail(ErrorCode::Unsupported,
-                "the bytes of tensor " + tensors_[index].name + " do not lie in a file as they are",
-                info_.path.string());
+                                      std::int64_t row,
+                                      std::int64_t col) const {
+    const TensorInfo& tensor = tensors_[index];
+    const std::string path = info_.path.string();
+    if (!tensor.offset && !tensor.problem) {
+        return fail(notInFile(tensor, path));
+    }
+    const Result<std::shared_ptr<const RowSource>> rows = matrix(index);
+    return rows ? storedBlock(tensor, **rows, row, col, path) : fail(rows.error());
 }
 
 std::optional<std::size_t> TensorSource::find(std::string_view name) const {

@@ -2,6 +2,7 @@
 #include "core/io/rows.hpp"
 
 #include "core/base/assert.hpp"
+#include "core/io/plain_block.hpp"
 
 #include <algorithm>
 #include <array>
@@ -89,7 +90,7 @@ void decodeRun(const StoredElements& elements, std::int64_t first, std::int64_t 
     }
 }
 
-class StoredRows final : public RowSource {
+class StoredRows final : public RowSource, public StoredPlaces {
 public:
     StoredRows(StoredElements elements, std::int64_t rows, std::int64_t cols)
         : elements_(std::move(elements)), rows_(rows), cols_(cols) {}
@@ -133,6 +134,15 @@ public:
         const std::uint64_t end = static_cast<std::uint64_t>((first + count) * cols_) * unit / per;
         elements_.file->release(elements_.offset + begin, end - begin);
     }
+    [[nodiscard]] const StoredElements& elements() const override { return elements_; }
+    [[nodiscard]] std::int64_t count() const override { return rows_ * cols_; }
+    [[nodiscard]] std::int64_t storedRowLength() const override { return cols_; }
+    [[nodiscard]] std::int64_t indexOf(std::int64_t row, std::int64_t col) const override {
+        return row * cols_ + col;
+    }
+    [[nodiscard]] std::pair<std::int64_t, std::int64_t> cellOf(std::int64_t index) const override {
+        return {index / cols_, index % cols_};
+    }
 
 private:
     template <class T>
@@ -150,7 +160,7 @@ private:
     std::int64_t cols_;
 };
 
-class TransposedRows final : public RowSource {
+class TransposedRows final : public RowSource, public StoredPlaces {
 public:
     TransposedRows(StoredElements elements,
                    std::int64_t batches,
@@ -184,6 +194,22 @@ public:
         if (first + count == rows()) {
             elements_.file->release(elements_.offset, elements_.bytes);
         }
+    }
+    [[nodiscard]] const StoredElements& elements() const override { return elements_; }
+    [[nodiscard]] std::int64_t count() const override {
+        return batches_ * storedRows_ * storedCols_;
+    }
+    [[nodiscard]] std::int64_t storedRowLength() const override { return storedCols_; }
+    [[nodiscard]] std::int64_t indexOf(std::int64_t row, std::int64_t col) const override {
+        const auto found = std::find(columnOf_.begin(), columnOf_.end(), col);
+        const std::int64_t storedRow = columnOf_.empty() ? col : found - columnOf_.begin();
+        return (row / storedCols_ * storedRows_ + storedRow) * storedCols_ + row % storedCols_;
+    }
+    [[nodiscard]] std::pair<std::int64_t, std::int64_t> cellOf(std::int64_t index) const override {
+        const std::int64_t line = index / storedCols_;
+        const std::int64_t storedRow = line % storedRows_;
+        return {line / storedRows_ * storedCols_ + index % storedCols_,
+                columnOf_.empty() ? storedRow : columnOf_[static_cast<std::size_t>(storedRow)]};
     }
 
 private:
