@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "core/blocks/parts.hpp"
 
+#include "core/base/assert.hpp"
 #include "core/base/text.hpp"
+
+#include <array>
 
 namespace loupe::blocks {
 
@@ -59,6 +62,65 @@ std::string checkHalf(std::uint16_t bits, const char* name) {
     return std::isfinite(value)
                ? std::string()
                : "expected a finite " + std::string(name) + ", found " + shortest(value);
+}
+
+std::string checkHalf(const std::byte* block, std::size_t offset, const char* name) {
+    return checkHalf(load<std::uint16_t>(block + offset), name);
+}
+
+int ElementParts::peek(const std::vector<BitRun>& bits) const {
+    return static_cast<int>(gatherBits({block_, static_cast<std::size_t>(bytes_)}, bits));
+}
+
+void ElementParts::add(std::string name, BlockRole role, std::vector<BitRun> bits, float value) {
+    made_.parts.push_back(
+        part(std::move(name), role, std::move(bits), block_, bytes_, static_cast<double>(value)));
+}
+
+int ElementParts::code(std::string name, BlockRole role, std::vector<BitRun> bits) {
+    const int value = peek(bits);
+    add(std::move(name), role, std::move(bits), static_cast<float>(value));
+    return value;
+}
+
+int ElementParts::signedByte(std::string name, BlockRole role, std::int64_t byte) {
+    const int value = load<std::int8_t>(block_ + byte);
+    add(std::move(name), role, {{byte, 0, 8, 0}}, static_cast<float>(value));
+    return value;
+}
+
+float ElementParts::half(std::string name, BlockRole role, std::size_t offset) {
+    const float value = halfToFloat(load<std::uint16_t>(block_ + offset));
+    add(std::move(name), role, wholeBytes(static_cast<int>(offset), 2), value);
+    return value;
+}
+
+BlockElement ElementParts::finish(std::string formula, std::string equation, float value) && {
+    made_.formula = std::move(formula);
+    made_.equation = std::move(equation);
+    made_.value = static_cast<double>(value);
+    return std::move(made_);
+}
+
+int iq4Level(int q) {
+    constexpr std::array<int, 16> kLevels{
+        -127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113};
+    return kLevels[static_cast<std::size_t>(q)];
+}
+
+std::string equation(std::string_view pattern, std::initializer_list<EquationNumber> numbers) {
+    std::string text;
+    const EquationNumber* next = numbers.begin();
+    for (const char c : pattern) {
+        if (c == '#') {
+            LOUPE_ASSERT(next != numbers.end(), "a number for every place");
+            text += shortest(next->value);
+            ++next;
+        } else {
+            text += c;
+        }
+    }
+    return text;
 }
 
 }  // namespace loupe::blocks

@@ -8,7 +8,9 @@
 #include <cmath>
 #include <cstdint>
 #include <cstring>
+#include <initializer_list>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -40,5 +42,50 @@ template <typename Block>
 
 /// "found d = inf", or empty for a finite scale.
 [[nodiscard]] std::string checkHalf(std::uint16_t bits, const char* name);
+/// The same for the FP16 at `offset` of a block.
+[[nodiscard]] std::string checkHalf(const std::byte* block, std::size_t offset, const char* name);
+
+/// A place in a block, as the bit runs of elements have it.
+[[nodiscard]] constexpr std::int64_t at(std::size_t offset, int index = 0) {
+    return static_cast<std::int64_t>(offset) + index;
+}
+
+/// Collects the parts of one element, in the order of its formula.
+class ElementParts {
+public:
+    ElementParts(const std::byte* block, int bytes) : block_(block), bytes_(bytes) {}
+
+    /// Bits that are a whole number, and that number.
+    int code(std::string name, BlockRole role, std::vector<BitRun> bits);
+    /// A whole byte as a signed number.
+    int signedByte(std::string name, BlockRole role, std::int64_t byte);
+    /// An FP16.
+    float half(std::string name, BlockRole role, std::size_t offset);
+    /// Bits that mean something else than a whole number.
+    void add(std::string name, BlockRole role, std::vector<BitRun> bits, float value);
+    /// Those bits as a whole number, without making a part of them.
+    [[nodiscard]] int peek(const std::vector<BitRun>& bits) const;
+
+    [[nodiscard]] BlockElement finish(std::string formula, std::string equation, float value) &&;
+
+private:
+    const std::byte* block_;
+    int bytes_;
+    BlockElement made_;
+};
+
+/// Level q of IQ4_NL and IQ4_XS.
+[[nodiscard]] int iq4Level(int q);
+
+/// A number of an equation: the shortest text that reads back as the same FP32.
+struct EquationNumber {
+    EquationNumber(int number)
+        : value(static_cast<float>(number)) {}       // NOLINT(google-explicit-constructor)
+    EquationNumber(float number) : value(number) {}  // NOLINT(google-explicit-constructor)
+    float value;
+};
+/// `pattern` with its `#` replaced by the numbers, one after the other.
+[[nodiscard]] std::string equation(std::string_view pattern,
+                                   std::initializer_list<EquationNumber> numbers);
 
 }  // namespace loupe::blocks

@@ -3,6 +3,8 @@
 // (ggml, quantize_row_q8_0_ref).
 #include "core/base/text.hpp"
 #include "core/blocks/parts.hpp"
+#include "core/blocks/structs.hpp"
+#include "core/blocks/unpack_kernels.hpp"
 
 #include <array>
 
@@ -10,11 +12,7 @@ namespace loupe {
 
 namespace {
 
-struct Q8_0 {
-    std::uint16_t d;
-    std::array<std::int8_t, 32> qs;
-};
-static_assert(sizeof(Q8_0) == 34);
+using blocks::Q8_0;
 
 constexpr std::array kFields{
     BlockField{"d", 0, 2, BlockRole::Scale, "FP16 scale of the block"},
@@ -22,13 +20,7 @@ constexpr std::array kFields{
 };
 
 void unpack(const std::byte* blocks, std::int64_t count, float* out) {
-    for (std::int64_t b = 0; b < count; ++b) {
-        const auto block = blocks::load<Q8_0>(blocks + b * 34);
-        const float d = blocks::halfToFloat(block.d);
-        for (std::size_t i = 0; i < 32; ++i) {
-            out[b * 32 + static_cast<std::int64_t>(i)] = static_cast<float>(block.qs[i]) * d;
-        }
-    }
+    blocks::unpackKernels().q8_0(blocks, count, out);
 }
 
 void pack(const float* values, std::int64_t count, std::byte* out) {
@@ -52,7 +44,7 @@ void pack(const float* values, std::int64_t count, std::byte* out) {
 BlockElement element(const std::byte* bytes, int index) {
     const auto block = blocks::load<Q8_0>(bytes);
     const float d = blocks::halfToFloat(block.d);
-    const auto q = static_cast<float>(block.qs[static_cast<std::size_t>(index)]);
+    const auto q = static_cast<float>(block.qs[index]);
     BlockElement made;
     made.parts.push_back(blocks::part(
         "q", BlockRole::Codes, {{2 + index, 0, 8, 0}}, bytes, 34, static_cast<double>(q)));
