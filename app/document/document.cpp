@@ -24,11 +24,12 @@ constexpr std::size_t kMostEdits = 10'000;
 const char* const kOpenSlot = "open";
 
 std::string sourceKey(const ExperimentSpec& spec) {
-    return spec.layout + '\n' + spec.source;
+    return spec.layout + (spec.stored ? "\nstored\n" : "\nlogical\n") + spec.source;
 }
 
 OpenOptions openOptions(const ExperimentSpec& spec) {
     OpenOptions options;
+    options.stored = spec.stored;
     if (spec.layout == "in_out") {
         options.layout = Layout::InOut;
     } else if (spec.layout == "out_in") {
@@ -163,11 +164,31 @@ void Document::open(const QString& path, const QString& tensor) {
     }
     edit(tr("Open %1").arg(name), [&](ExperimentSpec& spec) {
         spec.source = source;
+        spec.stored = false;
         spec.tensor = tensor.toStdString();
         spec.activations.clear();
         spec.gradients.clear();
         spec.edits.clear();
     });
+}
+
+bool Document::canChooseStored() const {
+    return m_spec.stored || (m_source != nullptr && m_source->stored() != nullptr);
+}
+
+void Document::setStored(bool stored) {
+    if (stored == m_spec.stored || !canChooseStored()) {
+        return;
+    }
+    const TensorInfo* info = tensor();
+    edit(stored ? tr("Show stored tensors") : tr("Show logical weights"),
+         [&](ExperimentSpec& spec) {
+             spec.stored = stored;
+             if (stored && info != nullptr && info->packed != nullptr &&
+                 !info->packed->parts.empty()) {
+                 spec.tensor = info->packed->parts.front();
+             }
+         });
 }
 
 void Document::reset(const ExperimentSpec& spec) {
@@ -192,7 +213,8 @@ void Document::reload() {
 void Document::assign(const ExperimentSpec& next) {
     const ExperimentSpec old = std::exchange(m_spec, next);
     Changes what;
-    if (old.source != m_spec.source || old.layout != m_spec.layout) {
+    if (old.source != m_spec.source || old.layout != m_spec.layout ||
+        old.stored != m_spec.stored) {
         loadSource();
         what |= Changes(Change::Source) | Change::Tensor;
     } else if (old.tensor != m_spec.tensor || !sameEditsOf(m_spec.tensor, old, m_spec)) {
@@ -282,6 +304,17 @@ void Document::takeSource(const Result<std::shared_ptr<const TensorSource>>& ope
 
 void Document::chooseTensor() {
     const std::span<const TensorInfo> tensors = m_source->tensors();
+    if (!m_spec.tensor.empty() && !m_source->find(m_spec.tensor)) {
+        // A part of a packed tensor whose stored entries were looked at: the weights it belongs to.
+        const auto whole = std::find_if(tensors.begin(), tensors.end(), [&](const TensorInfo& t) {
+            return t.packed != nullptr &&
+                   std::find(t.packed->parts.begin(), t.packed->parts.end(), m_spec.tensor) !=
+                       t.packed->parts.end();
+        });
+        if (whole != tensors.end()) {
+            m_spec.tensor = whole->name;
+        }
+    }
     if (m_spec.tensor.empty() && !tensors.empty()) {
         // Part of opening: no undo step of its own; redoing the "open" chooses again.
         m_spec.tensor = tensors[firstSensible(tensors)].name;

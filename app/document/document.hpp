@@ -86,6 +86,12 @@ public:
     /// written.
     void setCode(std::int64_t row, std::int64_t col, std::uint64_t code);
 
+    /// Is there a choice between the file's own entries and the weights that they make?
+    [[nodiscard]] bool canChooseStored() const;
+    /// Undoable: shows the file's own entries, or (false) packed weights put together. The tensor
+    /// chosen stays the same weights; nothing happens where there is no choice.
+    void setStored(bool stored);
+
     [[nodiscard]] QString scheme(Side side) const;
     /// Undoable; `text` must be a valid scheme string (or empty). mergeId as edit().
     void setScheme(Side side, const QString& text, const QString& label, int mergeId = 0);

@@ -26,6 +26,7 @@ InputReferences inputReferences(const Document& document) {
     found.options.layout = spec.layout == "in_out"   ? Layout::InOut
                            : spec.layout == "out_in" ? Layout::OutIn
                                                      : Layout::Auto;
+    found.options.stored = spec.stored;
     found.calibration = {
         spec.calibrationRows,
         parseCalibrationChoice(spec.calibrationChoice).value_or(CalibrationChoice::First),

@@ -15,7 +15,8 @@ ComparisonInput comparisonInput(const Document& document) {
     made.input.storedBits = info->type != nullptr ? info->type->bits : 32;
     made.references = inputReferences(document);
     std::string& key = made.key;
-    for (const std::string& part : {spec.tensor, spec.layout, made.references.key()}) {
+    const std::string view = spec.stored ? "stored" : "logical";
+    for (const std::string& part : {spec.tensor, spec.layout, view, made.references.key()}) {
         key += part;
         key += '\n';
     }

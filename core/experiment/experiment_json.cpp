@@ -17,7 +17,7 @@ namespace {
 
 using nlohmann::json;
 
-constexpr std::int64_t kVersion = 2;
+constexpr std::int64_t kVersion = 3;
 constexpr std::size_t kMostEdits = 10000;
 constexpr std::size_t kMostBytes = std::size_t{64} << 20;
 constexpr int kMostDepth = 8;
@@ -105,6 +105,15 @@ public:
             }
         }
     }
+    void flag(const char* key, bool& out) {
+        if (const json* value = member(key)) {
+            if (value->is_boolean()) {
+                out = value->get<bool>();
+            } else {
+                wrong(key, "true or false", *value);
+            }
+        }
+    }
     const json* array(const char* key) {
         const json* value = member(key);
         if (value != nullptr && !value->is_array()) {
@@ -189,6 +198,8 @@ std::string toJson(const ExperimentSpec& spec) {
         .value(spec.source)
         .key("layout")
         .value(spec.layout)
+        .key("stored")
+        .value(spec.stored)
         .key("tensor")
         .value(spec.tensor);
     out.key("scheme_a").value(spec.schemeA).key("scheme_b").value(spec.schemeB);
@@ -230,7 +241,7 @@ Result<ExperimentSpec> experimentFromJson(std::string_view text) {
     Members members(*document, {});
     members.integer("version", version);
     if (version < 1 || version > kVersion) {
-        return damaged("expected version 1 or 2, found " +
+        return damaged("expected version 1 to 3, found " +
                        (version == 0 ? std::string("none") : std::to_string(version)));
     }
     members.text("source", spec.source);
@@ -244,6 +255,9 @@ Result<ExperimentSpec> experimentFromJson(std::string_view text) {
         members.text("gradients", spec.gradients);
         members.text("calibration_choice", spec.calibrationChoice);
         members.integer("calibration_seed", spec.calibrationSeed);
+    }
+    if (version >= 3) {
+        members.flag("stored", spec.stored);
     }
     members.positive("outlier_threshold", spec.outlierThreshold);
     if (const json* edits = members.array("edits")) {

@@ -27,6 +27,7 @@ inline constexpr std::string_view kNoData = "none";
 struct ExperimentSpec {
     std::string source;           ///< path or "synthetic:..."; empty: nothing open
     std::string layout = "auto";  ///< auto, out_in, in_out
+    bool stored = false;          ///< the file's own entries, packed weights not put together
     std::string tensor;           ///< name; empty: none selected
     std::string schemeA;          ///< canonical scheme strings; empty: none
     std::string schemeB;

@@ -204,7 +204,8 @@ QString TheatreModel::key() const {
         const ExperimentSpec& spec = m_document.spec();
         text += QLatin1Char('\n') + QString::fromStdString(spec.source) + QLatin1Char('\n') +
                 QString::fromStdString(spec.tensor) + QLatin1Char('\n') +
-                QString::fromStdString(spec.layout) + QLatin1Char('\n') +
+                QString::fromStdString(spec.layout) + QLatin1String(spec.stored ? " stored" : "") +
+                QLatin1Char('\n') +
                 QString::fromStdString(inputReferences(m_document).key()) + QLatin1Char('\n') +
                 textOf(m_slice);
         for (const Edit& edit : spec.edits) {

@@ -26,6 +26,7 @@ TEST_CASE("an experiment survives JSON") {
     CHECK(experimentFromJson(toJson(spec)).value() == spec);
     spec.source = "/models/a \"quoted\" name\n\xc3\xa9.safetensors";
     spec.layout = "in_out";
+    spec.stored = true;
     spec.tensor = "model.layers.0.mlp.up_proj.weight";
     spec.schemeA = "absmax:bits=4,group=128";
     spec.schemeB = "cast:format=fp8_e4m3,scale=row";
@@ -60,10 +61,12 @@ TEST_CASE("damaged experiments say what was expected") {
     CHECK(mentions(problemOf(""), "not valid JSON"));
     CHECK(mentions(problemOf("{\"version\":1} x"), "not valid JSON"));
     CHECK(mentions(problemOf("[]"), "expected an object"));
-    CHECK(mentions(problemOf("{}"), "version 1 or 2, found none"));
-    CHECK(mentions(problemOf(R"({"version":3})"), "version 1 or 2, found 3"));
+    CHECK(mentions(problemOf("{}"), "version 1 to 3, found none"));
+    CHECK(mentions(problemOf(R"({"version":4})"), "version 1 to 3, found 4"));
     CHECK(mentions(problemOf(R"({"version":1,"gradients":"g.npy"})"), "unknown key 'gradients'"));
     CHECK(mentions(problemOf(R"({"version":2,"gradients":1})"), "'gradients'"));
+    CHECK(mentions(problemOf(R"({"version":2,"stored":true})"), "unknown key 'stored'"));
+    CHECK(mentions(problemOf(R"({"version":3,"stored":1})"), "'stored': expected true or false"));
     CHECK(mentions(problemOf(R"({"version":2,"calibration_choice":"best"})"), "found 'best'"));
     CHECK(mentions(problemOf(R"({"version":1,"version":1})"), "'version' occurs twice"));
     CHECK(mentions(problemOf(R"({"version":1,"colour":"red"})"), "unknown key 'colour'"));
