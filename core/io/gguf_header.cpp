@@ -1,180 +1,130 @@
 // SPDX-License-Identifier: Apache-2.0
+// The header of GGUF files (ggml, docs/gguf.md and src/gguf.cpp). What ggml's own reader refuses is
+// an error here too where the header contradicts itself; where the data can still be read it is a
+// warning, and where one tensor alone is affected, that tensor's problem.
 #include "core/io/gguf_header.hpp"
 
 #include "core/base/text.hpp"
+#include "core/blocks/byte_order.hpp"
+#include "core/io/gguf_cursor.hpp"
+#include "core/io/gguf_values.hpp"
 #include "core/io/layout.hpp"
 #include "core/io/listing.hpp"
 
 #include <algorithm>
 #include <array>
 #include <bit>
-#include <cstring>
+#include <limits>
+#include <unordered_set>
 
 namespace loupe {
 
 namespace {
 
-constexpr std::uint64_t kMostString = 16 << 20;
+constexpr std::uint64_t kMostKey = 65535;
+constexpr std::uint64_t kMostName = std::uint64_t{1} << 16;
+/// ggml keeps a tensor's name in 64 bytes with a zero at the end.
+constexpr std::size_t kGgmlName = 64;
 constexpr std::uint64_t kMostDimensions = 4;
 /// So that the bits of any plain type, 64 at most, can be counted in 64 bits.
 constexpr std::uint64_t kMostElements = std::uint64_t{1} << 57;
-constexpr std::uint32_t kString = 8;
-constexpr std::uint32_t kArray = 9;
+constexpr std::uint64_t kMostAlignment = std::uint64_t{1} << 30;
 
-/// Bytes of a value of each type; 0: strings and arrays.
-constexpr std::array<std::uint64_t, 13> kWidths{1, 1, 2, 2, 4, 4, 4, 1, 0, 0, 8, 8, 8};
-
-/// Reads numbers and strings one after the other; the first thing that is wrong stays.
-class Cursor {
-public:
-    explicit Cursor(const MappedFile& file) : file_(file) {}
-
-    [[nodiscard]] std::uint64_t position() const { return position_; }
-    [[nodiscard]] std::uint64_t left() const { return file_.size() - position_; }
-    [[nodiscard]] bool ok() const { return !error_.has_value(); }
-    [[nodiscard]] const Error& error() const { return *error_; }
-
-    void wrong(std::uint64_t at, std::string what, ErrorCode code = ErrorCode::Damaged) {
-        if (!error_) {
-            error_ = Error{code, "GGUF: " + std::move(what), filePosition(file_.path(), at), {}};
-        }
-    }
-
-    std::uint64_t number(std::uint64_t width, const char* what) {
-        std::array<std::byte, 8> bytes{};
-        if (!take(std::span(bytes).first(width), what)) {
-            return 0;
-        }
-        std::uint64_t value = 0;
-        for (std::uint64_t i = 0; i < width; ++i) {
-            value |= static_cast<std::uint64_t>(bytes[i]) << (8 * i);
-        }
-        return value;
-    }
-
-    std::string text(const char* what) {
-        const std::uint64_t at = position_;
-        const std::uint64_t size = number(8, what);
-        if (!ok()) {
-            return {};
-        }
-        if (size > left() || size > kMostString) {
-            wrong(at,
-                  std::string(what) + ": expected a length within the " + std::to_string(left()) +
-                      " bytes that follow, found " + std::to_string(size));
-            return {};
-        }
-        std::string result(size, '\0');
-        (void)take(std::as_writable_bytes(std::span(result)), what);
-        return result;
-    }
-
-    void skip(std::uint64_t count, const char* what) {
-        if (!ok()) {
-            return;
-        }
-        if (count > left()) {
-            wrong(position_,
-                  std::string(what) + ": expected " + std::to_string(count) + " bytes, found " +
-                      std::to_string(left()));
-            return;
-        }
-        position_ += count;
-    }
-
-private:
-    bool take(std::span<std::byte> out, const char* what) {
-        if (!ok()) {
-            return false;
-        }
-        if (out.size() > left()) {
-            wrong(position_,
-                  std::string(what) + ": expected " + std::to_string(out.size()) +
-                      " bytes, found " + std::to_string(left()));
-            return false;
-        }
-        if (Result<void> read = file_.read(position_, out); !read) {
-            error_ = read.error();
-            return false;
-        }
-        position_ += out.size();
-        return true;
-    }
-
-    const MappedFile& file_;
-    std::uint64_t position_ = 0;
-    std::optional<Error> error_;
+struct PlainType {
+    std::uint32_t number;
+    std::string_view id;
 };
+constexpr std::array<PlainType, 8> kPlainTypes{{{0, "fp32"},
+                                                {1, "fp16"},
+                                                {24, "int8"},
+                                                {25, "int16"},
+                                                {26, "int32"},
+                                                {27, "int64"},
+                                                {28, "fp64"},
+                                                {30, "bf16"}}};
 
-std::string scalarText(std::uint32_t type, std::uint64_t bits) {
-    switch (type) {
-        case 1:
-            return std::to_string(static_cast<std::int8_t>(bits));
-        case 3:
-            return std::to_string(static_cast<std::int16_t>(bits));
-        case 5:
-            return std::to_string(static_cast<std::int32_t>(bits));
-        case 11:
-            return std::to_string(static_cast<std::int64_t>(bits));
-        case 6:
-            return shortest(std::bit_cast<float>(static_cast<std::uint32_t>(bits)));
-        case 12:
-            return shortest(std::bit_cast<double>(bits));
-        case 7:
-            return bits != 0 ? "true" : "false";
-        default:
-            return std::to_string(bits);
+/// Types that ggml gave up; their numbers are not used again.
+constexpr std::array<std::pair<std::uint32_t, std::string_view>, 8> kRemoved{{{4, "Q4_2"},
+                                                                              {5, "Q4_3"},
+                                                                              {31, "Q4_0_4_4"},
+                                                                              {32, "Q4_0_4_8"},
+                                                                              {33, "Q4_0_8_8"},
+                                                                              {36, "IQ4_NL_4_4"},
+                                                                              {37, "IQ4_NL_4_8"},
+                                                                              {38, "IQ4_NL_8_8"}}};
+
+std::string typeName(std::uint32_t type) {
+    std::string name = "ggml type " + std::to_string(type);
+    const auto found = std::find_if(kRemoved.begin(), kRemoved.end(), [type](const auto& entry) {
+        return entry.first == type;
+    });
+    if (found != kRemoved.end()) {
+        name += " (" + std::string(found->second) + ", which ggml no longer has)";
+    }
+    return name;
+}
+
+void readStart(GgufCursor& cursor, GgufHeader& header) {
+    constexpr std::uint64_t kMagic = 0x46554747;
+    constexpr std::uint64_t kReversed = 0x47475546;
+    const std::uint64_t magic = cursor.number(4, "magic");
+    if (cursor.ok() && magic != kMagic) {
+        cursor.wrong(
+            0,
+            magic == kReversed
+                ? "expected the magic \"GGUF\", found \"FUGG\": its bytes were turned round"
+                : "expected the magic \"GGUF\", found other bytes");
+    }
+    auto version = static_cast<std::uint32_t>(cursor.number(4, "version"));
+    if ((version & 0xFFFFU) == 0 && version != 0) {
+        header.bigEndian = true;
+        cursor.setBigEndian();
+        version = version >> 24U | (version >> 8U & 0xFF00U);
+    }
+    if (cursor.ok() && (version < 1 || version > 3)) {
+        cursor.wrong(4,
+                     "expected version 1, 2 or 3, found " + std::to_string(version),
+                     ErrorCode::Unsupported);
+    }
+    header.version = version;
+    if (version == 1) {
+        cursor.setLengthBytes(4);
     }
 }
 
-std::string arrayText(Cursor& cursor) {
-    constexpr std::uint64_t kShown = 8;
-    const std::uint64_t at = cursor.position();
-    const auto type = static_cast<std::uint32_t>(cursor.number(4, "type of an array"));
-    const std::uint64_t count = cursor.number(8, "length of an array");
-    if (!cursor.ok()) {
-        return {};
+void readAlignment(GgufCursor& cursor, std::uint64_t at, GgufHeader& header) {
+    const std::string& text = header.metadata.back().second;
+    const auto given = static_cast<std::uint64_t>(parseInteger(text).value_or(0));
+    if (header.types.back() != GgufType::Uint32 || given > kMostAlignment ||
+        !std::has_single_bit(given)) {
+        cursor.wrong(
+            at,
+            "general.alignment: expected a power of two of 32 bits without a sign, found " + text);
+        return;
     }
-    if (type >= kWidths.size() || type == kArray) {
-        cursor.wrong(at, "array: expected a type of single values, found " + std::to_string(type));
-        return {};
+    header.alignment = given;
+    if (given % 8 != 0) {
+        header.warnings.push_back("general.alignment is " + text +
+                                  "; GGUF asks for a multiple of 8");
     }
-    const std::uint64_t least = type == kString ? 8 : kWidths[type];
-    if (count > cursor.left() / least) {
-        cursor.wrong(at + 4,
-                     "array: expected a length within the " + std::to_string(cursor.left()) +
-                         " bytes that follow, found " + std::to_string(count));
-        return {};
-    }
-    std::string text("[");
-    for (std::uint64_t i = 0; i < count && cursor.ok(); ++i) {
-        if (i == kShown) {
-            text += ", ... ";
-            text += std::to_string(count);
-            text += " values";
-        }
-        if (i >= kShown && type != kString) {
-            cursor.skip((count - i) * least, "array");
-            break;
-        }
-        const std::string value = type == kString
-                                      ? cursor.text("string of an array")
-                                      : scalarText(type, cursor.number(least, "value of an array"));
-        if (i < kShown) {
-            text += i > 0 ? ", " : "";
-            text += value;
-        }
-    }
-    text += ']';
-    return text;
 }
 
-void readMetadata(Cursor& cursor, std::uint64_t count, GgufHeader& header) {
+void readMetadata(GgufCursor& cursor, std::uint64_t count, GgufHeader& header) {
+    std::unordered_set<std::string> seen;
     for (std::uint64_t i = 0; i < count && cursor.ok(); ++i) {
-        std::string key = cursor.text("key");
+        const std::uint64_t keyAt = cursor.position();
+        std::string key = cursor.text("key", kMostKey);
+        if (cursor.ok() && (key.empty() || key.size() > kMostKey)) {
+            cursor.wrong(keyAt,
+                         key.empty() ? "key: expected 1 byte or more, found 0"
+                                     : "key: expected at most 65535 bytes, found more");
+        }
+        if (cursor.ok() && !seen.insert(key).second) {
+            cursor.wrong(keyAt, "expected every key once, found \"" + key + "\" twice");
+        }
         const std::uint64_t at = cursor.position();
         const auto type = static_cast<std::uint32_t>(cursor.number(4, "type of a value"));
-        if (cursor.ok() && type >= kWidths.size()) {
+        if (cursor.ok() && type >= kGgufTypes) {
             cursor.wrong(
                 at,
                 "key \"" + key + "\": expected a type from 0 to 12, found " + std::to_string(type));
@@ -182,57 +132,70 @@ void readMetadata(Cursor& cursor, std::uint64_t count, GgufHeader& header) {
         if (!cursor.ok()) {
             return;
         }
-        std::string value = type == kArray ? arrayText(cursor)
-                            : type == kString
-                                ? cursor.text("value")
-                                : scalarText(type, cursor.number(kWidths[type], "value"));
-        if (key == "general.alignment" && cursor.ok()) {
-            const std::int64_t given = parseInteger(value).value_or(0);
-            if (given < 1 || given > (1 << 20) ||
-                !std::has_single_bit(static_cast<std::uint64_t>(given))) {
-                cursor.wrong(at, "general.alignment: expected a power of two, found " + value);
-                return;
-            }
-            header.alignment = static_cast<std::uint64_t>(given);
+        header.types.push_back(static_cast<GgufType>(type));
+        header.metadata.emplace_back(key, readGgufValue(cursor, header.types.back()));
+        if (cursor.ok() && key == "general.alignment") {
+            readAlignment(cursor, at, header);
         }
-        header.metadata.emplace_back(std::move(key), std::move(value));
     }
 }
 
-/// ggml's plain types; its blocks are not read yet.
-const StorageType* plainType(std::uint32_t type) {
-    constexpr std::array<std::pair<std::uint32_t, std::string_view>, 8> kTypes{{{0, "fp32"},
-                                                                                {1, "fp16"},
-                                                                                {24, "int8"},
-                                                                                {25, "int16"},
-                                                                                {26, "int32"},
-                                                                                {27, "int64"},
-                                                                                {28, "fp64"},
-                                                                                {30, "bf16"}}};
-    for (const auto& [number, id] : kTypes) {
-        if (number == type) {
-            return findStorageType(id);
-        }
+/// What the type says of a tensor whose shape is known: its bytes, or its problem.
+void setType(TensorInfo& tensor,
+             std::uint32_t number,
+             std::uint64_t typeAt,
+             const GgufCursor& cursor,
+             const MappedFile& file) {
+    const auto problem = [&](std::string what) {
+        tensor.problem = Error{ErrorCode::Unsupported,
+                               "tensor \"" + tensor.name + "\": " + std::move(what),
+                               filePosition(file.path(), typeAt),
+                               {}};
+    };
+    const auto [plain, block] = ggufTensorType(number);
+    if (plain != nullptr) {
+        tensor.type = plain;
+        tensor.dtypeName = plain->id;
+        tensor.bytes = tensor.parameters * static_cast<std::uint64_t>(plain->bits) / 8;
+        return;
     }
-    return nullptr;
+    if (block == nullptr) {
+        tensor.dtypeName = "ggml type " + std::to_string(number);
+        problem("expected a type that is known here, found " + typeName(number));
+        return;
+    }
+    tensor.dtypeName = block->id;
+    const auto elements = static_cast<std::uint64_t>(block->elements);
+    const std::uint64_t row =
+        tensor.shape.empty() ? 1 : static_cast<std::uint64_t>(tensor.shape.back());
+    if (row % elements != 0) {
+        problem("expected rows of a multiple of " + std::to_string(elements) + " elements for " +
+                tensor.dtypeName + ", found " + std::to_string(row));
+        return;
+    }
+    tensor.block = block;
+    tensor.bytes = tensor.parameters / elements * static_cast<std::uint64_t>(block->bytes);
+    if (cursor.bigEndian() && !knowsByteOrder(*block)) {
+        problem("expected a type whose big-endian form is known, found " + tensor.dtypeName);
+    }
 }
 
-TensorInfo readTensor(Cursor& cursor, const MappedFile& file) {
+TensorInfo readTensor(GgufCursor& cursor, const MappedFile& file) {
     TensorInfo tensor;
-    tensor.name = cursor.text("name of a tensor");
-    const std::string which = "tensor \"" + tensor.name + "\": ";
+    tensor.name = cursor.text("name of a tensor", kMostName);
+    const auto which = [&tensor] { return "tensor \"" + tensor.name + "\": "; };
     std::uint64_t at = cursor.position();
     const std::uint64_t dimensions = cursor.number(4, "number of dimensions");
     if (cursor.ok() && dimensions > kMostDimensions) {
-        cursor.wrong(at,
-                     which + "expected at most 4 dimensions, found " + std::to_string(dimensions));
+        cursor.wrong(
+            at, which() + "expected at most 4 dimensions, found " + std::to_string(dimensions));
     }
     at = cursor.position();
     for (std::uint64_t i = 0; i < dimensions && cursor.ok(); ++i) {
         // Innermost first in the file.
-        const std::uint64_t dimension = cursor.number(8, "dimension");
-        tensor.shape.insert(tensor.shape.begin(), static_cast<std::int64_t>(dimension));
+        tensor.shape.push_back(static_cast<std::int64_t>(cursor.length("dimension")));
     }
+    std::reverse(tensor.shape.begin(), tensor.shape.end());
     const std::uint64_t typeAt = cursor.position();
     const auto type = static_cast<std::uint32_t>(cursor.number(4, "type of a tensor"));
     tensor.offset = cursor.number(8, "offset of a tensor");
@@ -241,49 +204,91 @@ TensorInfo readTensor(Cursor& cursor, const MappedFile& file) {
     }
     const std::optional<std::uint64_t> count = elementCount(tensor.shape);
     if (!count || *count > kMostElements) {
-        cursor.wrong(at, which + "expected at most 2^57 elements, found more");
+        cursor.wrong(at, which() + "expected at most 2^57 elements, found more");
         return tensor;
     }
     tensor.parameters = *count;
-    tensor.type = plainType(type);
-    if (tensor.type == nullptr) {
-        tensor.dtypeName = "ggml type " + std::to_string(type);
-        tensor.problem =
-            Error{ErrorCode::Unsupported,
-                  which + "expected a plain number format, found ggml type " + std::to_string(type),
-                  filePosition(file.path(), typeAt),
-                  {}};
-        return tensor;
-    }
-    tensor.dtypeName = tensor.type->id;
-    tensor.bytes = *count * static_cast<std::uint64_t>(tensor.type->bits) / 8;
+    setType(tensor, type, typeAt, cursor, file);
     return tensor;
 }
 
-/// Offsets from the start of the file, checked against its size.
-Result<void> placeTensors(const MappedFile& file, GgufHeader& header) {
-    for (TensorInfo& tensor : header.tensors) {
-        const std::uint64_t room =
-            file.size() > header.dataStart ? file.size() - header.dataStart : 0;
+/// Offsets from the start of the file, checked against its size and against each other. `infoAt`:
+/// where each tensor is described.
+Result<void> placeTensors(const MappedFile& file,
+                          const std::vector<std::uint64_t>& infoAt,
+                          GgufHeader& header) {
+    const std::uint64_t room = file.size() > header.dataStart ? file.size() - header.dataStart : 0;
+    const std::uint64_t mask = header.alignment - 1;
+    std::optional<std::uint64_t> next = 0;  // empty behind a tensor of unknown size
+    std::string displaced;
+    std::size_t displacedCount = 0;
+    for (std::size_t i = 0; i < header.tensors.size(); ++i) {
+        TensorInfo& tensor = header.tensors[i];
         const std::uint64_t offset = *tensor.offset;
-        if (offset % header.alignment != 0) {
+        const std::string where = filePosition(file.path(), infoAt[i]);
+        if ((offset & mask) != 0) {
             return fail(ErrorCode::Damaged,
                         "GGUF: tensor \"" + tensor.name +
-                            "\": expected an offset that is a "
-                            "multiple of " +
+                            "\": expected an offset that is a multiple of " +
                             std::to_string(header.alignment) + ", found " + std::to_string(offset),
-                        filePosition(file.path(), header.dataStart));
+                        where);
         }
         if (offset > room || tensor.bytes > room - offset) {
             return fail(ErrorCode::Damaged,
                         "GGUF: tensor \"" + tensor.name + "\": expected " +
                             std::to_string(tensor.bytes) + " bytes at " + std::to_string(offset) +
                             " of the data, found " + std::to_string(room) + " bytes of data",
-                        filePosition(file.path(), header.dataStart));
+                        where);
         }
+        if (next && *next != offset) {
+            displaced = displacedCount++ == 0
+                            ? "tensor " + tensor.name + " begins at " + std::to_string(offset) +
+                                  " of the data, not at " + std::to_string(*next)
+                            : displaced;
+        }
+        const bool sized = tensor.type != nullptr || tensor.block != nullptr;
+        next = sized ? std::optional((offset + tensor.bytes + mask) & ~mask) : std::nullopt;
         tensor.offset = header.dataStart + offset;
     }
+    if (displacedCount > 0) {
+        header.warnings.push_back(
+            displaced +
+            (displacedCount > 1 ? " (and " + std::to_string(displacedCount - 1) + " tensors more)"
+                                : "") +
+            ": ggml reads only tensors that follow each other without holes");
+    }
+    if (next && room > *next) {
+        header.warnings.push_back(std::to_string(room - *next) +
+                                  " bytes after the last tensor belong to none");
+    }
     return {};
+}
+
+void readCounts(GgufCursor& cursor, std::uint64_t& tensors, std::uint64_t& pairs) {
+    const std::uint64_t at = cursor.position();
+    tensors = cursor.length("number of tensors");
+    pairs = cursor.length("number of keys");
+    const std::uint64_t width = cursor.lengthBytes();
+    const std::uint64_t leastTensor = width + 4 + 4 + 8;
+    const std::uint64_t leastPair = width + 4 + 1;
+    if (cursor.ok() &&
+        (tensors > cursor.left() / leastTensor || pairs > cursor.left() / leastPair)) {
+        cursor.wrong(at,
+                     "expected as many tensors and keys as " + std::to_string(cursor.left()) +
+                         " bytes can hold, found " + std::to_string(tensors) + " and " +
+                         std::to_string(pairs));
+    }
+}
+
+void warnOfNames(GgufHeader& header) {
+    const auto isLong = [](const TensorInfo& tensor) { return tensor.name.size() >= kGgmlName; };
+    const auto count = std::count_if(header.tensors.begin(), header.tensors.end(), isLong);
+    if (count > 0) {
+        const auto first = std::find_if(header.tensors.begin(), header.tensors.end(), isLong);
+        header.warnings.push_back(
+            std::to_string(count) +
+            " names have 64 bytes or more, which ggml does not read: " + first->name);
+    }
 }
 
 }  // namespace
@@ -294,34 +299,39 @@ std::optional<std::string_view> GgufHeader::value(std::string_view key) const {
     return found == metadata.end() ? std::nullopt : std::optional<std::string_view>(found->second);
 }
 
+std::optional<std::int64_t> GgufHeader::integer(std::string_view key) const {
+    const auto text = value(key);
+    return text ? parseInteger(*text) : std::nullopt;
+}
+
+GgufTensorType ggufTensorType(std::uint32_t number) {
+    for (const PlainType& plain : kPlainTypes) {
+        if (plain.number == number) {
+            return {findStorageType(plain.id), nullptr};
+        }
+    }
+    return {nullptr, findGgmlBlock(number)};
+}
+
+std::optional<std::uint32_t> ggufNumberOf(std::string_view plainType) {
+    const auto found =
+        std::find_if(kPlainTypes.begin(), kPlainTypes.end(), [plainType](const PlainType& plain) {
+            return plain.id == plainType;
+        });
+    return found == kPlainTypes.end() ? std::nullopt : std::optional(found->number);
+}
+
 Result<GgufHeader> readGgufHeader(const MappedFile& file) {
-    Cursor cursor(file);
+    GgufCursor cursor(file);
     GgufHeader header;
-    constexpr std::uint64_t kMagic = 0x46554747;
-    if (cursor.number(4, "magic") != kMagic) {
-        cursor.wrong(0, "expected the magic \"GGUF\", found other bytes");
-    }
-    header.version = static_cast<std::uint32_t>(cursor.number(4, "version"));
-    if (cursor.ok() && header.version != 2 && header.version != 3) {
-        const bool swapped = (header.version & 0xFFFFU) == 0;
-        cursor.wrong(4,
-                     swapped ? "expected little-endian numbers, found big-endian ones"
-                             : "expected version 2 or 3, found " + std::to_string(header.version),
-                     ErrorCode::Unsupported);
-    }
-    const std::uint64_t tensors = cursor.number(8, "number of tensors");
-    const std::uint64_t pairs = cursor.number(8, "number of keys");
-    constexpr std::uint64_t kLeastTensor = 24;
-    constexpr std::uint64_t kLeastPair = 13;
-    if (cursor.ok() &&
-        (tensors > cursor.left() / kLeastTensor || pairs > cursor.left() / kLeastPair)) {
-        cursor.wrong(8,
-                     "expected as many tensors and keys as " + std::to_string(cursor.left()) +
-                         " bytes can hold, found " + std::to_string(tensors) + " and " +
-                         std::to_string(pairs));
-    }
+    readStart(cursor, header);
+    std::uint64_t tensors = 0;
+    std::uint64_t pairs = 0;
+    readCounts(cursor, tensors, pairs);
     readMetadata(cursor, pairs, header);
+    std::vector<std::uint64_t> infoAt;
     for (std::uint64_t i = 0; i < tensors && cursor.ok(); ++i) {
+        infoAt.push_back(cursor.position());
         header.tensors.push_back(readTensor(cursor, file));
     }
     if (!cursor.ok()) {
@@ -331,11 +341,12 @@ Result<GgufHeader> readGgufHeader(const MappedFile& file) {
         return fail(
             ErrorCode::Damaged,
             "GGUF: expected every tensor once, found \"" + header.tensors[*twice].name + "\" twice",
-            filePosition(file.path(), cursor.position()));
+            filePosition(file.path(), infoAt[*twice]));
     }
-    header.dataStart =
-        (cursor.position() + header.alignment - 1) / header.alignment * header.alignment;
-    if (Result<void> placed = placeTensors(file, header); !placed) {
+    warnOfNames(header);
+    const std::uint64_t mask = header.alignment - 1;
+    header.dataStart = (cursor.position() + mask) & ~mask;
+    if (Result<void> placed = placeTensors(file, infoAt, header); !placed) {
         return fail(placed.error());
     }
     return header;

@@ -37,13 +37,14 @@ Result<std::shared_ptr<const TensorSource>> openGguf(const ReadRequest& request)
     const std::string type(header->value("general.type").value_or("model"));
     if (type != "imatrix") {
         return fail(ErrorCode::Unsupported,
-                    "expected safetensors, .npy, .npz, CSV or an importance matrix, found a GGUF "
-                    "file with general.type \"" +
+                    "expected an importance matrix, found a GGUF file with general.type \"" +
                         type + "\"",
                     filePosition(request.file->path(), 0));
     }
     Listing listing = listingOf(request, "gguf");
+    listing.bigEndian.push_back(header->bigEndian);
     listing.info.metadata = std::move(header->metadata);
+    listing.info.warnings = std::move(header->warnings);
     listing.tensors = std::move(header->tensors);
     return makeStoredSource(std::move(listing), Layout::OutIn, {});
 }
@@ -219,7 +220,8 @@ bool looksOld(std::span<const std::byte> head) {
 }
 
 Confidence probe(const Candidate& candidate) {
-    return isGguf(candidate.head) || looksOld(candidate.head) ? Confidence::Yes : Confidence::No;
+    // The form in GGUF comes here from the reader of GGUF files.
+    return looksOld(candidate.head) ? Confidence::Yes : Confidence::No;
 }
 
 Result<std::shared_ptr<const TensorSource>> open(const ReadRequest& request) {

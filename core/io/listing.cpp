@@ -22,7 +22,8 @@ std::uint64_t saturatingAdd(std::uint64_t a, std::uint64_t b) {
 class StoredSource final : public TensorSource {
 public:
     StoredSource(Listing listing, Layout layout, const ModelConfig& config)
-        : files_(std::move(listing.files)) {
+        : files_(std::move(listing.files)), bigEndian_(std::move(listing.bigEndian)) {
+        bigEndian_.resize(files_.size());
         info_ = std::move(listing.info);
         tensors_ = std::move(listing.tensors);
         applyLayout(tensors_, layout, config);
@@ -40,12 +41,26 @@ public:
         if (Result<void> same = file->checkUnchanged(); !same) {
             return fail(same.error());
         }
-        return layoutRows(
-            tensor, {file, tensor.offset.value_or(0), tensor.bytes, tensor.type, 0, tensor.block});
+        return layoutRows(tensor,
+                          {file,
+                           tensor.offset.value_or(0),
+                           tensor.bytes,
+                           tensor.type,
+                           swapWidth(tensor),
+                           tensor.block});
     }
 
 private:
+    /// Bytes of the words that lie turned round; of blocks any number above 1.
+    [[nodiscard]] int swapWidth(const TensorInfo& tensor) const {
+        if (!bigEndian_[static_cast<std::size_t>(tensor.file)]) {
+            return 0;
+        }
+        return tensor.block != nullptr ? 2 : tensor.type->bits / 8;
+    }
+
     std::vector<std::shared_ptr<const MappedFile>> files_;
+    std::vector<bool> bigEndian_;
 };
 
 }  // namespace

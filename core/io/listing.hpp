@@ -19,6 +19,7 @@ struct Listing {
     std::vector<TensorInfo> tensors;
     std::vector<std::shared_ptr<const MappedFile>>
         files;  ///< parallel to info.files; null: missing
+    std::vector<bool> bigEndian{};  ///< of the files' numbers, parallel to them; empty: none is
 };
 
 /// Index of the first tensor whose name occurred before, if any. O(n) by hashing.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Checkpoints of several files: an index that maps tensors to shards, and folders.
 #include "core/base/text.hpp"
+#include "core/io/gguf.hpp"
 #include "core/io/reader.hpp"
 #include "core/io/safetensors_header.hpp"
 
@@ -414,6 +415,7 @@ bool isCompanion(const std::string& name) {
 struct FolderFiles {
     std::vector<fs::path> safetensors;
     std::vector<fs::path> indices;
+    std::vector<fs::path> gguf;
     bool pytorch = false;
 };
 
@@ -427,6 +429,8 @@ Result<FolderFiles> scanFolder(const fs::path& folder) {
             files.indices.push_back(entry->path());
         } else if (endsWith(name, ".safetensors") && !isCompanion(name)) {
             files.safetensors.push_back(entry->path());
+        } else if (endsWith(toLower(name), ".gguf")) {
+            files.gguf.push_back(entry->path());
         } else if (endsWith(name, ".bin") || endsWith(name, ".pt") || endsWith(name, ".pth")) {
             files.pytorch = true;
         }
@@ -487,6 +491,9 @@ Result<std::shared_ptr<const TensorSource>> openModelFolder(const fs::path& fold
                                             " other .safetensors files lie beside it");
         }
         return openAll({*single}, std::move(listing), options, config);
+    }
+    if (files->safetensors.empty() && !files->gguf.empty()) {
+        return openGgufFolder(files->gguf, options, config);
     }
     if (files->safetensors.empty()) {
         return fail(files->pytorch ? ErrorCode::Unsupported : ErrorCode::NotFound,

@@ -95,14 +95,14 @@ Result<std::shared_ptr<const TensorSource>> openFile(const ReadRequest& request)
         }
         if (head.substr(0, known.magic.size()) == known.magic) {
             return fail(ErrorCode::Unsupported,
-                        "expected safetensors, .npy, .npz or CSV, found " + std::string(known.name),
+                        "expected safetensors, GGUF, .npy, .npz or CSV, found " + std::string(known.name),
                         filePosition(request.file->path(), 0));
         }
     }
     if (reader == nullptr) {
         return fail(ErrorCode::Unsupported,
                     head.empty() ? "expected a checkpoint, found an empty file"
-                                 : "expected safetensors, .npy, .npz or CSV, found a file of no "
+                                 : "expected safetensors, GGUF, .npy, .npz or CSV, found a file of no "
                                    "format that is known here",
                     filePosition(request.file->path(), 0));
     }

@@ -2,6 +2,7 @@
 #include "core/io/rows.hpp"
 
 #include "core/base/assert.hpp"
+#include "core/blocks/byte_order.hpp"
 #include "core/io/plain_block.hpp"
 
 #include <algorithm>
@@ -49,12 +50,37 @@ void decodeSwapped(const StoredElements& elements, std::int64_t first, std::int6
     }
 }
 
+/// Decodes `count` whole blocks whose words lie turned round.
+void unpackSwapped(const BlockLayout& layout,
+                   const std::byte* blocks,
+                   std::int64_t count,
+                   float* out) {
+    constexpr std::size_t kBufferBytes = 8192;
+    std::array<std::byte, kBufferBytes> buffer{};
+    const auto atOnce = static_cast<std::int64_t>(kBufferBytes) / layout.bytes;
+    for (std::int64_t done = 0; done < count; done += atOnce) {
+        const std::int64_t n = std::min(atOnce, count - done);
+        std::memcpy(buffer.data(),
+                    blocks + done * layout.bytes,
+                    static_cast<std::size_t>(n * layout.bytes));
+        swapBlockWords(layout, buffer.data(), n);
+        layout.unpack(buffer.data(), n, out + done * layout.elements);
+    }
+}
+
 /// Decodes elements [first, first + count), which need not begin or end with a block.
 template <class T>
 void decodeBlocks(const StoredElements& elements, std::int64_t first, std::int64_t count, T* out) {
     const BlockLayout& layout = *elements.block;
     const std::int64_t per = layout.elements;
     const std::byte* bytes = bytesOf(elements).data();
+    const auto unpack = [&](std::int64_t block, std::int64_t n, float* to) {
+        if (elements.swapWidth > 1) {
+            unpackSwapped(layout, bytes + block * layout.bytes, n, to);
+        } else {
+            layout.unpack(bytes + block * layout.bytes, n, to);
+        }
+    };
     constexpr std::int64_t kAtOnce = 4096;
     std::array<float, kAtOnce> buffer;
     const std::int64_t blocksAtOnce = kAtOnce / per;
@@ -66,12 +92,12 @@ void decodeBlocks(const StoredElements& elements, std::int64_t first, std::int64
         const bool whole = begin == block * per && stop == (block + n) * per;
         if constexpr (std::is_same_v<T, float>) {
             if (whole) {
-                layout.unpack(bytes + block * layout.bytes, n, out + (begin - first));
+                unpack(block, n, out + (begin - first));
                 block += n;
                 continue;
             }
         }
-        layout.unpack(bytes + block * layout.bytes, n, buffer.data());
+        unpack(block, n, buffer.data());
         std::copy(buffer.data() + (begin - block * per),
                   buffer.data() + (stop - block * per),
                   out + (begin - first));
@@ -118,8 +144,8 @@ public:
         return RawMatrix{elements_.type, bytesOf(elements_)};
     }
     [[nodiscard]] std::optional<RawBlocks> rawBlocks() const override {
-        if (elements_.block == nullptr || cols_ % elements_.block->elements != 0 ||
-            !elements_.file->checkUnchanged()) {
+        if (elements_.block == nullptr || elements_.swapWidth > 1 ||
+            cols_ % elements_.block->elements != 0 || !elements_.file->checkUnchanged()) {
             return std::nullopt;
         }
         return RawBlocks{elements_.block, bytesOf(elements_)};

@@ -16,7 +16,8 @@ struct StoredElements {
     std::uint64_t offset = 0;  ///< in bytes, from the file's start
     std::uint64_t bytes = 0;
     const StorageType* type = nullptr;
-    int swapWidth = 0;                   ///< > 1: big-endian words of so many bytes
+    /// > 1: big-endian words of so many bytes; in blocks, every word that their layout has.
+    int swapWidth = 0;
     const BlockLayout* block = nullptr;  ///< stored in blocks instead of elements of `type`
 };
 
