@@ -78,4 +78,19 @@ void swapBlockWords(const BlockLayout& layout, std::byte* blocks, std::int64_t c
     }
 }
 
+std::int64_t swappedBlockByte(const BlockLayout& layout, std::int64_t byte) {
+    const Order* order = orderOf(layout);
+    if (order == nullptr) {
+        return byte;
+    }
+    for (const Words& words : order->words) {
+        const std::int64_t inside = byte - words.offset;
+        if (inside >= 0 && inside < std::int64_t{words.count} * words.width) {
+            const std::int64_t word = inside / words.width * words.width;
+            return words.offset + word + words.width - 1 - (inside - word);
+        }
+    }
+    return byte;
+}
+
 }  // namespace loupe

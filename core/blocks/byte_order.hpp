@@ -17,4 +17,7 @@ namespace loupe {
 /// knows: Q4_0, Q8_0, Q4_K, Q6_K, MXFP4, NVFP4.
 void swapBlockWords(const BlockLayout& layout, std::byte* blocks, std::int64_t count);
 
+/// Where byte `byte` of a block lies in its big-endian form.
+[[nodiscard]] std::int64_t swappedBlockByte(const BlockLayout& layout, std::int64_t byte);
+
 }  // namespace loupe

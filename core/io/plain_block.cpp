@@ -2,6 +2,7 @@
 #include "core/io/plain_block.hpp"
 
 #include "core/base/text.hpp"
+#include "core/blocks/byte_order.hpp"
 #include "core/formats/codec.hpp"
 
 #include <algorithm>
@@ -275,6 +276,17 @@ Result<BlockView> plainBlock(const TensorInfo& tensor,
     return made;
 }
 
+/// A block with its words little-endian.
+std::vector<std::byte> inOrder(const BlockLayout& layout,
+                               std::span<const std::byte> bytes,
+                               bool swapped) {
+    std::vector<std::byte> block(bytes.begin(), bytes.end());
+    if (swapped) {
+        swapBlockWords(layout, block.data(), 1);
+    }
+    return block;
+}
+
 Result<BlockView> formatBlock(const TensorInfo& tensor,
                               const StoredPlaces& places,
                               std::int64_t index) {
@@ -307,13 +319,22 @@ Result<BlockView> formatBlock(const TensorInfo& tensor,
     for (std::int64_t i = 0; i < count; ++i) {
         made.cells.push_back(places.cellOf(begin + i));
     }
-    made.decode = [&layout, count](std::span<const std::byte> bytes) {
+    const bool swapped = elements.swapWidth > 1;
+    made.decode = [&layout, count, swapped](std::span<const std::byte> bytes) {
         std::vector<float> values(static_cast<std::size_t>(layout.elements));
-        layout.unpack(bytes.data(), 1, values.data());
+        const std::vector<std::byte> block = inOrder(layout, bytes, swapped);
+        layout.unpack(block.data(), 1, values.data());
         return std::vector<double>(values.begin(), values.begin() + count);
     };
-    made.explain = [&layout](std::span<const std::byte> bytes, std::int64_t element) {
-        return layout.element(bytes.data(), static_cast<int>(element));
+    made.explain = [&layout, swapped](std::span<const std::byte> bytes, std::int64_t element) {
+        const std::vector<std::byte> block = inOrder(layout, bytes, swapped);
+        BlockElement taken = layout.element(block.data(), static_cast<int>(element));
+        for (BlockPart& part : taken.parts) {
+            for (BitRun& run : part.bits) {
+                run.byte = swapped ? swappedBlockByte(layout, run.byte) : run.byte;
+            }
+        }
+        return taken;
     };
     return made;
 }

@@ -263,6 +263,16 @@ TEST_CASE("gguf: big-endian blocks decode like their little-endian form, also ac
     const std::vector<double> straight = readAll(*matrixOf(*a, "w"));
     const std::vector<double> across = readAll(*matrixOf(*turnedRows, "w"));
     CHECK(across[5 * 100 + 7] == straight[7 * 96 + 5]);
+    // The microscope: the same figures, and bits where they lie in the turned bytes.
+    const BlockView left = a->block(0, 3, 40).value();
+    const BlockView right = b->block(0, 3, 40).value();
+    CHECK(left.decode(left.bytes) == right.decode(right.bytes));
+    const BlockElement one = left.explain(left.bytes, left.element);
+    const BlockElement other = right.explain(right.bytes, right.element);
+    CHECK(one.equation == other.equation);
+    for (std::size_t i = 0; i < one.parts.size(); ++i) {
+        CHECK(gatherBits(right.bytes, other.parts[i].bits) == one.parts[i].code);
+    }
 }
 
 TEST_CASE("gguf: any part of a split model opens all of it") {
