@@ -89,6 +89,14 @@ int ElementParts::signedByte(std::string name, BlockRole role, std::int64_t byte
     return value;
 }
 
+int ElementParts::parity(std::string name, std::int64_t byte, int bit, int seven) {
+    std::vector<BitRun> bits =
+        seven < 7 ? bitField(byte, bit + seven, 1, 0) : bitField(byte, bit, 7, 0);
+    const int sign = std::popcount(static_cast<unsigned>(peek(bits))) % 2 == 0 ? 1 : -1;
+    add(std::move(name), BlockRole::Signs, std::move(bits), static_cast<float>(sign));
+    return sign;
+}
+
 float ElementParts::half(std::string name, BlockRole role, std::size_t offset) {
     const float value = halfToFloat(load<std::uint16_t>(block_ + offset));
     add(std::move(name), role, wholeBytes(static_cast<int>(offset), 2), value);
@@ -106,6 +114,27 @@ int iq4Level(int q) {
     constexpr std::array<int, 16> kLevels{
         -127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113};
     return kLevels[static_cast<std::size_t>(q)];
+}
+
+int twiceE2m1(int code) {
+    constexpr std::array<int, 16> kValues{0, 1, 2, 3, 4, 6, 8, 12, 0, -1, -2, -3, -4, -6, -8, -12};
+    return kValues[static_cast<std::size_t>(code)];
+}
+
+int gridValue(std::uint64_t entry, int index) {
+    return static_cast<std::int8_t>(entry >> (8 * index) & 0xFFU);
+}
+
+std::vector<BitRun> bitField(std::int64_t byte, int bit, int width, int shift) {
+    std::vector<BitRun> runs;
+    while (width > 0) {
+        const int taken = std::min(width, 8 - bit % 8);
+        runs.push_back({byte + bit / 8, bit % 8, taken, shift});
+        bit += taken;
+        shift += taken;
+        width -= taken;
+    }
+    return runs;
 }
 
 std::string equation(std::string_view pattern, std::initializer_list<EquationNumber> numbers) {

@@ -61,6 +61,9 @@ public:
     int signedByte(std::string name, BlockRole role, std::int64_t byte);
     /// An FP16.
     float half(std::string name, BlockRole role, std::size_t offset);
+    /// A sign, 1 or -1. `seven` below 7: bit `bit + seven` of the number that begins at `byte`; 7:
+    /// what makes the number of minus signs among the seven bits and this one even.
+    int parity(std::string name, std::int64_t byte, int bit, int seven);
     /// Bits that mean something else than a whole number.
     void add(std::string name, BlockRole role, std::vector<BitRun> bits, float value);
     /// Those bits as a whole number, without making a part of them.
@@ -76,6 +79,13 @@ private:
 
 /// Level q of IQ4_NL and IQ4_XS.
 [[nodiscard]] int iq4Level(int q);
+/// Twice the value of an E2M1 code in ggml's blocks, which know no minus zero.
+[[nodiscard]] int twiceE2m1(int code);
+/// Value `index` of an entry of a codebook: a signed byte.
+[[nodiscard]] int gridValue(std::uint64_t entry, int index);
+/// Bits [bit, bit + width) of the little-endian number that begins at `byte`, as bits from `shift`
+/// on.
+[[nodiscard]] std::vector<BitRun> bitField(std::int64_t byte, int bit, int width, int shift);
 
 /// A number of an equation: the shortest text that reads back as the same FP32.
 struct EquationNumber {

@@ -28,6 +28,19 @@ struct UnpackKernels {
     Unpack q8_k;
     Unpack iq4_nl;
     Unpack iq4_xs;
+    Unpack iq2_xxs;
+    Unpack iq2_xs;
+    Unpack iq2_s;
+    Unpack iq3_xxs;
+    Unpack iq3_s;
+    Unpack iq1_s;
+    Unpack iq1_m;
+    Unpack tq1_0;
+    Unpack tq2_0;
+    Unpack q1_0;
+    Unpack q2_0;
+    Unpack ggml_mxfp4;
+    Unpack ggml_nvfp4;
 };
 
 extern const UnpackKernels kUnpackKernels_baseline;

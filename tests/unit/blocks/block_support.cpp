@@ -64,6 +64,13 @@ std::vector<std::byte> wildBlock(const BlockLayout& layout, std::uint64_t seed) 
 std::vector<std::byte> tameBlock(const BlockLayout& layout, std::uint64_t seed) {
     std::vector<std::byte> block = wildBlock(layout, seed);
     std::uint64_t draw = block.size();
+    // Scales at the edges of what ggml reads as a number.
+    for (std::size_t i = 0; i < 4 && layout.id == "ggml_nvfp4"; ++i) {
+        const std::uint64_t bits = randomBits(seed, ++draw);
+        if (bits % 3 == 0) {
+            block[i] = std::byte{static_cast<unsigned char>(bits % 2 == 0 ? 0x7F : 0xFF)};
+        }
+    }
     for (const ScalePlace& place : scalePlaces(layout)) {
         const std::uint64_t bits = randomBits(seed, ++draw);
         const auto spread = static_cast<std::uint32_t>(bits >> 32U);

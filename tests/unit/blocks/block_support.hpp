@@ -11,9 +11,6 @@
 
 namespace loupe::test {
 
-/// Enough random blocks for every bit to matter to every element that depends on it.
-inline constexpr int kFlipRounds = 24;
-
 /// Random bytes with scales that checkpoints could have: finite, not zero, some subnormal.
 [[nodiscard]] std::vector<std::byte> tameBlock(const BlockLayout& layout, std::uint64_t seed);
 /// Random bytes throughout: scales may be infinite or NaN.
