@@ -1,0 +1,406 @@
+// SPDX-License-Identifier: Apache-2.0
+// Quantizers of ggml's K-quants: a scale (and minimum) of each part by weighted least squares over
+// several candidates, these quantized in turn, and the codes taken again with what is stored.
+#include "core/blocks/pack_numbers.hpp"
+#include "core/blocks/pack_reference.hpp"
+#include "core/blocks/structs.hpp"
+
+#include <algorithm>
+
+namespace loupe::blocks::reference {
+
+namespace {
+
+constexpr float kLeast = 1e-15F;  ///< below it a part counts as zero
+
+int nearestClamped(float x, int low, int high) {
+    return std::clamp(nearestInt(x), low, high);
+}
+
+std::uint8_t lowByte(int x) {
+    return static_cast<std::uint8_t>(static_cast<unsigned>(x) & 0xFFU);
+}
+
+// --- the searches
+// ---------------------------------------------------------------------------------
+
+/// Symmetric codes 0 to 2·most - 1 around `most`, weights x²; ggml's make_qx_quants.
+template <int kCount>
+float searchSymmetric(const float* x, int most, std::uint8_t* codes) {
+    const float largest = firstLargest(x, kCount);
+    if (std::fabs(largest) < kLeast) {
+        std::fill(codes, codes + kCount, std::uint8_t{0});
+        return 0;
+    }
+    const auto take = [&](float inverseScale) {
+        for (int i = 0; i < kCount; ++i) {
+            codes[i] = lowByte(nearestClamped(inverseScale * x[i], -most, most - 1) + most);
+        }
+    };
+    const auto sums = [&](float inverseScale, float& lx, float& ll) {
+        lx = ll = 0;
+        for (int i = 0; i < kCount; ++i) {
+            const auto l = static_cast<float>(nearestClamped(inverseScale * x[i], -most, most - 1));
+            const float w = x[i] * x[i];
+            lx += w * x[i] * l;
+            ll += w * l * l;
+        }
+    };
+    const auto top = static_cast<float>(most);
+    float lx = 0;
+    float ll = 0;
+    sums(-top / largest, lx, ll);
+    take(-top / largest);
+    float scale = ll != 0 ? lx / ll : 0.0F;
+    float best = scale * lx;
+    for (int t = -9; t <= 9; ++t) {
+        if (t == 0) {
+            continue;
+        }
+        const float inverseScale = -(top + 0.1F * static_cast<float>(t)) / largest;
+        sums(inverseScale, lx, ll);
+        if (ll > 0 && lx * lx > best * ll) {
+            take(inverseScale);
+            scale = lx / ll;
+            best = scale * lx;
+        }
+    }
+    return scale;
+}
+
+/// Codes 0 to 7 around 4, improved one by one in up to five sweeps; ggml's make_q3_quants.
+float searchThreeBits(const float* x, std::uint8_t* codes) {
+    constexpr int kCount = 16;
+    const float largest = firstLargest(x, kCount);
+    if (std::fabs(largest) < kLeast) {
+        std::fill(codes, codes + kCount, std::uint8_t{0});
+        return 0;
+    }
+    const float inverseScale = -4.0F / largest;
+    int found[kCount];
+    float lx = 0;
+    float ll = 0;
+    for (int i = 0; i < kCount; ++i) {
+        found[i] = nearestClamped(inverseScale * x[i], -4, 3);
+        const auto l = static_cast<float>(found[i]);
+        const float w = x[i] * x[i];
+        lx += w * x[i] * l;
+        ll += w * l * l;
+    }
+    bool changed = true;
+    for (int sweep = 0; sweep < 5 && changed; ++sweep) {
+        changed = false;
+        for (int i = 0; i < kCount; ++i) {
+            const float w = x[i] * x[i];
+            const auto before = static_cast<float>(found[i]);
+            float otherLx = lx - w * x[i] * before;
+            if (!(otherLx > 0)) {
+                continue;
+            }
+            float otherLl = ll - w * before * before;
+            const int candidate = nearestClamped(x[i] * otherLl / otherLx, -4, 3);
+            if (candidate == found[i]) {
+                continue;
+            }
+            const auto l = static_cast<float>(candidate);
+            otherLx += w * x[i] * l;
+            otherLl += w * l * l;
+            if (otherLl > 0 && otherLx * otherLx * ll > lx * lx * otherLl) {
+                found[i] = candidate;
+                lx = otherLx;
+                ll = otherLl;
+                changed = true;
+            }
+        }
+    }
+    for (int i = 0; i < kCount; ++i) {
+        codes[i] = lowByte(found[i] + 4);
+    }
+    return ll > 0 ? lx / ll : 0.0F;
+}
+
+struct Affine {
+    float scale = 0;
+    float minimum = 0;  ///< subtracted, so never below zero
+};
+
+/// How make_qkx2_quants searches: codes 0 to `most`, steps + 1 candidates, absolute errors or
+/// squares.
+struct AffineSearch {
+    int most;
+    float first;
+    float step;
+    int steps;
+    bool absolute;
+};
+
+/// Codes from a scale and a minimum; ggml's make_qkx2_quants.
+template <int kCount>
+Affine searchAffine(const float* x,
+                    const float* weights,
+                    const AffineSearch& search,
+                    std::uint8_t* codes) {
+    float low = x[0];
+    float high = x[0];
+    float sumW = weights[0];
+    float sumX = sumW * x[0];
+    for (int i = 1; i < kCount; ++i) {
+        low = x[i] < low ? x[i] : low;
+        high = x[i] > high ? x[i] : high;
+        sumW += weights[i];
+        sumX += weights[i] * x[i];
+    }
+    low = low > 0 ? 0 : low;
+    if (high == low) {
+        std::fill(codes, codes + kCount, std::uint8_t{0});
+        return {0, -low};
+    }
+    const auto errorOf = [&](const std::uint8_t* l, float scale, float minimum) {
+        float sum = 0;
+        for (int i = 0; i < kCount; ++i) {
+            const float error = scale * static_cast<float>(l[i]) + minimum - x[i];
+            sum += weights[i] * (search.absolute ? std::fabs(error) : error * error);
+        }
+        return sum;
+    };
+    const auto top = static_cast<float>(search.most);
+    float inverseScale = top / (high - low);
+    float scale = 1.0F / inverseScale;
+    for (int i = 0; i < kCount; ++i) {
+        codes[i] = lowByte(nearestClamped(inverseScale * (x[i] - low), 0, search.most));
+    }
+    float best = errorOf(codes, scale, low);
+    std::uint8_t candidate[32];
+    for (int t = 0; t <= search.steps; ++t) {
+        inverseScale = (search.first + search.step * static_cast<float>(t) + top) / (high - low);
+        float sumL = 0;
+        float sumLl = 0;
+        float sumXl = 0;
+        for (int i = 0; i < kCount; ++i) {
+            candidate[i] = lowByte(nearestClamped(inverseScale * (x[i] - low), 0, search.most));
+            const auto l = static_cast<float>(candidate[i]);
+            sumL += weights[i] * l;
+            sumLl += weights[i] * l * l;
+            sumXl += weights[i] * l * x[i];
+        }
+        const float determinant = sumW * sumLl - sumL * sumL;
+        if (!(determinant > 0)) {
+            continue;
+        }
+        float newScale = (sumW * sumXl - sumX * sumL) / determinant;
+        float newLow = (sumLl * sumX - sumL * sumXl) / determinant;
+        if (newLow > 0) {
+            newLow = 0;
+            newScale = sumXl / sumLl;
+        }
+        const float error = errorOf(candidate, newScale, newLow);
+        if (error < best) {
+            std::copy(candidate, candidate + kCount, codes);
+            best = error;
+            scale = newScale;
+            low = newLow;  // the next candidates start from it
+        }
+    }
+    return {scale, -low};
+}
+
+// --- packing
+// ----------------------------------------------------------------------------------------
+
+/// Codes of two bits: byte i of a half holds elements i, i + 32, i + 64 and i + 96 of it.
+void storeTwoBits(const std::uint8_t* codes, std::uint8_t* qs) {
+    for (int i = 0; i < kSuper; ++i) {
+        std::uint8_t& byte = qs[i / 128 * 32 + i % 32];
+        byte = static_cast<std::uint8_t>(byte | (codes[i] & 3U) << (2 * (i % 128 / 32)));
+    }
+}
+
+/// Eight pairs of six bits in twelve bytes, as Q4_K and Q5_K keep scales and minima.
+void storePairs(const std::uint8_t* scales, const std::uint8_t* minima, std::uint8_t* out) {
+    for (int j = 0; j < 4; ++j) {
+        out[j] = static_cast<std::uint8_t>(scales[j] | (scales[j + 4] >> 4U) << 6U);
+        out[j + 4] = static_cast<std::uint8_t>(minima[j] | (minima[j + 4] >> 4U) << 6U);
+        out[j + 8] = static_cast<std::uint8_t>((scales[j + 4] & 15U) | (minima[j + 4] & 15U) << 4U);
+    }
+}
+
+/// What Q4_K and Q5_K share: eight parts of 32 with scale and minimum in six bits each.
+template <class Block>
+void packPairs(const float* x, const AffineSearch& search, Block& block, std::uint8_t* codes) {
+    Affine found[8];
+    float mostScale = 0;
+    float mostMinimum = 0;
+    for (int j = 0; j < 8; ++j) {
+        const float* part = x + 32 * j;
+        float squares = 0;
+        for (int i = 0; i < 32; ++i) {
+            squares += part[i] * part[i];
+        }
+        const float average = std::sqrt(squares / 32.0F);
+        float weights[32];
+        for (int i = 0; i < 32; ++i) {
+            weights[i] = average + std::fabs(part[i]);
+        }
+        found[j] = searchAffine<32>(part, weights, search, codes + 32 * j);
+        mostScale = found[j].scale > mostScale ? found[j].scale : mostScale;
+        mostMinimum = found[j].minimum > mostMinimum ? found[j].minimum : mostMinimum;
+    }
+    const float perScale = mostScale > 0 ? 63.0F / mostScale : 0.0F;
+    const float perMinimum = mostMinimum > 0 ? 63.0F / mostMinimum : 0.0F;
+    block.d = floatToHalf(mostScale / 63.0F);
+    block.dmin = floatToHalf(mostMinimum / 63.0F);
+    const float d = halfToFloat(block.d);
+    const float dmin = halfToFloat(block.dmin);
+    std::uint8_t scales[8];
+    std::uint8_t minima[8];
+    for (int j = 0; j < 8; ++j) {
+        scales[j] = std::min<std::uint8_t>(63, lowByte(nearestInt(perScale * found[j].scale)));
+        minima[j] = std::min<std::uint8_t>(63, lowByte(nearestInt(perMinimum * found[j].minimum)));
+        const float scale = d * static_cast<float>(scales[j]);
+        if (scale == 0) {
+            continue;  // the codes of the search stay
+        }
+        const float minimum = dmin * static_cast<float>(minima[j]);
+        for (int i = 32 * j; i < 32 * (j + 1); ++i) {
+            codes[i] = lowByte(nearestClamped((x[i] + minimum) / scale, 0, search.most));
+        }
+    }
+    storePairs(scales, minima, block.scales);
+}
+
+}  // namespace
+
+void packQ2K(const float* values, std::int64_t count, std::byte* blocks) {
+    packEach<Q2K, kSuper>(values, count, blocks, [](const float* x, Q2K& block) {
+        constexpr AffineSearch kSearch{3, -0.5F, 0.1F, 15, true};
+        std::uint8_t codes[kSuper];
+        Affine found[16];
+        float mostScale = 0;
+        float mostMinimum = 0;
+        for (int j = 0; j < 16; ++j) {
+            float weights[16];
+            for (int i = 0; i < 16; ++i) {
+                weights[i] = std::fabs(x[16 * j + i]);
+            }
+            found[j] = searchAffine<16>(x + 16 * j, weights, kSearch, codes + 16 * j);
+            mostScale = found[j].scale > mostScale ? found[j].scale : mostScale;
+            mostMinimum = found[j].minimum > mostMinimum ? found[j].minimum : mostMinimum;
+        }
+        const float perScale = mostScale > 0 ? 15.0F / mostScale : 0.0F;
+        const float perMinimum = mostMinimum > 0 ? 15.0F / mostMinimum : 0.0F;
+        block.d = floatToHalf(mostScale > 0 ? mostScale / 15.0F : 0.0F);
+        block.dmin = floatToHalf(mostMinimum > 0 ? mostMinimum / 15.0F : 0.0F);
+        const float d = halfToFloat(block.d);
+        const float dmin = halfToFloat(block.dmin);
+        for (int j = 0; j < 16; ++j) {
+            block.scales[j] = lowByte(nearestInt(perScale * found[j].scale) |
+                                      nearestInt(perMinimum * found[j].minimum) * 16);
+            const float scale = d * static_cast<float>(block.scales[j] & 15);
+            if (scale == 0) {
+                continue;
+            }
+            const float minimum = dmin * static_cast<float>(block.scales[j] >> 4);
+            for (int i = 16 * j; i < 16 * (j + 1); ++i) {
+                codes[i] = lowByte(nearestClamped((x[i] + minimum) / scale, 0, 3));
+            }
+        }
+        storeTwoBits(codes, block.qs);
+    });
+}
+
+void packQ3K(const float* values, std::int64_t count, std::byte* blocks) {
+    packEach<Q3K, kSuper>(values, count, blocks, [](const float* x, Q3K& block) {
+        std::uint8_t codes[kSuper];
+        float found[16];
+        for (int j = 0; j < 16; ++j) {
+            found[j] = searchThreeBits(x + 16 * j, codes + 16 * j);
+        }
+        const float most = firstLargest(found, 16);
+        if (most != 0) {
+            const float perScale = -32.0F / most;
+            block.d = floatToHalf(1.0F / perScale);
+            const float d = halfToFloat(block.d);
+            for (int j = 0; j < 16; ++j) {
+                const int stored = nearestClamped(perScale * found[j], -32, 31) + 32;
+                block.scales[j % 8] = lowByte(block.scales[j % 8] | (stored & 15) << (4 * (j / 8)));
+                block.scales[8 + j % 4] =
+                    lowByte(block.scales[8 + j % 4] | (stored >> 4) << (2 * (j / 4)));
+                const float scale = d * static_cast<float>(stored - 32);
+                if (scale == 0) {
+                    continue;
+                }
+                for (int i = 16 * j; i < 16 * (j + 1); ++i) {
+                    codes[i] = lowByte(nearestClamped(x[i] / scale, -4, 3) + 4);
+                }
+            }
+        }
+        for (int i = 0; i < kSuper; ++i) {
+            block.hmask[i % 32] = lowByte(block.hmask[i % 32] | (codes[i] >> 2) << (i / 32));
+        }
+        storeTwoBits(codes, block.qs);
+    });
+}
+
+void packQ4K(const float* values, std::int64_t count, std::byte* blocks) {
+    packEach<Q4K, kSuper>(values, count, blocks, [](const float* x, Q4K& block) {
+        std::uint8_t codes[kSuper];
+        packPairs(x, {15, -1.0F, 0.1F, 20, false}, block, codes);
+        for (int i = 0; i < 128; ++i) {
+            const int low = i / 32 * 64 + i % 32;
+            block.qs[i] = lowByte(codes[low] | codes[low + 32] << 4);
+        }
+    });
+}
+
+void packQ5K(const float* values, std::int64_t count, std::byte* blocks) {
+    packEach<Q5K, kSuper>(values, count, blocks, [](const float* x, Q5K& block) {
+        std::uint8_t codes[kSuper];
+        packPairs(x, {31, -0.5F, 0.1F, 15, false}, block, codes);
+        for (int i = 0; i < 128; ++i) {
+            const int low = i / 32 * 64 + i % 32;
+            block.qs[i] = lowByte((codes[low] & 15) | codes[low + 32] << 4);
+        }
+        for (int i = 0; i < kSuper; ++i) {
+            block.qh[i % 32] = lowByte(block.qh[i % 32] | (codes[i] >> 4) << (i / 32));
+        }
+    });
+}
+
+void packQ6K(const float* values, std::int64_t count, std::byte* blocks) {
+    packEach<Q6K, kSuper>(values, count, blocks, [](const float* x, Q6K& block) {
+        std::uint8_t codes[kSuper];
+        float found[16];
+        for (int j = 0; j < 16; ++j) {
+            found[j] = searchSymmetric<16>(x + 16 * j, 32, codes + 16 * j);
+        }
+        const float most = firstLargest(found, 16);
+        if (std::fabs(most) < kLeast) {
+            return;
+        }
+        const float perScale = -128.0F / most;
+        block.d = floatToHalf(1.0F / perScale);
+        const float d = halfToFloat(block.d);
+        for (int j = 0; j < 16; ++j) {
+            const int stored = std::min(127, nearestInt(perScale * found[j]));
+            block.scales[j] = static_cast<std::int8_t>(lowByte(stored));
+            const float scale = d * static_cast<float>(block.scales[j]);
+            if (scale == 0) {
+                continue;
+            }
+            for (int i = 16 * j; i < 16 * (j + 1); ++i) {
+                codes[i] = lowByte(nearestClamped(x[i] / scale, -32, 31) + 32);
+            }
+        }
+        for (int half = 0; half < 2; ++half) {
+            const std::uint8_t* q = codes + 128 * half;
+            for (int i = 0; i < 32; ++i) {
+                block.ql[64 * half + i] = lowByte((q[i] & 15) | q[i + 64] << 4);
+                block.ql[64 * half + 32 + i] = lowByte((q[i + 32] & 15) | q[i + 96] << 4);
+                block.qh[32 * half + i] = lowByte(q[i] >> 4 | q[i + 32] >> 4 << 2 |
+                                                  q[i + 64] >> 4 << 4 | q[i + 96] >> 4 << 6);
+            }
+        }
+    });
+}
+
+}  // namespace loupe::blocks::reference
