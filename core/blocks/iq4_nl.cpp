@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // value = d · T[q], T of 16 levels that lie closer to each other around 0.
+#include "core/blocks/packers.hpp"
 #include "core/blocks/parts.hpp"
 #include "core/blocks/structs.hpp"
 #include "core/blocks/unpack_kernels.hpp"
@@ -55,6 +56,7 @@ constinit const BlockLayout kBlock_iq4_nl{
     .codeBits = 4,
     .fields = kFields,
     .unpack = unpack,
+    .pack = blocks::packWith<&blocks::Packers::iq4_nl>,
     .element = element,
     .check = check};
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // value = (d · (sc − 32)) · T[q], sc of 6 bits for every 32 elements, T as IQ4_NL.
+#include "core/blocks/packers.hpp"
 #include "core/blocks/parts.hpp"
 #include "core/blocks/structs.hpp"
 #include "core/blocks/unpack_kernels.hpp"
@@ -63,6 +64,7 @@ constinit const BlockLayout kBlock_iq4_xs{
     .codeBits = 4,
     .fields = kFields,
     .unpack = unpack,
+    .pack = blocks::packWith<&blocks::Packers::iq4_xs>,
     .element = element,
     .check = check};
 

@@ -29,4 +29,8 @@ const Packers& referencePackers() {
     return kPackers;
 }
 
+const Packers& packers() {
+    return referencePackers();
+}
+
 }  // namespace loupe::blocks

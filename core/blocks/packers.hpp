@@ -38,6 +38,15 @@ struct Packers {
 /// The definitions, one element after the other: what the fast ones are compared with.
 [[nodiscard]] const Packers& referencePackers();
 
+/// The fast ones for cpuTarget(): the same bytes.
+[[nodiscard]] const Packers& packers();
+
+/// The member as a plain function, for a layout's `pack`.
+template <Pack Packers::*kMember>
+void packWith(const float* values, std::int64_t count, std::byte* blocks) {
+    (packers().*kMember)(values, count, blocks);
+}
+
 /// ggml's quantize_row_iq4_nl_ref, which tries one scale where the quantizer of files (iq4_nl
 /// above) tries sixteen. A block of zeros gets the codes of zero (ggml leaves those of the block
 /// before).

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // value = (d · sc) · q − dmin · m, sc and m of 4 bits for every 16 elements.
+#include "core/blocks/packers.hpp"
 #include "core/blocks/parts.hpp"
 #include "core/blocks/structs.hpp"
 #include "core/blocks/unpack_kernels.hpp"
@@ -67,6 +68,7 @@ constinit const BlockLayout kBlock_q2_k{
     .codeBits = 2,
     .fields = kFields,
     .unpack = unpack,
+    .pack = blocks::packWith<&blocks::Packers::q2_k>,
     .element = element,
     .check = check};
 

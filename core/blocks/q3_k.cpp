@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // value = (d · (sc − 32)) · (q − 4), sc of 6 bits for every 16 elements.
+#include "core/blocks/packers.hpp"
 #include "core/blocks/parts.hpp"
 #include "core/blocks/structs.hpp"
 #include "core/blocks/unpack_kernels.hpp"
@@ -66,6 +67,7 @@ constinit const BlockLayout kBlock_q3_k{
     .codeBits = 3,
     .fields = kFields,
     .unpack = unpack,
+    .pack = blocks::packWith<&blocks::Packers::q3_k>,
     .element = element,
     .check = check};
 

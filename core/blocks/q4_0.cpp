@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // value = (q − 8) · d.
+#include "core/blocks/packers.hpp"
 #include "core/blocks/parts.hpp"
 #include "core/blocks/structs.hpp"
 #include "core/blocks/unpack_kernels.hpp"
@@ -53,6 +54,7 @@ constinit const BlockLayout kBlock_q4_0{
     .codeBits = 4,
     .fields = kFields,
     .unpack = unpack,
+    .pack = blocks::packWith<&blocks::Packers::q4_0>,
     .element = element,
     .check = check};
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // value = q · d + m.
+#include "core/blocks/packers.hpp"
 #include "core/blocks/parts.hpp"
 #include "core/blocks/structs.hpp"
 #include "core/blocks/unpack_kernels.hpp"
@@ -56,6 +57,7 @@ constinit const BlockLayout kBlock_q4_1{
     .codeBits = 4,
     .fields = kFields,
     .unpack = unpack,
+    .pack = blocks::packWith<&blocks::Packers::q4_1>,
     .element = element,
     .check = check};
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // value = (q − 16) · d; the fifth bit of q is kept apart.
+#include "core/blocks/packers.hpp"
 #include "core/blocks/parts.hpp"
 #include "core/blocks/structs.hpp"
 #include "core/blocks/unpack_kernels.hpp"
@@ -55,6 +56,7 @@ constinit const BlockLayout kBlock_q5_0{
     .codeBits = 5,
     .fields = kFields,
     .unpack = unpack,
+    .pack = blocks::packWith<&blocks::Packers::q5_0>,
     .element = element,
     .check = check};
 

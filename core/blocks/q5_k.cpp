@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // value = (d · sc) · q − dmin · m, sc and m of 6 bits for every 32 elements.
+#include "core/blocks/packers.hpp"
 #include "core/blocks/parts.hpp"
 #include "core/blocks/structs.hpp"
 #include "core/blocks/unpack_kernels.hpp"
@@ -89,6 +90,7 @@ constinit const BlockLayout kBlock_q5_k{
     .codeBits = 5,
     .fields = kFields,
     .unpack = unpack,
+    .pack = blocks::packWith<&blocks::Packers::q5_k>,
     .element = element,
     .check = check};
 

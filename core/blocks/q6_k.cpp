@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // value = (d · sc) · (q − 32), sc of 8 bits for every 16 elements.
+#include "core/blocks/packers.hpp"
 #include "core/blocks/parts.hpp"
 #include "core/blocks/structs.hpp"
 #include "core/blocks/unpack_kernels.hpp"
@@ -64,6 +65,7 @@ constinit const BlockLayout kBlock_q6_k{
     .codeBits = 6,
     .fields = kFields,
     .unpack = unpack,
+    .pack = blocks::packWith<&blocks::Packers::q6_k>,
     .element = element,
     .check = check};
 

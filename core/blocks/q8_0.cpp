@@ -2,6 +2,7 @@
 // value = q · d. Quantizer: d = max|x| / 127, q = round(x · (1/d)), halves away from zero
 // (ggml, quantize_row_q8_0_ref).
 #include "core/base/text.hpp"
+#include "core/blocks/packers.hpp"
 #include "core/blocks/parts.hpp"
 #include "core/blocks/structs.hpp"
 #include "core/blocks/unpack_kernels.hpp"
@@ -21,24 +22,6 @@ constexpr std::array kFields{
 
 void unpack(const std::byte* blocks, std::int64_t count, float* out) {
     blocks::unpackKernels().q8_0(blocks, count, out);
-}
-
-void pack(const float* values, std::int64_t count, std::byte* out) {
-    for (std::int64_t b = 0; b < count; ++b) {
-        const float* x = values + b * 32;
-        float most = 0;
-        for (int i = 0; i < 32; ++i) {
-            most = std::max(most, std::fabs(x[i]));
-        }
-        const float d = most / 127.0F;
-        const float inverse = d != 0 ? 1.0F / d : 0.0F;
-        Q8_0 block{};
-        block.d = blocks::floatToHalf(d);
-        for (std::size_t i = 0; i < 32; ++i) {
-            block.qs[i] = static_cast<std::int8_t>(std::round(x[i] * inverse));
-        }
-        std::memcpy(out + b * 34, &block, sizeof(block));
-    }
 }
 
 BlockElement element(const std::byte* bytes, int index) {
@@ -74,7 +57,7 @@ constinit const BlockLayout kBlock_q8_0{
     .codeBits = 8,
     .fields = kFields,
     .unpack = unpack,
-    .pack = pack,
+    .pack = blocks::packWith<&blocks::Packers::q8_0>,
     .element = element,
     .check = check};
 

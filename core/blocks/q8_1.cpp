@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // value = q · d; s is for dot products.
+#include "core/blocks/packers.hpp"
 #include "core/blocks/parts.hpp"
 #include "core/blocks/structs.hpp"
 #include "core/blocks/unpack_kernels.hpp"
@@ -49,6 +50,7 @@ constinit const BlockLayout kBlock_q8_1{
     .codeBits = 8,
     .fields = kFields,
     .unpack = unpack,
+    .pack = blocks::packWith<&blocks::Packers::q8_1>,
     .element = element,
     .check = check};
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // value = q · d; bsums are for dot products.
 #include "core/base/text.hpp"
+#include "core/blocks/packers.hpp"
 #include "core/blocks/parts.hpp"
 #include "core/blocks/structs.hpp"
 #include "core/blocks/unpack_kernels.hpp"
@@ -55,6 +56,7 @@ constinit const BlockLayout kBlock_q8_k{
     .codeBits = 8,
     .fields = kFields,
     .unpack = unpack,
+    .pack = blocks::packWith<&blocks::Packers::q8_k>,
     .element = element,
     .check = check};
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Our quantizers and ggml's give the same bytes.
+#include "core/blocks/block_layout.hpp"
 #include "core/blocks/packers.hpp"
 #include "tests/support/catch.hpp"
 #include "tests/support/paths.hpp"
@@ -62,6 +63,35 @@ TEST_CASE("quantizers give the golden blocks of ramp, zeros and draws") {
         ++lines;
     }
     CHECK(lines == 21);
+}
+
+TEST_CASE("layouts encode with these quantizers, and what they encode is valid") {
+    const std::vector<float> values = test::packInput("heavy");
+    for (const test::NamedPacker& format : test::namedPackers()) {
+        const BlockLayout* layout = findBlockLayout(format.id);
+        CAPTURE(format.id);
+        if (layout == nullptr) {
+            continue;
+        }
+        REQUIRE(layout->pack != nullptr);
+        CHECK(layout->elements == format.elements);
+        CHECK(layout->bytes == format.bytes);
+        const std::vector<std::byte> bytes = test::packed(layout->pack, format, values);
+        CHECK(bytes == test::packed(blocks::referencePackers().*format.member, format, values));
+        std::vector<float> back(values.size());
+        layout->unpack(bytes.data(), std::ssize(values) / layout->elements, back.data());
+        double error = 0;
+        double power = 0;
+        for (std::size_t i = 0; i < values.size(); ++i) {
+            const auto w = static_cast<double>(values[i]);
+            error += (w - static_cast<double>(back[i])) * (w - static_cast<double>(back[i]));
+            power += w * w;
+        }
+        CHECK(error < power);
+        for (std::size_t at = 0; at < bytes.size(); at += static_cast<std::size_t>(layout->bytes)) {
+            REQUIRE(layout->check(bytes.data() + at).empty());
+        }
+    }
 }
 
 TEST_CASE("blocks of zeros") {
