@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "core/blocks/mx.hpp"
+
+#include "core/base/assert.hpp"
+#include "core/blocks/parts.hpp"
+#include "core/formats/codec.hpp"
+
+namespace loupe::blocks {
+
+namespace {
+
+float valueOf(std::string_view format, std::uint64_t code) {
+    const NumberFormat* found = findFormat(format);
+    LOUPE_ASSERT(found != nullptr, "an element is one of the scalar formats");
+    return static_cast<float>(decode(*found, code));
+}
+
+/// Value of an element's code. MXINT8 has one bit before the point.
+float elementOf(const MxShape& shape, std::uint64_t code) {
+    return valueOf(shape.element, code) / (shape.element == "int8" ? 64.0F : 1.0F);
+}
+
+}  // namespace
+
+MxTables makeMxTables(const MxShape& shape) {
+    MxTables tables;
+    for (std::size_t code = 0; code < std::size_t{1} << shape.bits; ++code) {
+        tables.elements[code] = elementOf(shape, code);
+    }
+    for (std::size_t code = 0; code < tables.scales.size(); ++code) {
+        tables.scales[code] = valueOf(shape.scale, code);
+    }
+    return tables;
+}
+
+void unpackMx(const MxShape& shape,
+              const MxTables& tables,
+              const std::byte* blocks,
+              std::int64_t count,
+              float* out) {
+    const unsigned mask = (1U << shape.bits) - 1;
+    for (; count-- > 0; blocks += shape.bytes()) {
+        const float scale = tables.scales[std::to_integer<std::size_t>(blocks[0])];
+        unsigned held = 0;
+        int bits = 0;
+        const std::byte* next = blocks + 1;
+        for (int i = 0; i < shape.elements; ++i) {
+            if (bits < shape.bits) {
+                held |= std::to_integer<unsigned>(*next++) << bits;
+                bits += 8;
+            }
+            *out++ = tables.elements[held & mask] * scale;
+            held >>= shape.bits;
+            bits -= shape.bits;
+        }
+    }
+}
+
+BlockElement mxElement(const MxShape& shape, const std::byte* block, int index) {
+    ElementParts parts(block, shape.bytes());
+    const std::vector<BitRun> bits = bitField(1, index * shape.bits, shape.bits, 0);
+    const std::vector<BitRun> scaleBits = wholeBytes(0, 1);
+    const float scale = valueOf(shape.scale, static_cast<std::uint64_t>(parts.peek(scaleBits)));
+    const auto code = static_cast<std::uint64_t>(parts.peek(bits));
+    const float value = elementOf(shape, code) * scale;
+    if (shape.element == "int8") {
+        const float q = valueOf(shape.element, code);
+        parts.add("q", BlockRole::Codes, bits, q);
+        parts.add("s", BlockRole::Scale, scaleBits, scale);
+        return std::move(parts).finish("q / 64 · s", equation("# / 64 · #", {q, scale}), value);
+    }
+    const float q = elementOf(shape, code);
+    parts.add("q", BlockRole::Codes, bits, q);
+    parts.add("s", BlockRole::Scale, scaleBits, scale);
+    return std::move(parts).finish("q · s", equation("# · #", {q, scale}), value);
+}
+
+std::string checkMx(const MxShape& shape, const std::byte* block) {
+    const auto code = load<std::uint8_t>(block);
+    return std::isfinite(valueOf(shape.scale, code))
+               ? std::string()
+               : "expected a finite scale, found the code " + std::to_string(code) +
+                     ", which is NaN in " + (shape.scale == "e8m0" ? "E8M0" : "E4M3");
+}
+
+}  // namespace loupe::blocks
