@@ -449,6 +449,26 @@ Result<std::shared_ptr<const RowSource>> npyRows(const NpyArray& array,
         std::move(elements), 1, tensor.cols, tensor.rows, columnOrder(tensor));
 }
 
+Result<std::shared_ptr<const RowSource>> npyRows(const NpyArray& array,
+                                                 InflatedElements elements) {
+    const TensorInfo& tensor = array.tensor;
+    if (tensor.problem) {
+        return fail(*tensor.problem);
+    }
+    elements.swapWidth = array.swapWidth;
+    if (!array.fortranOrder || tensor.shape.size() < 2) {
+        return inflatedRows(tensor, std::move(elements));
+    }
+    if (tensor.transposed) {  // [in, out] stored by columns is [out, in] stored by rows
+        TensorInfo rowMajor;
+        rowMajor.rows = tensor.rows;
+        rowMajor.cols = tensor.cols;
+        return inflatedRows(rowMajor, std::move(elements));
+    }
+    return inflatedTransposedRows(
+        std::move(elements), 1, tensor.cols, tensor.rows, columnOrder(tensor));
+}
+
 namespace {
 
 Result<std::shared_ptr<const TensorSource>> open(const ReadRequest& request) {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "core/io/inflated_rows.hpp"
 #include "core/io/layout.hpp"
 #include "core/io/mapped_file.hpp"
 #include "core/io/tensor_source.hpp"
@@ -37,5 +38,9 @@ void layOutNpy(NpyArray& array, Layout layout, const ModelConfig& config);
 /// The rows of an array whose data begin at `offset` of `file`.
 [[nodiscard]] Result<std::shared_ptr<const RowSource>> npyRows(
     const NpyArray& array, const std::shared_ptr<const MappedFile>& file, std::uint64_t offset);
+
+/// The same where the array is compressed; its own byte order counts, not that of `elements`.
+[[nodiscard]] Result<std::shared_ptr<const RowSource>> npyRows(const NpyArray& array,
+                                                               InflatedElements elements);
 
 }  // namespace loupe

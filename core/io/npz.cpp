@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // NumPy's .npz: a zip archive of .npy arrays, stored or deflated (spec/formats.md C.3).
 #include "core/base/assert.hpp"
+#include "core/io/inflated_rows.hpp"
 #include "core/io/listing.hpp"
 #include "core/io/npy.hpp"
 #include "core/io/reader.hpp"
@@ -45,25 +46,33 @@ public:
         if (!member.zip.deflated) {
             return npyRows(member.array, file_, *member.array.tensor.offset);
         }
-        // The bytes live as long as somebody reads them.
-        const std::lock_guard lock(mutex_);
-        std::shared_ptr<const MappedFile> bytes = inflated_[index].lock();
-        if (bytes == nullptr) {
-            Result<std::vector<std::byte>> made = extractZip(*file_, member.zip, member.zip.size);
-            if (!made) {
-                return fail(made.error());
-            }
-            bytes = MappedFile::fromBytes(std::move(*made), file_->path() / member.zip.name);
-            inflated_[index] = bytes;
+        const Result<std::shared_ptr<const InflatedBytes>> bytes = inflated(index);
+        if (!bytes) {
+            return fail(bytes.error());
         }
-        return npyRows(member.array, bytes, member.array.dataStart);
+        return npyRows(member.array, {*bytes, member.array.dataStart, member.array.tensor.type});
     }
 
 private:
+    /// Lives as long as somebody reads it.
+    [[nodiscard]] Result<std::shared_ptr<const InflatedBytes>> inflated(std::size_t index) const {
+        const std::lock_guard lock(mutex_);
+        std::shared_ptr<const InflatedBytes> bytes = inflated_[index].lock();
+        if (bytes == nullptr) {
+            auto opened = InflatedBytes::open(file_, members_[index].zip);
+            if (!opened) {
+                return opened;
+            }
+            bytes = *opened;
+            inflated_[index] = bytes;
+        }
+        return bytes;
+    }
+
     std::shared_ptr<const MappedFile> file_;
     std::vector<Member> members_;
     mutable std::mutex mutex_;
-    mutable std::vector<std::weak_ptr<const MappedFile>> inflated_;
+    mutable std::vector<std::weak_ptr<const InflatedBytes>> inflated_;
 };
 
 /// The array's header; of a deflated member no more is inflated than that takes.

@@ -24,9 +24,8 @@ struct KnownMagic {
     std::string_view magic;
     std::string_view name;
 };
-constexpr std::array<KnownMagic, 8> kKnownMagics{
-    {{"PK\x03\x04", "a zip archive without .npy arrays (a PyTorch checkpoint?)"},
-     {"\x80\x02\x8a\x0a", "a PyTorch checkpoint (pickle)"},
+constexpr std::array<KnownMagic, 7> kKnownMagics{
+    {{"PK\x03\x04", "a zip archive without .npy arrays or a PyTorch checkpoint"},
      {"\x89HDF\r\n", "an HDF5 file"},
      {"\x89PNG", "a PNG image"},
      {"\x1f\x8b", "a gzip archive"},
@@ -95,15 +94,16 @@ Result<std::shared_ptr<const TensorSource>> openFile(const ReadRequest& request)
         }
         if (head.substr(0, known.magic.size()) == known.magic) {
             return fail(ErrorCode::Unsupported,
-                        "expected safetensors, GGUF, .npy, .npz or CSV, found " + std::string(known.name),
+                        "expected safetensors, GGUF, PyTorch, ONNX, .npy, .npz or CSV, found " +
+                            std::string(known.name),
                         filePosition(request.file->path(), 0));
         }
     }
     if (reader == nullptr) {
         return fail(ErrorCode::Unsupported,
                     head.empty() ? "expected a checkpoint, found an empty file"
-                                 : "expected safetensors, GGUF, .npy, .npz or CSV, found a file of no "
-                                   "format that is known here",
+                                 : "expected safetensors, GGUF, PyTorch, ONNX, .npy, .npz or CSV, "
+                                   "found a file of no format that is known here",
                     filePosition(request.file->path(), 0));
     }
     return reader->open(request);

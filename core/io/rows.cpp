@@ -336,6 +336,20 @@ bool isDoubleType(const StorageType& type) {
            type.id == "complex128";
 }
 
+void decodeStored(const StoredElements& elements,
+                  std::int64_t first,
+                  std::int64_t count,
+                  float* out) {
+    decodeRun(elements, first, count, out);
+}
+
+void decodeStored(const StoredElements& elements,
+                  std::int64_t first,
+                  std::int64_t count,
+                  double* out) {
+    decodeRun(elements, first, count, out);
+}
+
 std::shared_ptr<const RowSource> makeStoredRows(StoredElements elements,
                                                 std::int64_t rows,
                                                 std::int64_t cols) {

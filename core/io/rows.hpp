@@ -24,6 +24,16 @@ struct StoredElements {
 /// Are values of this type read as double (64-bit types)?
 [[nodiscard]] bool isDoubleType(const StorageType& type);
 
+/// Values of elements [first, first + count), which must lie in the run.
+void decodeStored(const StoredElements& elements,
+                  std::int64_t first,
+                  std::int64_t count,
+                  float* out);
+void decodeStored(const StoredElements& elements,
+                  std::int64_t first,
+                  std::int64_t count,
+                  double* out);
+
 /// A matrix stored row after row.
 [[nodiscard]] std::shared_ptr<const RowSource> makeStoredRows(StoredElements elements,
                                                               std::int64_t rows,
