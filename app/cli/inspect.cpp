@@ -3,6 +3,7 @@
 #include "core/base/json_writer.hpp"
 #include "core/base/text.hpp"
 #include "core/base/units.hpp"
+#include "core/io/gguf.hpp"
 #include "core/io/tensor_source.hpp"
 
 #include <CLI/CLI.hpp>
@@ -90,9 +91,17 @@ std::string jsonText(const TensorSource& source) {
         json.value(file.string());
     }
     json.endArray().key("metadata").beginObject();
-    for (const auto& [key, value] : info.metadata) {
+    const std::vector<bool> isText = ggufTextValues(info);
+    for (std::size_t i = 0; i < info.metadata.size(); ++i) {
+        const auto& [key, value] = info.metadata[i];
         json.key(key);
-        writeMetadata(json, value);
+        if (i < isText.size() && !isText[i] && nlohmann::json::accept(value)) {
+            json.raw(value);
+        } else if (i < isText.size()) {
+            json.value(value);
+        } else {
+            writeMetadata(json, value);
+        }
     }
     json.endObject().key("parameters").value(info.parameters).key("bytes").value(info.bytes);
     json.key("warnings").beginArray();

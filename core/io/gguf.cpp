@@ -344,6 +344,24 @@ Result<std::shared_ptr<const TensorSource>> openGgufFolder(std::vector<fs::path>
     return file ? openFile({*file, options, std::move(config)}) : fail(file.error());
 }
 
+std::vector<bool> ggufTextValues(const SourceInfo& info) {
+    if (info.format != "gguf" || info.files.empty()) {
+        return {};
+    }
+    const auto file = MappedFile::open(info.files.front());
+    const Result<GgufHeader> header =
+        file ? readGgufHeader(**file) : Result<GgufHeader>(fail(file.error()));
+    if (!header || header->metadata != info.metadata) {
+        return {};
+    }
+    std::vector<bool> text;
+    text.reserve(header->types.size());
+    for (const GgufType type : header->types) {
+        text.push_back(type == GgufType::String);
+    }
+    return text;
+}
+
 extern const Reader kReader_gguf;
 const Reader kReader_gguf{"gguf", kExtension, &probe, &open};
 

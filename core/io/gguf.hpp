@@ -26,4 +26,8 @@ struct GgufPartName {
 [[nodiscard]] Result<std::shared_ptr<const TensorSource>> openGgufFolder(
     std::vector<std::filesystem::path> files, const OpenOptions& options, ModelConfig config);
 
+/// Of a GGUF model: which of its metadata values are text; the others are numbers, true and false,
+/// and arrays, written as JSON. Empty of other sources, and where the file has changed since.
+[[nodiscard]] std::vector<bool> ggufTextValues(const SourceInfo& info);
+
 }  // namespace loupe

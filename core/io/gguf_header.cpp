@@ -182,7 +182,11 @@ void setType(TensorInfo& tensor,
 
 TensorInfo readTensor(GgufCursor& cursor, const MappedFile& file) {
     TensorInfo tensor;
+    const std::uint64_t nameAt = cursor.position();
     tensor.name = cursor.text("name of a tensor", kMostName);
+    if (cursor.ok() && tensor.name.empty()) {
+        cursor.wrong(nameAt, "name of a tensor: expected 1 byte or more, found 0");
+    }
     const auto which = [&tensor] { return "tensor \"" + tensor.name + "\": "; };
     std::uint64_t at = cursor.position();
     const std::uint64_t dimensions = cursor.number(4, "number of dimensions");

@@ -114,3 +114,31 @@ TEST_CASE("the example checkpoint lies beside the programs") {
     CHECK(document["tensors"].size() == 39);
     CHECK(document["warnings"].empty());
 }
+
+TEST_CASE("inspect of GGUF: metadata with their types, long arrays cut, block types named") {
+    const std::string folder = (goldenDir() / "io" / "gguf").string();
+    const ProcessResult plain = runProgram("loupe", {"inspect", folder + "/plain.gguf", "--json"});
+    REQUIRE(plain.exitCode == 0);
+    const auto document = nlohmann::json::parse(plain.out);
+    CHECK(document["format"] == "gguf");
+    const auto& metadata = document["metadata"];
+    CHECK(metadata["general.architecture"] == "llama");
+    CHECK(metadata["test.u64"] == 18446744073709551615U);
+    CHECK(metadata["test.i8"] == -100);
+    CHECK(metadata["test.bool"] == true);
+    CHECK(metadata["test.text"] == "Zürich \"1\"");
+    CHECK(metadata["test.short"] == nlohmann::json::parse("[1,2,3]"));
+    CHECK(metadata["test.long"]["length"] == 200);
+    CHECK(metadata["test.long"]["first"].size() == 64);
+    const ProcessResult blocks = runProgram("loupe", {"inspect", folder + "/blocks.gguf", "--json"});
+    REQUIRE(blocks.exitCode == 0);
+    const auto tensors = nlohmann::json::parse(blocks.out)["tensors"];
+    REQUIRE_FALSE(tensors.empty());
+    for (const auto& tensor : tensors) {
+        const std::string name = tensor["name"];
+        const std::string type = name.substr(0, name.find('.'));
+        CHECK(tensor["dtype"] == (type == "mxfp4" || type == "nvfp4" ? "ggml_" + type : type));
+        CHECK(tensor["problem"].is_null());
+        CHECK(tensor["parameters"] == 1536);
+    }
+}
