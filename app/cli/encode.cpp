@@ -2,6 +2,7 @@
 #include "app/cli/command.hpp"
 #include "core/base/json_writer.hpp"
 #include "core/base/text.hpp"
+#include "core/blocks/block_layout.hpp"
 #include "core/formats/codec.hpp"
 
 #include <CLI/CLI.hpp>
@@ -86,6 +87,10 @@ std::string describe(const NumberFormat& format, const EncodedNumber& number) {
 
 Result<Output> runOne(const Arguments& arguments, const Common& common) {
     const NumberFormat* format = findFormat(arguments.format);
+    if (findBlockLayout(arguments.format) != nullptr) {
+        return fail(ErrorCode::Usage,
+                    arguments.format + " is a block format: one value has no code of its own");
+    }
     if (format == nullptr) {
         std::vector<std::string> names;
         for (const NumberFormat* each : allFormats()) {

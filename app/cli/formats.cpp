@@ -2,6 +2,7 @@
 #include "app/cli/command.hpp"
 #include "core/base/json_writer.hpp"
 #include "core/base/text.hpp"
+#include "core/blocks/block_codes.hpp"
 #include "core/formats/number_format.hpp"
 
 #include <CLI/CLI.hpp>
@@ -72,6 +73,31 @@ void writeFormat(JsonWriter& json, const NumberFormat& format) {
     json.key("source").value(format.source).key("summary").value(format.summary).endObject();
 }
 
+/// A block format: what concerns single numbers is null, `finite_values` is its element's.
+void writeBlock(JsonWriter& json, const BlockLayout& layout) {
+    json.beginObject().key("name").value(layout.id).key("title").value(layout.title);
+    json.key("kind").value(kindName(FormatKind::Block));
+    json.key("bits").value(layout.codeBits).key("bits_per_weight").value(layout.bitsPerWeight());
+    for (const char* key : {"sign_bits",
+                            "exponent_bits",
+                            "mantissa_bits",
+                            "bias",
+                            "min",
+                            "max",
+                            "min_normal",
+                            "min_subnormal",
+                            "epsilon",
+                            "decimal_digits",
+                            "digits10",
+                            "max_digits10",
+                            "has_infinity",
+                            "has_nan"}) {
+        json.key(key).null();
+    }
+    json.key("finite_values").value(finiteCodes(layout)).key("block_size").value(layout.elements);
+    json.key("source").value(layout.source).key("summary").value(layout.summary).endObject();
+}
+
 std::string sixDigits(const std::optional<double>& value) {
     char text[32];
     std::snprintf(text, sizeof text, "%.6g", value.value_or(0));
@@ -126,14 +152,46 @@ std::string table() {
     return text;
 }
 
+std::string blockTable() {
+    char line[200];
+    constexpr const char* kRow = "%-16s %4s  %11s %6s %6s %13s\n";
+    std::snprintf(line,
+                  sizeof line,
+                  kRow,
+                  "block format",
+                  "bits",
+                  "bits/weight",
+                  "block",
+                  "bytes",
+                  "finite codes");
+    std::string text = line;
+    for (const BlockLayout* layout : allBlockLayouts()) {
+        const std::optional<std::uint64_t> codes = finiteCodes(*layout);
+        std::snprintf(line,
+                      sizeof line,
+                      kRow,
+                      std::string(layout->id).c_str(),
+                      std::to_string(layout->codeBits).c_str(),
+                      sixDigits(layout->bitsPerWeight()).c_str(),
+                      std::to_string(layout->elements).c_str(),
+                      std::to_string(layout->bytes).c_str(),
+                      codes ? std::to_string(*codes).c_str() : "-");
+        text += line;
+    }
+    return text;
+}
+
 Result<Output> run(const Common& common) {
     if (!common.json) {
-        return Output{table()};
+        return Output{table() + "\n" + blockTable()};
     }
     JsonWriter json;
     json.beginObject().key("formats").beginArray();
     for (const NumberFormat* format : allFormats()) {
         writeFormat(json, *format);
+    }
+    for (const BlockLayout* layout : allBlockLayouts()) {
+        writeBlock(json, *layout);
     }
     json.endArray().endObject();
     return Output{json.text() + "\n"};
@@ -144,7 +202,7 @@ Result<Output> run(const Common& common) {
 extern const Command kCommand_formats;
 const Command kCommand_formats{
     "formats",
-    "Every number format: layout, range, precision, special values",
+    "Every number format (layout, range, precision, special values) and block format",
     [](CLI::App&, const Common& common) -> std::function<Result<Output>()> {
         return [&common] { return run(common); };
     }};

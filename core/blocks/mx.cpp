@@ -5,6 +5,8 @@
 #include "core/blocks/parts.hpp"
 #include "core/formats/codec.hpp"
 
+#include <algorithm>
+
 namespace loupe::blocks {
 
 namespace {
@@ -21,6 +23,20 @@ float elementOf(const MxShape& shape, std::uint64_t code) {
 }
 
 }  // namespace
+
+const MxShape* findMxShape(std::string_view id) {
+    static constexpr std::array<std::pair<std::string_view, const MxShape*>, 7> kShapes{
+        {{"mxfp8_e4m3", &kMxfp8E4m3},
+         {"mxfp8_e5m2", &kMxfp8E5m2},
+         {"mxfp6_e3m2", &kMxfp6E3m2},
+         {"mxfp6_e2m3", &kMxfp6E2m3},
+         {"mxfp4", &kMxfp4},
+         {"mxint8", &kMxint8},
+         {"nvfp4", &kNvfp4}}};
+    const auto* const found = std::find_if(
+        kShapes.begin(), kShapes.end(), [id](const auto& each) { return each.first == id; });
+    return found == kShapes.end() ? nullptr : found->second;
+}
 
 MxTables makeMxTables(const MxShape& shape) {
     MxTables tables;

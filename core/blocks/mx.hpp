@@ -32,6 +32,9 @@ inline constexpr MxShape kMxfp4{"fp4_e2m1", "e8m0", 4, 32};
 inline constexpr MxShape kMxint8{"int8", "e8m0", 8, 32};
 inline constexpr MxShape kNvfp4{"fp4_e2m1", "fp8_e4m3", 4, 16};
 
+/// The shape of a block format of this kind, by its contract name; nullptr for any other.
+[[nodiscard]] const MxShape* findMxShape(std::string_view id);
+
 /// The values of all codes.
 struct MxTables {
     std::array<float, 256> elements{};

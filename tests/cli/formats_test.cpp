@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // `loupe formats` and `loupe encode` through the built program.
+#include "core/blocks/block_layout.hpp"
 #include "core/formats/number_format.hpp"
 #include "tests/support/catch.hpp"
 #include "tests/support/paths.hpp"
@@ -36,11 +37,18 @@ void checkFails(int exitCode, const std::vector<std::string>& arguments) {
 
 TEST_CASE("formats lists every format with all fields of the contract") {
     const Json formats = document({"formats"}).at("formats");
-    REQUIRE(formats.size() == loupe::allFormats().size());
+    std::vector<std::string> names;
+    for (const loupe::NumberFormat* format : loupe::allFormats()) {
+        names.emplace_back(format->id);
+    }
+    for (const loupe::BlockLayout* layout : loupe::allBlockLayouts()) {
+        names.emplace_back(layout->id);
+    }
+    REQUIRE(formats.size() == names.size());
     std::size_t at = 0;
     for (const Json& format : formats) {
         CAPTURE(format.dump());
-        CHECK(format.at("name") == std::string(loupe::allFormats()[at++]->id));
+        CHECK(format.at("name") == names[at++]);
         for (const char* key : {"kind",           "bits",          "bits_per_weight",
                                 "sign_bits",      "exponent_bits", "mantissa_bits",
                                 "bias",           "min",           "max",
@@ -84,6 +92,46 @@ TEST_CASE("formats: figures of the lecture") {
     CHECK_THAT(named("ternary").at("bits_per_weight").get<double>(),
                Catch::Matchers::WithinAbs(1.585, 5e-4));
     CHECK(runProgram("loupe", {"formats"}).out.find("fp8_e4m3fnuz") != std::string::npos);
+}
+
+TEST_CASE("formats: block formats count their scales") {
+    const Json formats = document({"formats"}).at("formats");
+    const auto row = [&](const std::string& name) {
+        for (const Json& format : formats) {
+            if (format.at("name") == name) {
+                return format;
+            }
+        }
+        return Json();
+    };
+    const Json q4 = row("q4_k");
+    CHECK(q4.at("kind") == "block");
+    CHECK(q4.at("bits") == 4);
+    CHECK(q4.at("bits_per_weight") == 4.5);
+    CHECK(q4.at("block_size") == 256);
+    CHECK(q4.at("finite_values") == 16);
+    for (const char* key : {"sign_bits", "bias", "min", "max", "epsilon", "has_nan"}) {
+        CHECK(q4.at(key).is_null());
+    }
+    CHECK(row("q3_k").at("bits_per_weight") == 3.4375);
+    CHECK(row("q6_k").at("bits_per_weight") == 6.5625);
+    CHECK(row("tq1_0").at("bits_per_weight") == 1.6875);
+    CHECK(row("tq1_0").at("finite_values") == 3);
+    CHECK(row("iq2_xxs").at("bits_per_weight") == 2.0625);
+    CHECK(row("iq2_xxs").at("finite_values").is_null());
+    CHECK(row("mxfp8_e4m3").at("bits_per_weight") == 8.25);
+    CHECK(row("mxfp8_e4m3").at("finite_values") == 254);
+    CHECK(row("mxfp8_e5m2").at("finite_values") == 248);
+    CHECK(row("mxfp6_e3m2").at("bits_per_weight") == 6.25);
+    CHECK(row("mxint8").at("finite_values") == 256);
+    CHECK(row("nvfp4").at("bits_per_weight") == 4.5);
+    CHECK(row("nvfp4").at("block_size") == 16);
+    CHECK(row("fp16").at("block_size").is_null());
+    const std::string text = runProgram("loupe", {"formats"}).out;
+    CHECK(text.find("iq3_xxs") != std::string::npos);
+    CHECK(text.find("bits/weight") != std::string::npos);
+    const ProcessResult refused = runProgram("loupe", {"encode", "1", "--format", "q4_k"});
+    CHECK(refused.err.find("block format") != std::string::npos);
 }
 
 TEST_CASE("the quick knowledge test of the lecture") {
@@ -192,6 +240,7 @@ TEST_CASE("formats and encode: errors") {
     checkFails(2, {"encode", "1", "--format", "fp16", "--seed", "x"});
     checkFails(2, {"encode", "bits:0x12345", "--format", "fp16"});
     checkFails(2, {"encode", "1", "--format", "mxfp4"});
+    checkFails(2, {"encode", "1", "--format", "q4_k"});
     checkFails(2, {"formats", "extra"});
     checkFails(1, {"encode", "nan", "--format", "int8"});
     checkFails(1, {"encode", "nan", "--format", "fp4_e2m1"});
