@@ -10,6 +10,8 @@
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
+#include <array>
+#include <charconv>
 
 namespace loupe::cli {
 
@@ -51,6 +53,37 @@ void writeMetadata(JsonWriter& json, const std::string& value) {
     json.value(value);
 }
 
+/// How the weights are packed, in which stored tensors, and what a weight costs.
+void writeQuantization(JsonWriter& json, const TensorInfo& tensor) {
+    json.key("quantization");
+    if (tensor.packed != nullptr) {
+        json.value(tensor.packed->quantization);
+    } else if (tensor.block != nullptr) {
+        json.value(std::string(tensor.block->id));
+    } else {
+        json.null();
+    }
+    json.key("parts").beginArray();
+    if (tensor.packed == nullptr) {
+        json.value(tensor.name);
+    } else {
+        for (const std::string& part : tensor.packed->parts) {
+            json.value(part);
+        }
+    }
+    json.endArray();
+    const bool counted = tensor.parameters > 0;
+    if (tensor.packed != nullptr && counted) {
+        json.key("bits_per_weight").value(tensor.packed->bitsPerWeight);
+        json.key("code_bits").value(tensor.packed->codeBits);
+        json.key("stored_shape");
+        writeShape(json, tensor.packed->storedShape);
+    } else if (tensor.block != nullptr && counted) {
+        json.key("bits_per_weight").value(tensor.block->bitsPerWeight());
+        json.key("code_bits").value(tensor.block->codeBits);
+    }
+}
+
 void writeTensor(JsonWriter& json, const TensorSource& source, const TensorInfo& tensor) {
     json.beginObject().key("name").value(tensor.name).key("dtype").value(tensor.dtypeName);
     json.key("shape");
@@ -72,7 +105,7 @@ void writeTensor(JsonWriter& json, const TensorSource& source, const TensorInfo&
         json.null();
     }
     json.key("offset").value(tensor.offset);
-    json.key("quantization").null().key("parts").beginArray().value(tensor.name).endArray();
+    writeQuantization(json, tensor);
     json.key("transposed").value(tensor.transposed);
     json.key("problem");
     if (tensor.problem) {
@@ -148,15 +181,77 @@ std::string printable(std::string text) {
     return text;
 }
 
+std::string fixed(double value, int digits) {
+    std::array<char, 64> text{};
+    const auto end =
+        std::to_chars(text.data(), text.data() + text.size(), value, std::chars_format::fixed, digits);
+    return {text.data(), end.ptr};
+}
+
+/// Stored bits of a weight, scales included.
+std::string bitsText(const TensorInfo& tensor) {
+    if (tensor.parameters == 0) {
+        return "";
+    }
+    return fixed(8.0 * static_cast<double>(tensor.bytes) / static_cast<double>(tensor.parameters),
+                 3);
+}
+
+/// "gptq: qweight [12, 64] + 3 parts"
+std::string packedText(const TensorInfo& tensor) {
+    if (tensor.packed == nullptr) {
+        return "";
+    }
+    const PackedInfo& packed = *tensor.packed;
+    const std::size_t others = packed.parts.size() - 1;
+    return packed.quantization + ": " + printable(packed.parts.front()) + " " +
+           shapeText(packed.storedShape) +
+           (others == 0   ? ""
+            : others == 1 ? " + 1 part"
+                          : " + " + std::to_string(others) + " parts");
+}
+
+/// The packed weights together: what one costs with and without its scales.
+std::string packedTotal(const TensorSource& source) {
+    double weights = 0;
+    double bits = 0;
+    double codes = 0;
+    for (const TensorInfo& tensor : source.tensors()) {
+        if (tensor.packed != nullptr) {
+            const auto count = static_cast<double>(tensor.parameters);
+            weights += count;
+            bits += tensor.packed->bitsPerWeight * count;
+            codes += tensor.packed->codeBits * count;
+        }
+    }
+    if (weights == 0) {
+        return "";
+    }
+    return "packed: " + withSeparators(static_cast<std::uint64_t>(weights)) + " weights at " +
+           fixed(bits / weights, 3) + " bits with scales, " + fixed(codes / weights, 3) +
+           " without (--stored lists the file's own tensors)\n";
+}
+
 std::string humanText(const TensorSource& source) {
     const SourceInfo& info = source.info();
+    const std::span<const TensorInfo> tensors = source.tensors();
+    const bool packed = std::any_of(tensors.begin(), tensors.end(), [](const TensorInfo& tensor) {
+        return tensor.packed != nullptr;
+    });
     std::vector<std::vector<std::string>> rows{{"name", "dtype", "shape", "parameters", "bytes"}};
+    if (packed) {
+        rows.front().insert(rows.front().end(), {"bits/weight", "packed as"});
+    }
     for (const TensorInfo& tensor : source.tensors()) {
         rows.push_back({printable(tensor.name),
                         printable(tensor.dtypeName),
                         shapeText(tensor.shape) + (tensor.transposed ? " stored [in, out]" : ""),
                         withSeparators(tensor.parameters),
                         withSeparators(tensor.bytes)});
+        if (packed) {
+            rows.back().push_back(bitsText(tensor));
+            rows.back().push_back(packedText(tensor));
+        }
     }
     std::vector<std::size_t> widths(rows.front().size());
     for (const auto& row : rows) {
@@ -171,7 +266,7 @@ std::string humanText(const TensorSource& source) {
     for (const auto& row : rows) {
         for (std::size_t c = 0; c < row.size(); ++c) {
             const std::string padding(widths[c] - row[c].size(), ' ');
-            const bool right = c >= 3;
+            const bool right = c >= 3 && c <= 5;
             text += right ? padding : "";
             text += row[c];
             text += right ? "" : padding;
@@ -180,7 +275,7 @@ std::string humanText(const TensorSource& source) {
     }
     const auto bytes = static_cast<double>(info.bytes);
     text += "total: " + withSeparators(info.parameters) + " parameters, " + decimalBytes(bytes) +
-            " = " + binaryBytes(bytes) + "\n";
+            " = " + binaryBytes(bytes) + "\n" + packedTotal(source);
     for (const TensorInfo& tensor : source.tensors()) {
         if (tensor.problem) {
             text += "problem: " + printable(tensor.problem->message()) +
@@ -198,6 +293,7 @@ Result<Output> run(const Options& options, const Common& common) {
     open.layout = options.layout == "in_out"   ? Layout::InOut
                   : options.layout == "out_in" ? Layout::OutIn
                                                : Layout::Auto;
+    open.stored = options.stored;
     const auto source = openSource(options.path, open);
     if (!source) {
         return fail(source.error());

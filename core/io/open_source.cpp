@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "core/base/text.hpp"
+#include "core/io/packed/packed.hpp"
 #include "core/io/plain_block.hpp"
 #include "core/io/reader.hpp"
 #include "core/io/synthetic.hpp"
@@ -109,11 +110,11 @@ Result<std::shared_ptr<const TensorSource>> openFile(const ReadRequest& request)
     return reader->open(request);
 }
 
-Result<std::shared_ptr<const TensorSource>> openSource(const std::string& path,
+namespace {
+
+/// The file's own entries.
+Result<std::shared_ptr<const TensorSource>> openStored(const std::string& path,
                                                        const OpenOptions& options) {
-    if (isSyntheticPath(path)) {
-        return openSynthetic(path, options);
-    }
     std::error_code ignored;
     if (std::filesystem::is_directory(path, ignored)) {
         return openModelFolder(path, options);
@@ -129,6 +130,25 @@ Result<std::shared_ptr<const TensorSource>> openSource(const std::string& path,
                                         // asked for: in a model folder
     const std::filesystem::path folder = std::filesystem::path(path).parent_path();
     return openFile({*file, options, readModelConfig(folder / "config.json", warnings)});
+}
+
+}  // namespace
+
+Result<std::shared_ptr<const TensorSource>> openSource(const std::string& path,
+                                                       const OpenOptions& options) {
+    if (isSyntheticPath(path)) {
+        return openSynthetic(path, options);
+    }
+    auto source = openStored(path, options);
+    if (!source || options.stored) {
+        return source;
+    }
+    std::error_code ignored;
+    const std::filesystem::path opened(path);
+    return makeLogicalSource(
+        *source,
+        (*source)->info().config,
+        std::filesystem::is_directory(opened, ignored) ? opened : opened.parent_path());
 }
 
 Result<BlockView> TensorSource::block(std::size_t index,

@@ -1,0 +1,369 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "core/io/packed/column_layout.hpp"
+
+#include "core/base/assert.hpp"
+#include "core/base/text.hpp"
+#include "core/io/packed/view.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cstring>
+
+namespace loupe::packed {
+
+namespace {
+
+constexpr std::int64_t kStrip = 16;  ///< outputs decoded at once: one cache line of words
+
+/// Scales, zero points and (where they pay) tables of values for a strip of outputs.
+struct Strip {
+    std::int64_t first = 0;
+    std::int64_t count = 0;
+    std::vector<float> scales;  ///< [count][groups]
+    std::vector<float> zeros;
+    std::vector<float> tables;  ///< [count][groups][2^bits], or empty
+};
+
+class ColumnMatrix final : public PackedMatrix {
+public:
+    ColumnMatrix(ColumnLayout layout, ColumnParts parts)
+        : PackedMatrix(layout.outputs, layout.inputs),
+          layout_(std::move(layout)),
+          parts_(std::move(parts)),
+          result_(resultOf(parts_.scales.type().id)),
+          permuted_(layout_.groupOf != nullptr && !layout_.groupOf->empty()) {}
+
+    [[nodiscard]] Result<void> read(std::int64_t first,
+                                    std::int64_t count,
+                                    float* out) const override {
+        const auto codes = parts_.codes.data();
+        const auto zeros = parts_.zeros.data();
+        const auto scales = parts_.scales.data();
+        if (!codes || !zeros || !scales) {
+            return fail(!codes ? codes.error() : !zeros ? zeros.error() : scales.error());
+        }
+        Strip strip;
+        for (std::int64_t done = 0; done < count; done += strip.count) {
+            strip.first = first + done;
+            strip.count = std::min(kStrip, count - done);
+            prepare(*zeros, *scales, strip);
+            float* to = out + done * cols();
+            if (layout_.alongOutputs) {
+                decodeAlongOutputs(codes->data(), strip, to);
+            } else if (layout_.bits == 3) {
+                decodeStream(codes->data(), strip, to);
+            } else {
+                decodeAlongInputs(codes->data(), strip, to);
+            }
+        }
+        return {};
+    }
+
+    [[nodiscard]] Result<BlockView> block(std::int64_t row, std::int64_t col) const override;
+
+    void release(std::int64_t first, std::int64_t count) const override {
+        // Every output touches every page: given back once, when a scan has come to the end.
+        if (first + count == rows()) {
+            parts_.codes.release(0, parts_.codes.bytes());
+        }
+    }
+
+private:
+    [[nodiscard]] std::int64_t groupOf(std::int64_t input) const {
+        return permuted_ ? (*layout_.groupOf)[static_cast<std::size_t>(input)]
+                         : input / layout_.groupSize;
+    }
+
+    [[nodiscard]] std::uint64_t zeroOf(const std::byte* zeros,
+                                       std::int64_t group,
+                                       std::int64_t output) const {
+        if (layout_.alongOutputs) {
+            const std::uint32_t word = wordAt(zeros, group * layout_.zeroWords + output / 8);
+            return (word >> static_cast<unsigned>(4 * awqNibble(output))) & 15U;
+        }
+        const std::uint64_t stored = codeInWords(
+            zeros, layout_.zeroWords, 1, group * layout_.zeroWords, output, layout_.bits);
+        return (stored + layout_.zeroAdd) & mask();
+    }
+
+    [[nodiscard]] std::uint64_t mask() const {
+        return (std::uint64_t{1} << static_cast<unsigned>(layout_.bits)) - 1;
+    }
+
+    void prepare(std::span<const std::byte> zeros,
+                 std::span<const std::byte> scales,
+                 Strip& strip) const {
+        constexpr std::int64_t kMostTable = 1 << 18;
+        const auto cells = static_cast<std::size_t>(strip.count * layout_.groups);
+        strip.scales.resize(cells);
+        strip.zeros.resize(cells);
+        std::array<float, kStrip> line{};
+        for (std::int64_t g = 0; g < layout_.groups; ++g) {
+            parts_.scales.decode(
+                scales, g * layout_.outputs + strip.first, strip.count, line.data());
+            for (std::int64_t k = 0; k < strip.count; ++k) {
+                const auto at = static_cast<std::size_t>(k * layout_.groups + g);
+                strip.scales[at] = line[static_cast<std::size_t>(k)];
+                strip.zeros[at] = static_cast<float>(zeroOf(zeros.data(), g, strip.first + k));
+            }
+        }
+        const std::int64_t codes = std::int64_t{1} << layout_.bits;
+        strip.tables.clear();
+        if (layout_.inputs / layout_.groups < codes ||
+            strip.count * layout_.groups * codes > kMostTable) {
+            return;
+        }
+        strip.tables.resize(cells * static_cast<std::size_t>(codes));
+        float* entry = strip.tables.data();
+        for (std::size_t at = 0; at < cells; ++at) {
+            for (std::int64_t q = 0; q < codes; ++q) {
+                *entry++ =
+                    roundTo(result_, strip.scales[at] * (static_cast<float>(q) - strip.zeros[at]));
+            }
+        }
+    }
+
+    [[nodiscard]] float valueOf(const Strip& strip,
+                                std::int64_t k,
+                                std::int64_t group,
+                                std::uint32_t code) const {
+        const auto at = static_cast<std::size_t>(k * layout_.groups + group);
+        if (!strip.tables.empty()) {
+            return strip.tables[(at << static_cast<unsigned>(layout_.bits)) + code];
+        }
+        return roundTo(result_, strip.scales[at] * (static_cast<float>(code) - strip.zeros[at]));
+    }
+
+    /// 2, 4 and 8 bits: no code crosses a word.
+    void decodeAlongInputs(const std::byte* codes, const Strip& strip, float* out) const {
+        const std::int64_t per = 32 / layout_.bits;
+        const auto bits = static_cast<unsigned>(layout_.bits);
+        const auto low = static_cast<std::uint32_t>(mask());
+        for (std::int64_t w = 0; w * per < layout_.inputs; ++w) {
+            const std::int64_t begin = w * per;
+            const std::int64_t n = std::min(per, layout_.inputs - begin);
+            const std::int64_t group = groupOf(begin);
+            const bool same = !permuted_ && groupOf(begin + n - 1) == group;
+            for (std::int64_t k = 0; k < strip.count; ++k) {
+                std::uint32_t word = wordAt(codes, w * layout_.outputs + strip.first + k);
+                float* to = out + k * layout_.inputs + begin;
+                if (same && !strip.tables.empty()) {
+                    const float* table =
+                        strip.tables.data() +
+                        (static_cast<std::size_t>(k * layout_.groups + group) << bits);
+                    for (std::int64_t i = 0; i < n; ++i, word >>= bits) {
+                        to[i] = table[word & low];
+                    }
+                    continue;
+                }
+                for (std::int64_t i = 0; i < n; ++i) {
+                    to[i] = valueOf(strip, k, groupOf(begin + i), word & low);
+                    word = bits < 32 ? word >> bits : 0;
+                }
+            }
+        }
+    }
+
+    /// 3 bits: a dense stream, codes cross words.
+    void decodeStream(const std::byte* codes, const Strip& strip, float* out) const {
+        const std::int64_t words = ceilDiv(layout_.inputs * layout_.bits, 32);
+        for (std::int64_t i = 0; i < layout_.inputs; ++i) {
+            const std::int64_t group = groupOf(i);
+            for (std::int64_t k = 0; k < strip.count; ++k) {
+                const std::uint64_t code =
+                    codeInWords(codes, words, layout_.outputs, strip.first + k, i, layout_.bits);
+                out[k * layout_.inputs + i] =
+                    valueOf(strip, k, group, static_cast<std::uint32_t>(code));
+            }
+        }
+    }
+
+    void decodeAlongOutputs(const std::byte* codes, const Strip& strip, float* out) const {
+        const std::int64_t rowWords = ceilDiv(layout_.outputs, 8);
+        for (std::int64_t i = 0; i < layout_.inputs; ++i) {
+            const std::int64_t group = groupOf(i);
+            for (std::int64_t k = 0; k < strip.count; ++k) {
+                const std::int64_t output = strip.first + k;
+                const std::uint32_t word = wordAt(codes, i * rowWords + output / 8);
+                const std::uint32_t code =
+                    (word >> static_cast<unsigned>(4 * awqNibble(output))) & 15U;
+                out[k * layout_.inputs + i] = valueOf(strip, k, group, code);
+            }
+        }
+    }
+
+    [[nodiscard]] std::vector<std::int64_t> window(std::int64_t col) const;
+    [[nodiscard]] Recipe recipe() const;
+
+    ColumnLayout layout_;
+    ColumnParts parts_;
+    Result16 result_;
+    bool permuted_;
+};
+
+/// The inputs of the group that holds `col`, at most kMostCells of them.
+std::vector<std::int64_t> ColumnMatrix::window(std::int64_t col) const {
+    std::vector<std::int64_t> members;
+    const std::int64_t group = groupOf(col);
+    if (permuted_) {
+        for (std::int64_t i = 0; i < layout_.inputs; ++i) {
+            if (groupOf(i) == group) {
+                members.push_back(i);
+            }
+        }
+        const auto at = std::lower_bound(members.begin(), members.end(), col) - members.begin();
+        const std::int64_t first = at / kMostCells * kMostCells;
+        const std::int64_t end =
+            std::min(first + kMostCells, static_cast<std::int64_t>(members.size()));
+        return {members.begin() + first, members.begin() + end};
+    }
+    const std::int64_t begin = group * layout_.groupSize;
+    const std::int64_t first = begin + (col - begin) / kMostCells * kMostCells;
+    const std::int64_t end =
+        std::min({first + kMostCells, begin + layout_.groupSize, layout_.inputs});
+    for (std::int64_t i = first; i < end; ++i) {
+        members.push_back(i);
+    }
+    return members;
+}
+
+Recipe ColumnMatrix::recipe() const {
+    Recipe made;
+    const auto number = [](std::uint64_t code) { return static_cast<double>(code); };
+    made.meanings.push_back({"q", BlockRole::Codes, number});
+    made.meanings.push_back({"scale", BlockRole::Scale, valueOfType(parts_.scales.type())});
+    const std::uint64_t add = layout_.zeroAdd;
+    const std::uint64_t low = mask();
+    made.meanings.push_back({"zero", BlockRole::ZeroPoint, [add, low](std::uint64_t code) {
+                                 return static_cast<double>((code + add) & low);
+                             }});
+    const Result16 result = result_;
+    const std::string rounded(nameOf(result));
+    made.formula = rounded + "((q − zero) · scale)" +
+                   (add != 0 ? ", zero = stored + 1 mod " + std::to_string(low + 1) : "");
+    made.value = [result](std::span<const double> v) {
+        return static_cast<double>(
+            roundTo(result, static_cast<float>(v[1]) * static_cast<float>(v[0] - v[2])));
+    };
+    made.equation = [rounded](std::span<const double> v) {
+        return rounded + "((" + shortest(v[0]) + " − " + shortest(v[2]) + ") · " +
+               shortest(static_cast<float>(v[1])) + ")";
+    };
+    return made;
+}
+
+Result<BlockView> ColumnMatrix::block(std::int64_t row, std::int64_t col) const {
+    ViewBuilder builder;
+    const std::int64_t group = groupOf(col);
+    const std::int64_t width = parts_.scales.type().bits / 8;
+    const auto scale = builder.add(parts_.scales, (group * layout_.outputs + row) * width, width);
+    if (!scale) {
+        return fail(scale.error());
+    }
+    builder.field("scales",
+                  "scale of group " + std::to_string(group) + " and output " + std::to_string(row),
+                  BlockRole::Scale);
+    // The words that hold this zero point: two where three bits cross a word.
+    const std::int64_t zeroBit =
+        layout_.alongOutputs ? row / 8 * 32 + 4 * awqNibble(row) : row * layout_.bits;
+    const std::int64_t zeroWord = zeroBit / 32;
+    const std::int64_t zeroCount = (zeroBit + layout_.bits - 1) / 32 - zeroWord + 1;
+    const auto zero =
+        builder.add(parts_.zeros, (group * layout_.zeroWords + zeroWord) * 4, zeroCount * 4);
+    if (!zero) {
+        return fail(zero.error());
+    }
+    builder.field("qzeros", "packed zero points", BlockRole::ZeroPoint);
+    const std::vector<BitRun> scaleBits = bitsAt(*scale, 0, static_cast<int>(width * 8));
+    const std::vector<BitRun> zeroBits = bitsAt(*zero, zeroBit % 32, layout_.bits);
+    for (const std::int64_t input : window(col)) {
+        std::vector<BitRun> codeBits;
+        const auto word = [&](std::int64_t index) {
+            return builder.add(parts_.codes, index * 4, 4);
+        };
+        if (layout_.alongOutputs) {
+            const auto at = word(input * ceilDiv(layout_.outputs, 8) + row / 8);
+            if (!at) {
+                return fail(at.error());
+            }
+            codeBits = bitsAt(*at, 4 * awqNibble(row), 4);
+        } else {
+            // Bits of the stream, which may go on in the next word.
+            const std::int64_t begin = input * layout_.bits;
+            for (std::int64_t bit = begin; bit < begin + layout_.bits;) {
+                const std::int64_t n = std::min(begin + layout_.bits, (bit / 32 + 1) * 32) - bit;
+                const auto at = word(bit / 32 * layout_.outputs + row);
+                if (!at) {
+                    return fail(at.error());
+                }
+                for (BitRun run : bitsAt(*at, bit % 32, static_cast<int>(n))) {
+                    run.shift += static_cast<int>(bit - begin);
+                    codeBits.push_back(run);
+                }
+                bit += n;
+            }
+        }
+        builder.cell(row, input, {{std::move(codeBits), 0}, {scaleBits, 1}, {zeroBits, 2}});
+    }
+    builder.field("qweight", "packed codes of this output", BlockRole::Codes);
+    const std::int64_t shown = static_cast<std::int64_t>(window(col).size());
+    return builder.finish(layout_.scheme,
+                          layout_.title + ", " + std::to_string(layout_.bits) + " bits, group " +
+                              std::to_string(group) + " of output " + std::to_string(row) +
+                              (permuted_ ? " (by g_idx)" : "") + ", " + std::to_string(shown) +
+                              " weights",
+                          std::string(layout_.source),
+                          recipe(),
+                          row,
+                          col);
+}
+
+}  // namespace
+
+std::uint64_t codeInWords(const std::byte* data,
+                          std::int64_t words,
+                          std::int64_t step,
+                          std::int64_t begin,
+                          std::int64_t index,
+                          int bits) {
+    const std::int64_t first = index * bits;
+    const std::int64_t word = first / 32;
+    LOUPE_ASSERT(word < words, "a code of the stream");
+    std::uint64_t pair = wordAt(data, begin + word * step);
+    if (first % 32 + bits > 32) {
+        LOUPE_ASSERT(word + 1 < words, "a code of the stream");
+        pair |= std::uint64_t{wordAt(data, begin + (word + 1) * step)} << 32U;
+    }
+    return (pair >> static_cast<unsigned>(first % 32)) &
+           ((std::uint64_t{1} << static_cast<unsigned>(bits)) - 1);
+}
+
+bool looksLikeAwq(const StoredTensors& stored, std::string_view stem) {
+    const QuantConfig& config = stored.config();
+    if (config.method == "awq") {
+        return true;
+    }
+    const TensorInfo* qweight = stored.info(stored.find(stem, ".qweight"));
+    const TensorInfo* qzeros = stored.info(stored.find(stem, ".qzeros"));
+    const TensorInfo* scales = stored.info(stored.find(stem, ".scales"));
+    if (qweight == nullptr || qzeros == nullptr || scales == nullptr ||
+        qweight->shape.size() != 2 || qzeros->shape.size() != 2 || scales->shape.size() != 2) {
+        return false;
+    }
+    if (qweight->shape[1] == scales->shape[1]) {
+        return false;  // GPTQ: one column of words for each output
+    }
+    const bool gemm = scales->shape[1] / 8 == qweight->shape[1] && scales->shape[1] % 8 == 0 &&
+                      qzeros->shape[1] == qweight->shape[1];
+    const bool gemv = scales->shape[0] == qweight->shape[0] &&
+                      qzeros->shape[0] == qweight->shape[0] &&
+                      scales->shape[1] / 8 == qzeros->shape[1];
+    return gemm || gemv;
+}
+
+Result<std::shared_ptr<const PackedMatrix>> makeColumnMatrix(ColumnLayout layout,
+                                                             ColumnParts parts) {
+    return std::make_shared<const ColumnMatrix>(std::move(layout), std::move(parts));
+}
+
+}  // namespace loupe::packed

@@ -1,0 +1,293 @@
+// SPDX-License-Identifier: Apache-2.0
+// GPTQ as AutoGPTQ and GPTQModel write it: codes packed along the inputs, zero points along the
+// outputs, one scale per group of inputs and output. W[i, o] = scales[g, o] · (q[i, o] − z[g, o]),
+// in the dtype of the scales, one rounding; g = g_idx[i].
+#include "core/base/text.hpp"
+#include "core/io/packed/column_layout.hpp"
+#include "core/io/packed/packed.hpp"
+
+#include <algorithm>
+#include <array>
+
+namespace loupe::packed {
+
+extern const PackedScheme kPacked_gptq;
+
+namespace {
+
+struct Names {
+    std::optional<std::size_t> qweight, qzeros, scales, gIdx;
+};
+
+Names namesOf(const StoredTensors& stored, std::string_view stem) {
+    return {stored.find(stem, ".qweight"),
+            stored.find(stem, ".qzeros"),
+            stored.find(stem, ".scales"),
+            stored.find(stem, ".g_idx")};
+}
+
+/// The module's name where stored tensor `index` leads its parts.
+std::optional<std::string_view> leadOf(const StoredTensors& stored, std::size_t index) {
+    const std::string_view name = stored[index].name;
+    if (const auto stem = stemOf(name, ".qweight")) {
+        return stem;
+    }
+    if (const auto stem = stemOf(name, ".qzeros"); stem && !stored.find(*stem, ".qweight")) {
+        return stem;
+    }
+    if (const auto stem = stemOf(name, ".B"); stem && stored.find(*stem, ".s")) {
+        return stem;
+    }
+    return std::nullopt;
+}
+
+/// Which bit widths make these zero points' words from that many outputs.
+std::optional<int> bitsOf(std::int64_t outputs,
+                          std::int64_t words,
+                          const std::optional<std::int64_t>& declared) {
+    std::optional<int> only;
+    for (const int bits : {2, 3, 4, 8}) {
+        if (ceilDiv(outputs * bits, 32) == words) {
+            if (declared == bits) {
+                return bits;
+            }
+            only = only ? std::optional(0) : bits;
+        }
+    }
+    return only == 0 ? std::nullopt : only;
+}
+
+/// Stored zero points of a symmetric checkpoint tell the version: v1 stores 2^(b-1) - 1, v2
+/// 2^(b-1).
+bool looksLikeV2(std::span<const std::byte> qzeros, const ColumnLayout& layout) {
+    const std::int64_t words = layout.zeroWords;
+    const auto middle = std::uint64_t{1} << static_cast<unsigned>(layout.bits - 1);
+    for (std::int64_t o = 0; o < layout.outputs; ++o) {
+        if (codeInWords(qzeros.data(), words, 1, 0, o, layout.bits) != middle) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/// Shapes against each other; gives the layout, or why not.
+Result<ColumnLayout> layoutOf(const StoredTensors& stored,
+                              const Names& names,
+                              std::vector<std::string>& doubts) {
+    const TensorInfo& qweight = stored[*names.qweight];
+    const TensorInfo& qzeros = stored[*names.qzeros];
+    const TensorInfo& scales = stored[*names.scales];
+    const QuantConfig& config = stored.config();
+    ColumnLayout layout;
+    const auto wrong = [](std::string what) { return fail(ErrorCode::Damaged, std::move(what)); };
+    if (qweight.shape.size() != 2 || scales.shape.size() != 2 || qzeros.shape.size() != 2 ||
+        qweight.shape[1] <= 0 || qweight.shape[0] <= 0 || scales.shape[0] <= 0) {
+        return wrong("expected matrices, found qweight " + shapeText(qweight.shape) + ", scales " +
+                     shapeText(scales.shape) + ", qzeros " + shapeText(qzeros.shape));
+    }
+    layout.outputs = qweight.shape[1];
+    layout.groups = scales.shape[0];
+    if (layout.outputs > kMostSide || qweight.shape[0] > kMostSide ||
+        scales.shape[1] != layout.outputs || qzeros.shape[0] != layout.groups) {
+        return wrong("expected scales [groups, " + std::to_string(layout.outputs) +
+                     "] and as many rows of qzeros, found scales " + shapeText(scales.shape) +
+                     ", qzeros " + shapeText(qzeros.shape));
+    }
+    const auto bits = bitsOf(layout.outputs, qzeros.shape[1], config.bits);
+    if (!bits || qweight.shape[0] * 32 % *bits != 0) {
+        return wrong("expected qzeros of " + std::to_string(layout.outputs) +
+                     " zero points of 2, 3, 4 or 8 bits and whole words of codes, found qzeros " +
+                     shapeText(qzeros.shape) + ", qweight " + shapeText(qweight.shape));
+    }
+    layout.bits = *bits;
+    layout.zeroWords = qzeros.shape[1];
+    layout.inputs = qweight.shape[0] * 32 / layout.bits;
+    if (config.bits && *config.bits != layout.bits) {
+        doubts.push_back(config.origin + " says " + std::to_string(*config.bits) +
+                         " bits, the shapes say " + std::to_string(layout.bits));
+    }
+    const TensorInfo* gIdx = stored.info(names.gIdx);
+    const bool indexed = gIdx != nullptr && gIdx->parameters > 0;
+    if (indexed) {
+        const std::int64_t found = gIdx->shape.empty() ? 1 : gIdx->shape[0];
+        if (gIdx->shape.size() != 1 || found > layout.inputs ||
+            ceilDiv(found * layout.bits, 32) != qweight.shape[0]) {
+            return wrong("expected g_idx [" + std::to_string(layout.inputs) + "], found " +
+                         shapeText(gIdx->shape));
+        }
+        layout.inputs = found;
+    }
+    const std::int64_t declared = config.groupSize.value_or(0);
+    layout.groupSize = declared < 0 ? layout.inputs : declared;
+    if (layout.groupSize <= 0 || ceilDiv(layout.inputs, layout.groupSize) != layout.groups) {
+        if (declared != 0) {
+            doubts.push_back(config.origin + " says group_size " + std::to_string(declared) +
+                             ", the scales say " + std::to_string(layout.groups) + " groups of " +
+                             std::to_string(layout.inputs) + " inputs");
+        }
+        if (layout.inputs % layout.groups != 0 && !indexed) {
+            return wrong("expected groups of one size, found " + std::to_string(layout.groups) +
+                         " rows of scales for " + std::to_string(layout.inputs) + " inputs");
+        }
+        layout.groupSize = std::max<std::int64_t>(1, layout.inputs / layout.groups);
+    }
+    return layout;
+}
+
+Result<void> checkTypes(const StoredTensors& stored, const Names& names) {
+    for (const auto index : {names.qweight, names.qzeros}) {
+        const TensorInfo& tensor = stored[*index];
+        if (tensor.type == nullptr || tensor.type->bits != 32 || tensor.type->id == "fp32") {
+            return fail(ErrorCode::Unsupported,
+                        "expected 32-bit words, found " + tensor.name + " of " + tensor.dtypeName);
+        }
+    }
+    const TensorInfo& scales = stored[*names.scales];
+    if (scales.type == nullptr ||
+        (scales.type->id != "fp16" && scales.type->id != "bf16" && scales.type->id != "fp32")) {
+        return fail(ErrorCode::Unsupported,
+                    "expected scales of fp16, bf16 or fp32, found " + scales.dtypeName);
+    }
+    if (const TensorInfo* gIdx = stored.info(names.gIdx);
+        gIdx != nullptr &&
+        (gIdx->type == nullptr || (gIdx->type->id != "int32" && gIdx->type->id != "int64"))) {
+        return fail(ErrorCode::Unsupported, "expected g_idx of int32, found " + gIdx->dtypeName);
+    }
+    return {};
+}
+
+/// Group of each input; empty where that is i / groupSize anyway.
+Result<std::vector<std::int32_t>> readGroups(const Part& gIdx, const ColumnLayout& layout) {
+    std::vector<std::int32_t> groups;
+    const auto data = gIdx.data();
+    if (!data) {
+        return fail(data.error());
+    }
+    groups.reserve(static_cast<std::size_t>(layout.inputs));
+    bool plain = true;
+    for (std::int64_t i = 0; i < layout.inputs; ++i) {
+        const auto code = elementCode(gIdx.type(), *data, i);
+        // A negative index is too large a code.
+        if (code >= static_cast<std::uint64_t>(layout.groups)) {
+            const auto shown = gIdx.type().bits == 32
+                                   ? static_cast<std::int64_t>(static_cast<std::int32_t>(code))
+                                   : static_cast<std::int64_t>(code);
+            return fail(ErrorCode::Damaged,
+                        "tensor \"" + gIdx.info().name + "\": expected groups 0 to " +
+                            std::to_string(layout.groups - 1) + ", found " + std::to_string(shown) +
+                            " for input " + std::to_string(i));
+        }
+        groups.push_back(static_cast<std::int32_t>(code));
+        plain = plain && groups.back() == i / layout.groupSize;
+    }
+    return plain ? std::vector<std::int32_t>{} : groups;
+}
+
+Result<std::shared_ptr<const PackedMatrix>> open(const TensorSource& source,
+                                                 const Names& names,
+                                                 ColumnLayout layout,
+                                                 const std::string& format) {
+    ColumnParts parts;
+    for (const auto& [part, index] : {std::pair(&parts.codes, names.qweight),
+                                      std::pair(&parts.zeros, names.qzeros),
+                                      std::pair(&parts.scales, names.scales)}) {
+        auto opened = Part::open(source, *index);
+        if (!opened) {
+            return fail(opened.error());
+        }
+        *part = std::move(*opened);
+    }
+    if (names.gIdx && source.tensors()[*names.gIdx].parameters > 0) {
+        const auto gIdx = Part::open(source, *names.gIdx);
+        if (!gIdx) {
+            return fail(gIdx.error());
+        }
+        auto groups = readGroups(*gIdx, layout);
+        if (!groups) {
+            return fail(groups.error());
+        }
+        layout.groupOf = std::make_shared<const std::vector<std::int32_t>>(std::move(*groups));
+    }
+    bool v2 = format == "gptq_v2";
+    if (!v2 && format != "gptq") {
+        const auto zeros = parts.zeros.data();
+        if (!zeros) {
+            return fail(zeros.error());
+        }
+        v2 = looksLikeV2(*zeros, layout);
+    }
+    layout.zeroAdd = v2 ? 0 : 1;
+    layout.scheme = "gptq";
+    layout.title = std::string("GPTQ ") + (v2 ? "v2" : "v1");
+    layout.source = kPacked_gptq.source;
+    return makeColumnMatrix(std::move(layout), std::move(parts));
+}
+
+std::optional<Found> match(const StoredTensors& stored, std::size_t index) {
+    const auto stem = leadOf(stored, index);
+    if (!stem) {
+        return std::nullopt;
+    }
+    const Names names = namesOf(stored, *stem);
+    const QuantConfig& config = stored.config();
+    if (looksLikeAwq(stored, *stem)) {
+        return std::nullopt;
+    }
+    Found found;
+    found.name = std::string(*stem) + ".weight";
+    found.quantization = "gptq";
+    found.dtype = "uint4";
+    for (const auto part : {names.qweight, names.qzeros, names.scales, names.gIdx}) {
+        if (part) {
+            found.parts.push_back(*part);
+        }
+    }
+    if (const auto marlin = stored.find(*stem, ".B"); marlin && !names.qweight) {
+        found.parts = {*marlin, *stored.find(*stem, ".s")};
+        if (const auto workspace = stored.find(*stem, ".workspace")) {
+            found.parts.push_back(*workspace);
+        }
+    }
+    if (config.marlin || config.format == "marlin" || stored.find(*stem, ".B")) {
+        return refused(std::move(found),
+                       ErrorCode::Unsupported,
+                       "its codes lie in the order of Marlin's tiles, which is not read here",
+                       stored);
+    }
+    if (config.format == "gptq_p" || (config.bits && *config.bits > 4 && *config.bits < 8)) {
+        return refused(std::move(found),
+                       ErrorCode::Unsupported,
+                       "its codes lie in GPTQModel's planar layout, which is not read here",
+                       stored);
+    }
+    for (const auto& [part, suffix] : {std::pair(names.qweight, ".qweight"),
+                                       std::pair(names.qzeros, ".qzeros"),
+                                       std::pair(names.scales, ".scales")}) {
+        if (!part) {
+            return refused(std::move(found),
+                           ErrorCode::Damaged,
+                           "expected the part " + std::string(*stem) + suffix + ", found none",
+                           stored);
+        }
+    }
+    if (Result<void> types = checkTypes(stored, names); !types) {
+        return refused(std::move(found), types.error().code, types.error().what, stored);
+    }
+    const auto layout = layoutOf(stored, names, found.doubts);
+    if (!layout) {
+        return refused(std::move(found), layout.error().code, layout.error().what, stored);
+    }
+    found.dtype = "uint" + std::to_string(layout->bits);
+    found.shape = {layout->outputs, layout->inputs};
+    found.open = [names, layout = *layout, format = config.format](const TensorSource& source) {
+        return open(source, names, layout, format);
+    };
+    return found;
+}
+
+}  // namespace
+
+const PackedScheme kPacked_gptq{
+    "gptq", "AutoGPTQ qlinear_cuda_old.py; GPTQModel nn_modules/qlinear", &match};
+
+}  // namespace loupe::packed

@@ -1,0 +1,208 @@
+// SPDX-License-Identifier: Apache-2.0
+// Packed checkpoints: every weight as the format's own library dequantizes it (goldens by
+// tests/oracles/packed.py), whole and row by row, and every weight again from its microscope view.
+#include "core/io/packed/packed.hpp"
+
+#include "tests/unit/io/io_support.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <filesystem>
+
+using namespace loupe;
+using namespace loupe::test;
+namespace fs = std::filesystem;
+
+namespace {
+
+struct Golden {
+    fs::path folder;
+    fs::path expected;
+    [[nodiscard]] std::string name() const {
+        return folder.parent_path().filename().string() + "/" + folder.filename().string();
+    }
+};
+
+std::vector<Golden> goldens() {
+    std::vector<Golden> found;
+    for (const auto& scheme : fs::directory_iterator(goldenDir() / "io" / "packed")) {
+        if (!scheme.is_directory()) {
+            continue;
+        }
+        for (const auto& entry : fs::directory_iterator(scheme.path())) {
+            if (entry.is_directory()) {
+                found.push_back({entry.path(), entry.path().string() + ".expected.safetensors"});
+            }
+        }
+    }
+    std::sort(found.begin(), found.end(), [](const Golden& a, const Golden& b) {
+        return a.folder < b.folder;
+    });
+    return found;
+}
+
+/// The same number; NaN is NaN.
+bool same(double a, double b) {
+    return a == b || (std::isnan(a) && std::isnan(b));
+}
+
+std::size_t firstDifference(const std::vector<double>& a, const std::vector<double>& b) {
+    REQUIRE(a.size() == b.size());
+    for (std::size_t i = 0; i < a.size(); ++i) {
+        if (!same(a[i], b[i])) {
+            CAPTURE(i, a[i], b[i]);
+            return i;
+        }
+    }
+    return a.size();
+}
+
+/// Rows in pieces of odd sizes give what the whole matrix gives.
+void checkPieces(const RowSource& rows, const std::vector<double>& all) {
+    std::vector<float> piece(static_cast<std::size_t>(rows.cols() * 7));
+    for (std::int64_t first = 0; first < rows.rows();) {
+        const std::int64_t n = std::min<std::int64_t>(first % 2 == 0 ? 1 : 7, rows.rows() - first);
+        REQUIRE(rows.read(first, n, piece.data()).has_value());
+        for (std::int64_t i = 0; i < n * rows.cols(); ++i) {
+            const auto at = static_cast<std::size_t>(first * rows.cols() + i);
+            REQUIRE(same(static_cast<double>(piece[static_cast<std::size_t>(i)]), all[at]));
+        }
+        first += n;
+    }
+}
+
+/// Views of blocks hold the weights that the matrix holds, and name the bits they come from.
+void checkViews(const TensorSource& source, std::size_t index, const std::vector<double>& all) {
+    const TensorInfo& tensor = source.tensors()[index];
+    std::vector<bool> seen(all.size(), false);
+    std::size_t looked = 0;
+    for (std::size_t at = 0; at < all.size() && looked < 400; ++at) {
+        if (seen[at]) {
+            continue;
+        }
+        ++looked;
+        const auto cols = static_cast<std::size_t>(tensor.cols);
+        const auto view = source.block(
+            index, static_cast<std::int64_t>(at / cols), static_cast<std::int64_t>(at % cols));
+        REQUIRE(view.has_value());
+        const std::vector<double> values = view->decode(view->bytes);
+        REQUIRE(values.size() == view->cells.size());
+        REQUIRE(
+            view->cells[static_cast<std::size_t>(view->element)] ==
+            std::pair(static_cast<std::int64_t>(at / cols), static_cast<std::int64_t>(at % cols)));
+        for (std::size_t i = 0; i < values.size(); ++i) {
+            const auto cell = static_cast<std::size_t>(view->cells[i].first) * cols +
+                              static_cast<std::size_t>(view->cells[i].second);
+            REQUIRE(same(values[i], all[cell]));
+            seen[cell] = true;
+        }
+        const BlockElement element = view->explain(view->bytes, view->element);
+        CHECK(same(element.value, all[at]));
+        CHECK(!element.equation.empty());
+        for (const BlockPart& part : element.parts) {
+            CHECK(gatherBits(view->bytes, part.bits) == part.code);
+        }
+        std::int64_t bytes = 0;
+        for (const BlockSpan& span : view->spans) {
+            // The bytes are those of the file.
+            const std::string file =
+                readFile(source.info().files[static_cast<std::size_t>(span.file)]);
+            REQUIRE(span.offset + static_cast<std::uint64_t>(span.bytes) <= file.size());
+            REQUIRE(std::memcmp(file.data() + span.offset,
+                                view->bytes.data() + bytes,
+                                static_cast<std::size_t>(span.bytes)) == 0);
+            bytes += span.bytes;
+        }
+        CHECK(bytes == static_cast<std::int64_t>(view->bytes.size()));
+        std::int64_t covered = 0;
+        for (const BlockViewField& field : view->fields) {
+            CHECK(field.begin == covered);
+            covered += field.bytes;
+        }
+        CHECK(covered == bytes);
+    }
+}
+
+}  // namespace
+
+TEST_CASE("packed weights are what the format's own library makes of them") {
+    const std::vector<Golden> all = goldens();
+    REQUIRE(all.size() > 20);
+    for (const Golden& golden : all) {
+        CAPTURE(golden.name());
+        const auto source = openSource(golden.folder.string());
+        REQUIRE(source.has_value());
+        CHECK((*source)->info().warnings.empty());
+        REQUIRE((*source)->stored() != nullptr);
+        const auto expected = openSource(golden.expected.string());
+        REQUIRE(expected.has_value());
+        for (const TensorInfo& wanted : (*expected)->tensors()) {
+            CAPTURE(wanted.name);
+            const auto index = (*source)->find(wanted.name);
+            REQUIRE(index.has_value());
+            const TensorInfo& tensor = (*source)->tensors()[*index];
+            REQUIRE(tensor.packed != nullptr);
+            CAPTURE(tensor.problem ? tensor.problem->message() : "");
+            REQUIRE(!tensor.problem);
+            CHECK(tensor.shape == wanted.shape);
+            CHECK(tensor.parameters == wanted.parameters);
+            CHECK(tensor.packed->bitsPerWeight >= tensor.packed->codeBits);
+            const auto rows = (*source)->matrix(*index);
+            CAPTURE(rows ? "" : rows.error().message());
+            REQUIRE(rows.has_value());
+            const std::vector<double> values = readAll(**rows);
+            const std::vector<double> reference = readAll(*matrixOf(**expected, wanted.name));
+            CHECK(firstDifference(values, reference) == values.size());
+            checkPieces(**rows, values);
+            checkViews(**source, *index, values);
+        }
+    }
+}
+
+TEST_CASE("a logical view hides the parts and keeps everything else") {
+    const fs::path folder = goldenDir() / "io" / "packed" / "gptq" / "b4_act_order";
+    const auto logical = openSource(folder.string());
+    REQUIRE(logical.has_value());
+    REQUIRE((*logical)->tensors().size() == 3);
+    CHECK(!(*logical)->find("layer.qweight").has_value());
+    CHECK((*logical)->find("norm.weight").has_value());
+    CHECK((*logical)->find("layer.bias").has_value());
+    const auto index = (*logical)->find("layer.weight");
+    REQUIRE(index.has_value());
+    const TensorInfo& tensor = (*logical)->tensors()[*index];
+    CHECK(tensor.packed->quantization == "gptq");
+    CHECK(tensor.packed->parts ==
+          std::vector<std::string>{"layer.qweight", "layer.qzeros", "layer.scales", "layer.g_idx"});
+    CHECK(tensor.packed->storedShape == std::vector<std::int64_t>{12, 64});
+    CHECK(tensor.shape == std::vector<std::int64_t>{64, 96});
+    CHECK(tensor.parameters == 64 * 96);
+    CHECK(tensor.packed->codeBits == 4.0);
+    // 4 bits, and for 32 weights each 16 + 4 bits, and 32 bits of g_idx for each input.
+    CHECK(tensor.packed->bitsPerWeight == 4.0 + 20.0 / 32 + 32.0 / 64);
+    CHECK((*logical)->info().parameters == 64 * 96 + 64 + 8);
+
+    OpenOptions stored;
+    stored.stored = true;
+    const auto plain = openSource(folder.string(), stored);
+    REQUIRE(plain.has_value());
+    CHECK((*plain)->stored() == nullptr);
+    CHECK((*plain)->tensors().size() == 6);
+    CHECK((*logical)->stored()->tensors().size() == 6);
+    CHECK((*logical)->info().bytes == (*plain)->info().bytes);
+}
+
+TEST_CASE("a layout that was asked for does not turn packed parts round") {
+    OpenOptions options;
+    options.layout = Layout::InOut;
+    for (const char* name : {"gptq/b4_act_order", "awq/gemm_g32", "bnb_int8/row"}) {
+        CAPTURE(name);
+        const fs::path folder = goldenDir() / "io" / "packed" / name;
+        const auto turned = openSource(folder.string(), options);
+        const auto plain = openSource(folder.string());
+        REQUIRE(turned.has_value());
+        REQUIRE(plain.has_value());
+        CHECK(firstDifference(readAll(*matrixOf(**turned, "layer.weight")),
+                              readAll(*matrixOf(**plain, "layer.weight"))) ==
+              readAll(*matrixOf(**plain, "layer.weight")).size());
+    }
+}
