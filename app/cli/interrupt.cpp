@@ -3,7 +3,6 @@
 
 #include <cstdlib>
 #include <ctime>
-#include <pthread.h>
 #include <unistd.h>
 
 namespace loupe::cli {
@@ -12,20 +11,30 @@ namespace {
 
 constexpr long kTickNs = 50'000'000;
 constexpr int kTicksOfGrace = 60;
+constexpr int kSignals[] = {SIGINT, SIGTERM};
 
-sigset_t watched() {
-    sigset_t set;
-    sigemptyset(&set);
-    sigaddset(&set, SIGINT);
-    sigaddset(&set, SIGTERM);
-    return set;
+/// What the handler saw; lock-free, so that it may be written there.
+std::atomic<int> caughtSignal{0};
+static_assert(std::atomic<int>::is_always_lock_free);
+
+void remember(int signal) {
+    caughtSignal.store(signal, std::memory_order_relaxed);
 }
 
 }  // namespace
 
 Interrupt::Interrupt() {
-    const sigset_t set = watched();
-    pthread_sigmask(SIG_BLOCK, &set, &before_);
+    caughtSignal = 0;
+    struct sigaction action {};
+    action.sa_handler = &remember;
+    action.sa_flags = SA_RESTART;
+    sigemptyset(&action.sa_mask);
+    for (std::size_t i = 0; i < before_.size(); ++i) {
+        sigaction(kSignals[i], nullptr, &before_[i]);
+        if (before_[i].sa_handler != SIG_IGN) {  // as the shell wants it for work in the background
+            sigaction(kSignals[i], &action, nullptr);
+        }
+    }
     watcher_ = std::jthread([this](const std::stop_token& ended) { watch(ended); });
 }
 
@@ -34,12 +43,11 @@ Interrupt::~Interrupt() {
 }
 
 void Interrupt::watch(const std::stop_token& ended) {
-    const sigset_t set = watched();
     const timespec tick{0, kTickNs};
     int ticksLeft = kTicksOfGrace;
     while (!ended.stop_requested()) {
-        const int caught = sigtimedwait(&set, nullptr, &tick);
-        if (caught > 0 && received_ == 0) {
+        nanosleep(&tick, nullptr);
+        if (const int caught = caughtSignal; caught != 0 && received_ == 0) {
             received_ = caught;
             stop_.request_stop();
         }
@@ -53,7 +61,9 @@ void Interrupt::release() {
     if (watcher_.joinable()) {
         watcher_.request_stop();
         watcher_.join();
-        pthread_sigmask(SIG_SETMASK, &before_, nullptr);
+        for (std::size_t i = 0; i < before_.size(); ++i) {
+            sigaction(kSignals[i], &before_[i], nullptr);
+        }
     }
 }
 

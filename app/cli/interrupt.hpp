@@ -3,6 +3,7 @@
 
 #include "core/base/job.hpp"
 
+#include <array>
 #include <atomic>
 #include <csignal>
 #include <stop_token>
@@ -11,8 +12,8 @@
 namespace loupe::cli {
 
 /// While it lives, SIGINT and SIGTERM ask the work to stop instead of ending the process. Work that
-/// does not stop within three seconds (a driver that hangs) is ended anyway. Make it before the
-/// first thread: threads inherit the mask that holds the signals back.
+/// does not stop within three seconds (a driver that hangs) is ended anyway. One at a time. Handlers,
+/// not a mask: libraries have threads of their own before main() that no mask would reach.
 class Interrupt {
 public:
     Interrupt();
@@ -32,7 +33,7 @@ private:
 
     std::stop_source stop_;
     std::atomic<int> received_{0};
-    sigset_t before_{};
+    std::array<struct sigaction, 2> before_{};
     std::jthread watcher_;
 };
 

@@ -190,14 +190,17 @@ private:
 
 /// The pattern that holds and is used: real N:M pruning leaves close to N of M weights, while a
 /// tensor of few weights anywhere meets loose patterns by chance.
-void setPattern(const PatternCount& count, std::uint64_t all, TensorMarks& marks) {
+void setPattern(const PatternCount& count,
+                std::int64_t rows,
+                std::int64_t cols,
+                TensorMarks& marks) {
     constexpr double kLeastUse = 0.75;
-    for (std::size_t i = 0; i < kGroups.size(); ++i) {
+    const auto all = static_cast<double>(rows * cols);
+    for (std::size_t i = 0; i < kGroups.size() && kGroups[i] <= cols; ++i) {
         const int kept = count.most[i];
         const int group = kGroups[i];
         const double share = static_cast<double>(kept) / group;
-        const bool used =
-            static_cast<double>(count.nonZero) >= kLeastUse * share * static_cast<double>(all);
+        const bool used = static_cast<double>(count.nonZero) >= kLeastUse * share * all;
         const bool better =
             marks.patternGroup == 0 || kept * marks.patternGroup < marks.patternKept * group;
         if (kept > 0 && kept * 2 <= group && used && better) {
@@ -327,7 +330,7 @@ private:
             }
         }
         if (!dead_) {
-            setPattern(pattern, static_cast<std::uint64_t>(source_.rows() * source_.cols()), marks);
+            setPattern(pattern, source_.rows(), source_.cols(), marks);
         }
         return marks;
     }
