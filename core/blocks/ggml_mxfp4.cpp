@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // value = K[q] · 2^(e − 128), K twice the values of E2M1. Decoding knows no NaN: e = 0xFF is 2^127.
+#include "core/blocks/packers.hpp"
 #include "core/blocks/parts.hpp"
 #include "core/blocks/structs.hpp"
 #include "core/blocks/unpack_kernels.hpp"
@@ -58,6 +59,7 @@ constinit const BlockLayout kBlock_ggml_mxfp4{
     .codeBits = 4,
     .fields = kFields,
     .unpack = unpack,
+    .pack = blocks::packWith<&blocks::Packers::ggml_mxfp4>,
     .element = element,
     .check = check};
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // value = K[q] · UE4M3(d) / 2, K twice the values of E2M1. ggml reads the scale 0x7F as 0, and
 // otherwise ignores the top bit.
+#include "core/blocks/packers.hpp"
 #include "core/blocks/parts.hpp"
 #include "core/blocks/structs.hpp"
 #include "core/blocks/unpack_kernels.hpp"
@@ -68,6 +69,7 @@ constinit const BlockLayout kBlock_ggml_nvfp4{
     .codeBits = 4,
     .fields = kFields,
     .unpack = unpack,
+    .pack = blocks::packWith<&blocks::Packers::ggml_nvfp4>,
     .element = element,
     .check = check};
 

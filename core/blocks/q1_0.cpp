@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // value = d where the bit is set, else −d.
+#include "core/blocks/packers.hpp"
 #include "core/blocks/parts.hpp"
 #include "core/blocks/structs.hpp"
 #include "core/blocks/unpack_kernels.hpp"
@@ -49,6 +50,7 @@ constinit const BlockLayout kBlock_q1_0{
     .codeBits = 1,
     .fields = kFields,
     .unpack = unpack,
+    .pack = blocks::packWith<&blocks::Packers::q1_0>,
     .element = element,
     .check = check};
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // value = (t − 1) · d; a byte b holds its n-th trit as t = ((b · 3^n mod 256) · 3) >> 8.
+#include "core/blocks/packers.hpp"
 #include "core/blocks/parts.hpp"
 #include "core/blocks/structs.hpp"
 #include "core/blocks/unpack_kernels.hpp"
@@ -58,6 +59,7 @@ constinit const BlockLayout kBlock_tq1_0{
     .codeBits = 2,
     .fields = kFields,
     .unpack = unpack,
+    .pack = blocks::packWith<&blocks::Packers::tq1_0>,
     .element = element,
     .check = check};
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // value = (q − 1) · d.
+#include "core/blocks/packers.hpp"
 #include "core/blocks/parts.hpp"
 #include "core/blocks/structs.hpp"
 #include "core/blocks/unpack_kernels.hpp"
@@ -52,6 +53,7 @@ constinit const BlockLayout kBlock_tq2_0{
     .codeBits = 2,
     .fields = kFields,
     .unpack = unpack,
+    .pack = blocks::packWith<&blocks::Packers::tq2_0>,
     .element = element,
     .check = check};
 

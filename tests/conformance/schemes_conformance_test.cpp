@@ -248,14 +248,17 @@ TEST_CASE("every step refuses NaN and infinite weights and names them") {
     for (const StepDefinition* definition : allSteps()) {
         for (const float bad : {std::nanf(""), INFINITY, -INFINITY}) {
             CAPTURE(definition->id, bad);
-            std::vector<float> weights = heavyTailed(6 * 20, 7);
-            weights[3 * 20 + 11] = bad;
-            const auto result = applyScheme(parseScheme(definition->id).value(),
-                                            {makeRowSource(6, 20, weights),
-                                             32,
-                                             makeRowSource(8, 20, heavyTailed(8 * 20, 99)),
-                                             0,
-                                             makeRowSource(6, 20, heavyTailed(6 * 20, 98))});
+            constexpr std::int64_t kCols = 32;  // a whole block of ggml's
+            constexpr std::size_t kWidth = 32;
+            std::vector<float> weights = heavyTailed(6 * kWidth, 7);
+            weights[3 * kWidth + 11] = bad;
+            const auto result =
+                applyScheme(parseScheme(definition->id).value(),
+                            {makeRowSource(6, kCols, weights),
+                             32,
+                             makeRowSource(8, kCols, heavyTailed(8 * kWidth, 99)),
+                             0,
+                             makeRowSource(6, kCols, heavyTailed(6 * kWidth, 98))});
             REQUIRE_FALSE(result.has_value());
             CHECK(result.error().code == ErrorCode::Invalid);
             CHECK(result.error().what.find("row 3, column 11") != std::string::npos);
