@@ -5,11 +5,13 @@
 #include "core/io/safetensors_writer.hpp"
 #include "tests/support/catch.hpp"
 
+#include <array>
 #include <bit>
 #include <cstdint>
 #include <filesystem>
 #include <fstream>
 #include <span>
+#include <sstream>
 #include <string>
 #include <utility>
 #include <vector>
@@ -41,19 +43,18 @@ inline bool writeSparse(const std::filesystem::path& path,
                         int tensors,
                         std::int64_t rows,
                         std::int64_t cols) {
-    std::string header = "{";
+    std::ostringstream entries;
+    entries << "{";
     std::int64_t at = 0;
     for (int i = 0; i < tensors; ++i) {
         const std::int64_t end = at + rows * cols * 2;
-        header += i == 0 ? "\"" : ",\"";
-        header += "layer." + std::to_string(i);
-        header += ".weight\":{\"dtype\":\"BF16\",\"shape\":[" + std::to_string(rows);
-        header += "," + std::to_string(cols);
-        header += "],\"data_offsets\":[" + std::to_string(at);
-        header += "," + std::to_string(end) + "]}";
+        entries << (i == 0 ? "" : ",") << "\"layer." << i
+                << ".weight\":{\"dtype\":\"BF16\",\"shape\":[" << rows << "," << cols
+                << "],\"data_offsets\":[" << at << "," << end << "]}";
         at = end;
     }
-    header += "}";
+    entries << "}";
+    const std::string header = entries.str();
     const auto length = std::bit_cast<std::array<char, 8>>(std::uint64_t{header.size()});
     {
         std::ofstream file(path, std::ios::binary);
