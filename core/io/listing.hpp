@@ -7,6 +7,7 @@
 
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
@@ -19,6 +20,9 @@ struct Listing {
     std::vector<TensorInfo> tensors;
     std::vector<std::shared_ptr<const MappedFile>>
         files;  ///< parallel to info.files; null: missing
+    /// Of files that are read by a source of their own (PyTorch shards), parallel to them and null
+    /// for others; empty: none is. Their tensors keep their names.
+    std::vector<std::shared_ptr<const TensorSource>> sources{};
     std::vector<bool> bigEndian{};  ///< of the files' numbers, parallel to them; empty: none is
 };
 
@@ -31,6 +35,6 @@ struct Listing {
                                                                    const ModelConfig& config);
 
 /// Totals of parameters and bytes into info, saturating.
-void addTotals(SourceInfo& info, const std::vector<TensorInfo>& tensors);
+void addTotals(SourceInfo& info, std::span<const TensorInfo> tensors);
 
 }  // namespace loupe

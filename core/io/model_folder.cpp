@@ -8,7 +8,10 @@
 #include <simdjson.h>
 
 #include <algorithm>
+#include <array>
+#include <map>
 #include <memory>
+#include <set>
 #include <string_view>
 #include <unordered_map>
 #include <unordered_set>
@@ -39,9 +42,129 @@ struct Mapped {
     bool found = false;
 };
 
+/// Adds the tensors of one file of several: safetensors to the listing itself, others through a
+/// source of their own.
+Result<void> listFile(const std::shared_ptr<const MappedFile>& file,
+                      int fileIndex,
+                      const OpenOptions& options,
+                      const ModelConfig& config,
+                      Listing& listing) {
+    const Reader* reader = chooseReader(*file);
+    if (reader == nullptr || reader->id == "safetensors" || reader->id == "csv") {
+        return listSafetensors(*file, fileIndex, listing);
+    }
+    Result<std::shared_ptr<const TensorSource>> opened = openFile({file, options, config});
+    if (!opened) {
+        return fail(opened.error());
+    }
+    const SourceInfo& info = (*opened)->info();
+    listing.info.format = info.format;
+    listing.sources.resize(static_cast<std::size_t>(fileIndex) + 1);
+    listing.sources.back() = *opened;
+    for (const std::string& warning : info.warnings) {
+        listing.info.warnings.push_back(file->path().filename().string() + ": " + warning);
+    }
+    listing.info.metadata.insert(
+        listing.info.metadata.end(), info.metadata.begin(), info.metadata.end());
+    for (const TensorInfo& tensor : (*opened)->tensors()) {
+        listing.tensors.push_back(tensor);
+        listing.tensors.back().file = fileIndex;
+    }
+    return {};
+}
+
+/// "model-00002-of-00005.bin" as 2 of 5 of "model-" ... ".bin".
+struct ShardName {
+    std::string family;
+    std::int64_t number = 0;
+    std::int64_t count = 0;
+};
+
+std::optional<ShardName> parseShardName(const std::string& name) {
+    constexpr std::size_t kDigits = 5;
+    constexpr std::string_view kOf = "-of-";
+    const std::size_t of = name.find(kOf);
+    if (of == std::string::npos || of < kDigits || name.size() < of + kOf.size() + kDigits) {
+        return std::nullopt;
+    }
+    const auto number = parseInteger(std::string_view(name).substr(of - kDigits, kDigits));
+    const auto count = parseInteger(std::string_view(name).substr(of + kOf.size(), kDigits));
+    if (!number || !count) {
+        return std::nullopt;
+    }
+    return ShardName{name.substr(0, of - kDigits) + "*" + name.substr(of + kOf.size() + kDigits),
+                     *number,
+                     *count};
+}
+
+/// Without an index the names say how many shards there should be.
+void tellMissingShards(const std::vector<fs::path>& paths, Listing& listing) {
+    std::map<std::pair<std::string, std::int64_t>, std::set<std::int64_t>> found;
+    for (const fs::path& path : paths) {
+        if (const auto shard = parseShardName(path.filename().string())) {
+            found[{shard->family, shard->count}].insert(shard->number);
+        }
+    }
+    constexpr std::int64_t kMostTold = 8;
+    for (const auto& [family, numbers] : found) {
+        std::string missing;
+        std::int64_t lost = 0;
+        const std::int64_t count = family.second;
+        for (std::int64_t n = 1; n <= count && lost <= kMostTold; ++n) {
+            if (numbers.count(n) == 0 && lost++ < kMostTold) {
+                missing += (missing.empty() ? "" : ", ") + std::to_string(n);
+            }
+        }
+        if (lost > 0) {
+            listing.info.warnings.push_back("of the " + std::to_string(count) + " shards " +
+                                            family.first + " these are missing: " + missing +
+                                            (lost > kMostTold ? ", ..." : ""));
+        }
+        if (*numbers.begin() < 1 || *numbers.rbegin() > count) {
+            listing.info.warnings.push_back("shards " + family.first +
+                                            " have numbers outside of 1 to " +
+                                            std::to_string(count));
+        }
+    }
+    if (found.size() > 1) {
+        listing.info.warnings.push_back("the folder holds shards of " +
+                                        std::to_string(found.size()) +
+                                        " different sets; all were read");
+    }
+}
+
+/// Files that are named like shards and that the index does not name.
+void tellUnnamedShards(const fs::path& folder, Listing& listing) {
+    std::set<std::string> named;
+    std::set<std::string> extensions;
+    for (const fs::path& path : listing.info.files) {
+        named.insert(path.filename().string());
+        extensions.insert(path.extension().string());
+    }
+    std::set<std::string> extra;
+    std::error_code error;
+    for (fs::directory_iterator entry(folder, error), end; !error && entry != end;
+         entry.increment(error)) {
+        const std::string name = entry->path().filename().string();
+        if (parseShardName(name) && named.count(name) == 0 &&
+            extensions.count(entry->path().extension().string()) != 0) {
+            extra.insert(name);
+        }
+    }
+    if (!extra.empty()) {
+        listing.info.warnings.push_back(
+            std::to_string(extra.size()) + (extra.size() == 1 ? " file is" : " files are") +
+            " named like a shard but not in the index and not read, such as " + *extra.begin());
+    }
+}
+
 class IndexReader {
 public:
-    IndexReader(const MappedFile& index, Listing& listing) : index_(index), listing_(listing) {}
+    IndexReader(const MappedFile& index,
+                Listing& listing,
+                const OpenOptions& options,
+                const ModelConfig& config)
+        : index_(index), listing_(listing), options_(options), config_(config) {}
 
     Result<void> run() {
         if (Result<void> parsed = parse(); !parsed) {
@@ -51,6 +174,7 @@ public:
         place();
         addMissing();
         checkTotal();
+        tellUnnamedShards(index_.path().parent_path(), listing_);
         return {};
     }
 
@@ -233,7 +357,8 @@ private:
         const std::size_t before = listing_.tensors.size();
         const std::size_t metadata = listing_.info.metadata.size();
         listing_.files.back() = *file;
-        if (Result<void> listed = listSafetensors(**file, fileIndex, listing_); !listed) {
+        if (Result<void> listed = listFile(*file, fileIndex, options_, config_, listing_);
+            !listed) {
             listing_.tensors.resize(before);
             return listed.error();
         }
@@ -330,6 +455,8 @@ private:
 
     const MappedFile& index_;
     Listing& listing_;
+    const OpenOptions& options_;
+    const ModelConfig& config_;
     std::unique_ptr<char[]> text_;
     ondemand::parser parser_;
     std::vector<std::string_view> shards_;
@@ -354,7 +481,7 @@ Result<std::shared_ptr<const TensorSource>> openIndexed(const MappedFile& index,
                                                         Listing listing,
                                                         const OpenOptions& options,
                                                         const ModelConfig& config) {
-    if (Result<void> read = IndexReader(index, listing).run(); !read) {
+    if (Result<void> read = IndexReader(index, listing, options, config).run(); !read) {
         return fail(read.error());
     }
     listing.info.config = config.text;
@@ -369,14 +496,17 @@ Result<std::shared_ptr<const TensorSource>> openAll(const std::vector<fs::path>&
                                                     const ModelConfig& config) {
     std::optional<Error> firstError;
     if (paths.size() > 1) {
-        listing.info.warnings.push_back("no index: all " + std::to_string(paths.size()) +
-                                        " .safetensors files of the folder were read");
+        listing.info.warnings.push_back("no index: all " + std::to_string(paths.size()) + " " +
+                                        paths.front().extension().string() +
+                                        " files of the folder were read");
+        tellMissingShards(paths, listing);
     }
     for (const fs::path& path : paths) {
         auto file = MappedFile::open(path);
         const std::size_t before = listing.tensors.size();
         Result<void> listed =
-            file ? listSafetensors(**file, static_cast<int>(listing.info.files.size()), listing)
+            file ? listFile(
+                       *file, static_cast<int>(listing.info.files.size()), options, config, listing)
                  : Result<void>(fail(file.error()));
         if (!listed) {
             listing.tensors.resize(before);
@@ -412,12 +542,32 @@ bool isCompanion(const std::string& name) {
     return name.rfind("activations", 0) == 0 || name.rfind("gradients", 0) == 0;
 }
 
+/// What a training run leaves beside a model.
+bool isTrainingState(const std::string& name) {
+    constexpr std::array<std::string_view, 6> kStarts{
+        "training_args", "optimizer", "scheduler", "rng_state", "scaler", "random_states"};
+    return std::any_of(kStarts.begin(), kStarts.end(), [&](std::string_view start) {
+        return name.starts_with(start);
+    });
+}
+
 struct FolderFiles {
     std::vector<fs::path> safetensors;
     std::vector<fs::path> indices;
     std::vector<fs::path> gguf;
-    bool pytorch = false;
+    std::vector<fs::path> pytorch;
+    std::vector<fs::path> pytorchIndices;
+    std::vector<fs::path> onnx;
+    std::vector<fs::path> npz;
 };
+
+/// `.bin` is the end of many names: PyTorch's are known by their first bytes.
+bool isPytorchFile(const fs::path& path) {
+    const auto file = MappedFile::open(path);
+    bool sure = false;
+    const Reader* reader = file ? chooseReader(**file, &sure) : nullptr;
+    return sure && reader != nullptr && reader->id == "pytorch";
+}
 
 Result<FolderFiles> scanFolder(const fs::path& folder) {
     FolderFiles files;
@@ -431,8 +581,17 @@ Result<FolderFiles> scanFolder(const fs::path& folder) {
             files.safetensors.push_back(entry->path());
         } else if (endsWith(toLower(name), ".gguf")) {
             files.gguf.push_back(entry->path());
-        } else if (endsWith(name, ".bin") || endsWith(name, ".pt") || endsWith(name, ".pth")) {
-            files.pytorch = true;
+        } else if (endsWith(name, ".bin.index.json") || endsWith(name, ".pt.index.json") ||
+                   endsWith(name, ".pth.index.json")) {
+            files.pytorchIndices.push_back(entry->path());
+        } else if (endsWith(name, ".onnx")) {
+            files.onnx.push_back(entry->path());
+        } else if (endsWith(name, ".npz") && !isCompanion(name)) {
+            files.npz.push_back(entry->path());
+        } else if ((endsWith(name, ".bin") || endsWith(name, ".pt") || endsWith(name, ".pth") ||
+                    endsWith(name, ".ckpt")) &&
+                   !isTrainingState(name) && !isCompanion(name)) {
+            files.pytorch.push_back(entry->path());
         }
     }
     if (error) {
@@ -441,7 +600,84 @@ Result<FolderFiles> scanFolder(const fs::path& folder) {
     }
     std::sort(files.safetensors.begin(), files.safetensors.end());
     std::sort(files.indices.begin(), files.indices.end());
+    std::sort(files.pytorch.begin(), files.pytorch.end());
+    std::sort(files.onnx.begin(), files.onnx.end());
+    std::sort(files.npz.begin(), files.npz.end());
     return files;
+}
+
+const fs::path* named(const std::vector<fs::path>& paths, const char* name) {
+    const auto found = std::find_if(paths.begin(), paths.end(), [name](const fs::path& path) {
+        return path.filename() == name;
+    });
+    return found == paths.end() ? nullptr : &*found;
+}
+
+/// What lies in a folder without safetensors, for messages.
+std::string kindsOf(const FolderFiles& files) {
+    std::string text;
+    for (const auto& [count, kind] : {std::pair{files.gguf.size(), "GGUF"},
+                                      std::pair{files.pytorch.size(), "PyTorch"},
+                                      std::pair{files.onnx.size(), "ONNX"},
+                                      std::pair{files.npz.size(), ".npz"}}) {
+        if (count > 0) {
+            text += text.empty() ? "" : ", ";
+            text += std::to_string(count) + " " + kind;
+        }
+    }
+    return text;
+}
+
+/// A folder without safetensors: PyTorch's index, or the only kind of file that there is.
+Result<std::shared_ptr<const TensorSource>> openOther(const fs::path& folder,
+                                                      FolderFiles files,
+                                                      Listing listing,
+                                                      const OpenOptions& options,
+                                                      const ModelConfig& config) {
+    const fs::path* index = named(files.pytorchIndices, "pytorch_model.bin.index.json");
+    if (index == nullptr && files.pytorchIndices.size() == 1) {
+        index = &files.pytorchIndices.front();
+    }
+    if (index != nullptr) {
+        const auto file = MappedFile::open(*index);
+        return file ? openIndexed(**file, std::move(listing), options, config) : fail(file.error());
+    }
+    const bool namedSo = !files.pytorch.empty();
+    std::erase_if(files.pytorch, [](const fs::path& path) { return !isPytorchFile(path); });
+    const int kinds = (files.gguf.empty() ? 0 : 1) + (files.pytorch.empty() ? 0 : 1) +
+                      (files.onnx.empty() ? 0 : 1) + (files.npz.empty() ? 0 : 1);
+    const fs::path* whole = named(files.pytorch, "pytorch_model.bin");
+    const bool several = files.onnx.size() > 1 || files.npz.size() > 1;
+    if (kinds == 0) {
+        return fail(
+            namedSo ? ErrorCode::Unsupported : ErrorCode::NotFound,
+            std::string("expected a model in the folder (.safetensors, an index, GGUF, "
+                        "PyTorch, ONNX), found ") +
+                (namedSo ? "only files that are named like PyTorch's and are none" : "none"),
+            folder.string());
+    }
+    if (kinds > 1 || several) {
+        return fail(ErrorCode::Unsupported,
+                    "expected one model in the folder, found " + kindsOf(files) + " files",
+                    folder.string(),
+                    "open one of the files");
+    }
+    if (!files.gguf.empty()) {
+        return openGgufFolder(files.gguf, options, config);
+    }
+    if (!files.pytorch.empty()) {
+        if (whole != nullptr && files.pytorch.size() > 1) {
+            listing.info.warnings.push_back("only pytorch_model.bin was read; " +
+                                            std::to_string(files.pytorch.size() - 1) +
+                                            " other PyTorch files lie beside it");
+        }
+        return openAll(whole != nullptr ? std::vector{*whole} : files.pytorch,
+                       std::move(listing),
+                       options,
+                       config);
+    }
+    const auto file = MappedFile::open(files.onnx.empty() ? files.npz.front() : files.onnx.front());
+    return file ? openFile({*file, options, config}) : fail(file.error());
 }
 
 }  // namespace
@@ -466,17 +702,11 @@ Result<std::shared_ptr<const TensorSource>> openModelFolder(const fs::path& fold
     if (!files) {
         return fail(files.error());
     }
-    const fs::path named = folder.has_filename() ? folder : folder.parent_path();
-    Listing listing = startListing(folder, named.filename().string());
+    const fs::path title = folder.has_filename() ? folder : folder.parent_path();
+    Listing listing = startListing(folder, title.filename().string());
     const ModelConfig config = readModelConfig(folder / "config.json", listing.info.warnings);
-    const auto preferred = [](const std::vector<fs::path>& paths, const char* name) {
-        const auto found = std::find_if(paths.begin(), paths.end(), [name](const fs::path& path) {
-            return path.filename() == name;
-        });
-        return found == paths.end() ? nullptr : &*found;
-    };
-    const fs::path* index = preferred(files->indices, "model.safetensors.index.json");
-    const fs::path* single = preferred(files->safetensors, "model.safetensors");
+    const fs::path* index = named(files->indices, "model.safetensors.index.json");
+    const fs::path* single = named(files->safetensors, "model.safetensors");
     if (index == nullptr && single == nullptr && files->indices.size() == 1) {
         index = &files->indices.front();
     }
@@ -492,15 +722,8 @@ Result<std::shared_ptr<const TensorSource>> openModelFolder(const fs::path& fold
         }
         return openAll({*single}, std::move(listing), options, config);
     }
-    if (files->safetensors.empty() && !files->gguf.empty()) {
-        return openGgufFolder(files->gguf, options, config);
-    }
     if (files->safetensors.empty()) {
-        return fail(files->pytorch ? ErrorCode::Unsupported : ErrorCode::NotFound,
-                    files->pytorch
-                        ? "expected .safetensors files in the folder, found only PyTorch files"
-                        : "expected .safetensors files in the folder, found none",
-                    folder.string());
+        return openOther(folder, *files, std::move(listing), options, config);
     }
     return openAll(files->safetensors, std::move(listing), options, config);
 }

@@ -57,6 +57,19 @@ bool isTar(std::string_view head) {
     return head.size() >= kMagic + 5 && (named || head.substr(kMagic, 5) == "ustar");
 }
 
+bool isPickle(std::string_view head) {
+    return head.size() >= 2 && head[0] == '\x80' && head[1] >= 2 && head[1] <= 5;
+}
+
+/// Protocols 0 and 1 have no mark; these are what a pickle of a call begins with.
+bool isTextPickle(std::string_view head) {
+    constexpr std::array<std::string_view, 7> kStarts{
+        "cos\n", "cposix\n", "c__builtin__\n", "cbuiltins\n", "(dp", "(i", "(c"};
+    return std::any_of(kStarts.begin(), kStarts.end(), [head](std::string_view start) {
+        return head.starts_with(start);
+    });
+}
+
 Confidence probe(const Candidate& candidate) {
     const std::string_view head = textOf(candidate.head);
     const bool named = isTorchExtension(candidate.extension);
@@ -71,15 +84,14 @@ Confidence probe(const Candidate& candidate) {
     if (looksLikeTorchLegacy(head) || head.starts_with(kPreviewMagic) || isTar(head)) {
         return Confidence::Yes;
     }
-    const bool pickle = head.size() >= 2 && head[0] == '\x80' && head[1] >= 2 && head[1] <= 5;
-    // Protocols 0 and 1 have no mark; these are what a pickle of a call begins with.
-    const bool text = head.starts_with("cos\n") || head.starts_with("cposix\n") ||
-                      head.starts_with("c__builtin__\n") || head.starts_with("cbuiltins\n") ||
-                      head.starts_with("(dp") || head.starts_with("(i") || head.starts_with("(c");
-    if (pickle) {
+    if (isPickle(head)) {
         return named ? Confidence::Yes : Confidence::Maybe;
     }
-    return named && text ? Confidence::Yes : named ? Confidence::Maybe : Confidence::No;
+    if (isTextPickle(head)) {
+        return named ? Confidence::Yes : Confidence::No;
+    }
+    // ".bin" ends the names of anything.
+    return named && candidate.extension != ".bin" ? Confidence::Maybe : Confidence::No;
 }
 
 Result<std::shared_ptr<const TensorSource>> damaged(const ReadRequest& request,
@@ -192,6 +204,11 @@ Result<std::shared_ptr<const TensorSource>> open(const ReadRequest& request) {
     }
     if (head.empty()) {
         return damaged(request, "expected a checkpoint, found an empty file", 0);
+    }
+    if (!head.starts_with("PK") && !isPickle(head) && !isTextPickle(head)) {
+        return fail(ErrorCode::Unsupported,
+                    "PyTorch: expected a zip archive or a pickle, found neither",
+                    filePosition(request.file->path(), 0));
     }
     TorchFile file;
     file.info.format = "pytorch";

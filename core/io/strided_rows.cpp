@@ -2,6 +2,7 @@
 #include "core/io/strided_rows.hpp"
 
 #include "core/base/assert.hpp"
+#include "core/io/plain_block.hpp"
 
 #include <algorithm>
 #include <array>
@@ -45,7 +46,7 @@ std::int64_t distance(const std::vector<Axis>& axes, std::int64_t index) {
     return sum;
 }
 
-class StridedRows final : public RowSource {
+class StridedRows final : public RowSource, public StoredPlaces {
 public:
     StridedRows(StoredElements elements,
                 std::int64_t rows,
@@ -58,7 +59,19 @@ public:
           cols_(cols),
           start_(start),
           rowAxes_(merged(rowAxes)),
-          colAxes_(merged(colAxes)) {}
+          colAxes_(merged(colAxes)) {
+        std::int64_t unit = 1;
+        for (const std::vector<Axis>* axes : {&colAxes_, &rowAxes_}) {
+            unit = 1;
+            for (std::size_t i = axes->size(); i-- > 0;) {
+                steps_.push_back({(*axes)[i], unit, axes == &rowAxes_});
+                unit *= (*axes)[i].size;
+            }
+        }
+        std::sort(steps_.begin(), steps_.end(), [](const Step& a, const Step& b) {
+            return a.axis.stride > b.axis.stride;
+        });
+    }
 
     [[nodiscard]] std::int64_t rows() const override { return rows_; }
     [[nodiscard]] std::int64_t cols() const override { return cols_; }
@@ -80,7 +93,42 @@ public:
         }
     }
 
+    [[nodiscard]] const StoredElements& elements() const override { return elements_; }
+    [[nodiscard]] std::int64_t count() const override {
+        std::int64_t last = start_ + 1;
+        for (const Step& step : steps_) {
+            last += (step.axis.size - 1) * step.axis.stride;
+        }
+        return last;
+    }
+    /// Neighbours in the file need not be neighbours in the matrix, nor be part of it.
+    [[nodiscard]] std::int64_t storedRowLength() const override { return 1; }
+    [[nodiscard]] std::int64_t indexOf(std::int64_t row, std::int64_t col) const override {
+        return start_ + distance(rowAxes_, row) + distance(colAxes_, col);
+    }
+    /// Of an element that stands in several places the first that is found.
+    [[nodiscard]] std::pair<std::int64_t, std::int64_t> cellOf(std::int64_t index) const override {
+        std::int64_t rest = index - start_;
+        std::pair<std::int64_t, std::int64_t> cell{0, 0};
+        for (const Step& step : steps_) {
+            if (step.axis.stride == 0) {
+                continue;
+            }
+            const std::int64_t n = std::min(rest / step.axis.stride, step.axis.size - 1);
+            rest -= n * step.axis.stride;
+            (step.isRow ? cell.first : cell.second) += n * step.unit;
+        }
+        return cell;
+    }
+
 private:
+    /// An axis, and how many rows or columns one step along it is.
+    struct Step {
+        Axis axis;
+        std::int64_t unit = 1;
+        bool isRow = false;
+    };
+
     static constexpr std::int64_t kTileRows = 128;
     static constexpr std::int64_t kTileCols = 32;
 
@@ -178,6 +226,7 @@ private:
     std::int64_t start_;
     std::vector<Axis> rowAxes_;
     std::vector<Axis> colAxes_;
+    std::vector<Step> steps_;  ///< longest first
 };
 
 }  // namespace

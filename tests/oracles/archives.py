@@ -40,6 +40,10 @@ def main():
             with archive.open(name + ".npy", "w", force_zip64=True) as member:
                 np.lib.format.write_array(member, array)
         archive.writestr("notes.txt", "not an array")
+    # Larger than what is inflated at once: value (i, j) is (3 i + j // 40) mod 997.
+    i, j = np.indices((2500, 2000))
+    large = ((3 * i + j // 40) % 997).astype("<i2")
+    np.savez_compressed(OUT / "large.npz", rows=large, columns=np.asfortranarray(large))
     (OUT / "archives.json").write_text(
         json.dumps(
             {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Sharded checkpoints and folders: what is missing or twice is told, what is there can be read.
 #include "core/io/safetensors_writer.hpp"
-#include "tests/unit/io/io_support.hpp"
+#include "tests/unit/io/pickle_support.hpp"
 
 #include <map>
 
@@ -179,4 +179,102 @@ TEST_CASE("folders without an index") {
     source = openSource(folder.string());
     REQUIRE(source.has_value());
     CHECK(hasWarning(**source, "config.json is not a JSON object"));
+}
+
+namespace {
+
+/// A PyTorch file whose tensors hold six floats each.
+void writeTorchShard(const std::filesystem::path& path, const std::vector<std::string>& names) {
+    std::string pickle = kPickleStart + "}";
+    for (const std::string& name : names) {
+        pickle += joined({pickled(name),
+                          pickledTensor(pickledStorage("FloatStorage", "0", 6), 0, {2, 3}, {3, 1}),
+                          "s"});
+    }
+    std::string values;
+    for (const float value : {1.0F, 2.0F, 3.0F, 4.0F, 5.0F, 6.0F}) {
+        values += little(std::bit_cast<std::uint32_t>(value), 4);
+    }
+    writeFile(path, zipOf({{"m/data.pkl", pickle + "."}, {"m/data/0", values}}));
+}
+
+const std::string kTorchA = "pytorch_model-00001-of-00002.bin";
+const std::string kTorchB = "pytorch_model-00002-of-00002.bin";
+const std::string kTorchIndex = "pytorch_model.bin.index.json";
+const std::vector<double> kSix{1, 2, 3, 4, 5, 6};
+
+}  // namespace
+
+TEST_CASE("PyTorch shards open by their index and by their folder") {
+    const auto folder = freshFolder();
+    writeTorchShard(folder / kTorchA, {"a", "b"});
+    writeTorchShard(folder / kTorchB, {"c"});
+    writeTorchShard(folder / "training_args.bin", {"no"});
+    writeIndex(folder / kTorchIndex, {{"c", kTorchB}, {"a", kTorchA}, {"b", kTorchA}}, "48");
+    for (const auto& path : {folder, folder / kTorchIndex}) {
+        const Opened source = openSource(path.string());
+        REQUIRE(source.has_value());
+        CHECK((*source)->info().format == "pytorch");
+        CHECK((*source)->info().files.size() == 2);
+        CHECK((*source)->tensors().size() == 3);
+        CHECK((*source)->info().bytes == 48);  // a and b share one storage
+        CHECK(hasWarning(**source, kTorchA + ": a and b share one storage"));
+        CHECK(readAll(*matrixOf(**source, "b")) == kSix);
+        CHECK(readAll(*matrixOf(**source, "c")) == kSix);
+        CHECK((*source)->tensors()[*(*source)->find("c")].file == 1);
+    }
+    const auto turned = openSource(folder.string(), {Layout::InOut}).value();
+    CHECK(matrixOf(*turned, "c")->rows() == 3);
+}
+
+TEST_CASE("PyTorch shards without an index: what is missing, twice or extra is told") {
+    const auto folder = freshFolder();
+    writeTorchShard(folder / "model-00001-of-00004.bin", {"a", "both"});
+    writeTorchShard(folder / "model-00004-of-00004.bin", {"both", "c"});
+    writeFile(folder / "notes.bin", "llama2.c keeps its weights in a .bin without any mark");
+    const Opened source = openSource(folder.string());
+    REQUIRE(source.has_value());
+    CHECK((*source)->tensors().size() == 3);
+    CHECK(hasWarning(**source, "of the 4 shards model-*.bin these are missing: 2, 3"));
+    CHECK(hasWarning(**source, "tensor both occurs in several files"));
+    CHECK(readAll(*matrixOf(**source, "both")) == kSix);
+
+    writeIndex(folder / "model.bin.index.json", {{"a", "model-00001-of-00004.bin"}});
+    const Opened indexed = openSource(folder.string());
+    REQUIRE(indexed.has_value());
+    CHECK(hasWarning(**indexed, "1 file is named like a shard but not in the index"));
+    CHECK(hasWarning(**indexed, "1 tensors are not in the index, such as both"));
+}
+
+TEST_CASE("a missing or damaged PyTorch shard marks its tensors") {
+    const auto folder = freshFolder();
+    writeTorchShard(folder / kTorchA, {"a"});
+    writeIndex(folder / kTorchIndex, {{"a", kTorchA}, {"c", kTorchB}});
+    for (const bool damaged : {false, true}) {
+        if (damaged) {
+            writeFile(folder / kTorchB, "PK\x03\x04 and no more");
+        }
+        const Opened source = openSource(folder.string());
+        REQUIRE(source.has_value());
+        CHECK(hasWarning(**source, kTorchB));
+        CHECK(readAll(*matrixOf(**source, "a")) == kSix);
+        CHECK((*source)->tensors()[*(*source)->find("c")].problem.has_value());
+    }
+}
+
+TEST_CASE("a folder of several kinds prefers safetensors, then PyTorch's index, else asks") {
+    const auto folder = freshFolder();
+    writeTorchShard(folder / "one.pt", {"a"});
+    writeFile(folder / "data.npz", zipOf({}));
+    const Opened mixed = openSource(folder.string());
+    REQUIRE_FALSE(mixed.has_value());
+    CHECK_THAT(mixed.error().what,
+               ContainsSubstring("expected one model in the folder, found 1 PyTorch, 1 .npz files"));
+    writeTorchShard(folder / kTorchA, {"b"});
+    writeIndex(folder / kTorchIndex, {{"b", kTorchA}});
+    CHECK(openSource(folder.string()).value()->info().format == "pytorch");
+    writeShard(folder / "model.safetensors", {"s"}, 1);
+    CHECK(openSource(folder.string()).value()->info().format == "safetensors");
+    const auto empty = freshFolder();
+    CHECK_THAT(openSource(empty.string()).error().what, ContainsSubstring("found none"));
 }
