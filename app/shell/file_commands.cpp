@@ -63,7 +63,8 @@ void FileCommands::openDialog() {
                                      tr("Open a checkpoint"),
                                      lastFolder(),
                                      tr("Checkpoints and sessions (*.safetensors *.index.json "
-                                        "*.npy *.npz *.csv *.tsv *.loupe);;All files (*)"));
+                                        "*.gguf *.pt *.pth *.bin *.ckpt *.onnx *.npy *.npz *.csv "
+                                        "*.tsv *.loupe);;All files (*)"));
     if (!path.isEmpty()) {
         rememberFolder(path);
         openPath(path);

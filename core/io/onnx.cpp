@@ -73,10 +73,8 @@ public:
         if (request_.options.stored || store_->model.dequantized.empty()) {
             return stored;
         }
-        if (!foldDequantized(tensors, entries)) {
-            return stored;
-        }
-        return make(std::move(tensors), std::move(entries), stored);
+        const bool folded = foldDequantized(tensors, entries);
+        return make(std::move(tensors), std::move(entries), folded ? stored : nullptr);
     }
 
 private:
