@@ -208,8 +208,8 @@ Result<void> addGrids(const TensorSink& add,
                       const std::string& name,
                       const QuantizedMatrix& matrix) {
     Result<void> done;
-    const bool inBlocks = matrix.packedLayout() != nullptr;  // the blocks hold their scales
-    const ScaleGrid* scales = inBlocks ? nullptr : matrix.scales();
+    const bool inBlocks = matrix.packedLayout() != nullptr;
+    const ScaleGrid* scales = matrix.scales();  // of blocks: what they do not hold themselves
     if (scales != nullptr) {
         done = add(name + ".scale", "fp32", gridShape(*scales), gridOf<float>(*scales));
     }

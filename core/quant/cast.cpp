@@ -5,6 +5,7 @@
 #include "core/base/worker_pool.hpp"
 #include "core/formats/codec.hpp"
 #include "core/formats/number_format.hpp"
+#include "core/quant/block_cast.hpp"
 #include "core/quant/board_numbers.hpp"
 #include "core/quant/first_error.hpp"
 #include "core/quant/trace_elementwise.hpp"
@@ -26,7 +27,7 @@ constexpr std::string_view kScale[] = {"none", "tensor", "row", "group"};
 constexpr std::string_view kOverflow[] = {"special", "saturate"};
 constexpr std::string_view kRounding[] = {"nearest", "away", "zero", "stochastic"};
 
-/// Scalar formats and codebooks, in the registry's order.
+/// Scalar formats and codebooks, in the registry's order, then the block formats.
 std::vector<std::string_view> castFormats() {
     std::vector<std::string_view> names;
     for (const NumberFormat* format : allFormats()) {
@@ -34,7 +35,13 @@ std::vector<std::string_view> castFormats() {
             names.push_back(format->id);
         }
     }
+    names.insert(names.end(), blockCastFormats().begin(), blockCastFormats().end());
     return names;
+}
+
+bool isBlockFormat(std::string_view name) {
+    const auto all = blockCastFormats();
+    return std::find(all.begin(), all.end(), name) != all.end();
 }
 
 const std::vector<std::string_view> kFormats = castFormats();
@@ -45,7 +52,8 @@ const std::array kParams{
               .defaultText = "bf16",
               .choices = kFormats,
               .label = "Format",
-              .help = "The number format whose nearest value each weight becomes."},
+              .help = "The number format whose nearest value each weight becomes. The block formats "
+                      "mxfp8_e4m3 to mxint8 and nvfp4 bring their own scales for 32 or 16 weights."},
     ParamSpec{.name = "scale",
               .type = ParamType::Choice,
               .defaultText = "none",
@@ -431,7 +439,27 @@ std::vector<EquationLine> CastMatrix::explain(std::int64_t row, std::int64_t col
     return lines;
 }
 
+/// Block formats have their own scales, saturate, and round to nearest.
+Result<void> validateCast(const Params& params) {
+    if (!isBlockFormat(params.text("format"))) {
+        return {};
+    }
+    constexpr std::array<std::pair<std::string_view, std::string_view>, 3> kOwn{
+        {{"scale", "none"}, {"overflow", ""}, {"rounding", "nearest"}}};
+    for (const auto& [key, own] : kOwn) {
+        if (!params.is(key, own)) {
+            return fail(ErrorCode::Usage,
+                        "cast: key '" + std::string(key) + "' has no effect beside format=" +
+                            std::string(params.text("format")));
+        }
+    }
+    return {};
+}
+
 Result<StepOutput> applyCast(const StepInput& input, const Params& params, const JobContext& ctx) {
+    if (isBlockFormat(params.text("format"))) {
+        return castToBlocks(input, params.text("format"), ctx);
+    }
     CastSpec spec;
     spec.format = findFormat(params.text("format"));
     if (spec.format == nullptr) {
@@ -474,8 +502,10 @@ Result<StepOutput> applyCast(const StepInput& input, const Params& params, const
 
 std::string castTitle(const Params& params) {
     const NumberFormat* format = findFormat(params.text("format"));
-    std::string text =
-        format != nullptr ? std::string(format->title) : std::string(params.text("format"));
+    const BlockLayout* block = findBlockLayout(params.text("format"));
+    std::string text(format != nullptr  ? format->title
+                     : block != nullptr ? block->title
+                                        : params.text("format"));
     if (params.is("scale", "group")) {
         text += ", group " + std::string(params.text("group"));
     } else if (!params.is("scale", "none")) {
@@ -520,7 +550,10 @@ constexpr std::string_view kLadder[] = {"cast:format=bf16",
                                         "cast:format=fp16",
                                         "cast:format=fp8_e4m3,scale=row",
                                         "cast:format=fp8_e5m2,scale=row",
-                                        "cast:format=fp4_e2m1,scale=group,group=32"};
+                                        "cast:format=fp4_e2m1,scale=group,group=32",
+                                        "cast:format=mxfp8_e4m3",
+                                        "cast:format=mxfp4",
+                                        "cast:format=nvfp4"};
 
 }  // namespace
 
@@ -531,6 +564,7 @@ const StepDefinition kStep_cast{
     .summary = "Rounds each weight to the nearest value of a number format, scaled if asked for.",
     .source = "OCP OFP8 rev. 1.0, section 5; IEEE 754-2019, section 4.3",
     .params = kParams,
+    .validate = validateCast,
     .apply = applyCast,
     .shortTitle = castTitle,
     .family = StepFamily::Uniform,
