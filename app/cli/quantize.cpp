@@ -8,6 +8,7 @@
 #include "core/base/text.hpp"
 #include "core/experiment/column_norms.hpp"
 #include "core/experiment/pipeline.hpp"
+#include "core/experiment/selection_output.hpp"
 #include "core/io/tensor_source.hpp"
 #include "core/prune/storage_cost.hpp"
 #include "core/scheme/step.hpp"
@@ -17,6 +18,7 @@
 #include <array>
 #include <cmath>
 #include <cstdio>
+#include <filesystem>
 #include <optional>
 
 namespace loupe::cli {
@@ -234,7 +236,11 @@ Result<Output> run(const Options& options, const Common& common) {
         return fail(std::move(error));
     }
     if (!options.output.empty()) {
-        if (Result<void> written = writeResult(options.output, tensor, **result); !written) {
+        const bool gguf = std::filesystem::path(options.output).extension() == ".gguf";
+        if (Result<void> written =
+                gguf ? writeGgufResult(options.output, tensor, **result, &opened->source->info())
+                     : writeResult(options.output, tensor, **result);
+            !written) {
             return fail(written.error());
         }
     }
@@ -255,8 +261,9 @@ std::function<Result<Output>()> configure(CLI::App& app, const Common& common) {
     app.add_option(
         "--output",
         options->output,
-        "OUT.safetensors (values, codes, scales, mask; with --select of every tensor) or OUT.npy "
-        "(values of one tensor)");
+        "OUT.safetensors (values, codes or blocks, scales, mask), OUT.gguf (the blocks of a ggml "
+        "type, else values in FP32), both with --select of every tensor, or OUT.npy (values of one "
+        "tensor)");
     CLI::Option* const perChannel =
         app.add_flag("--per-channel",
                      options->perChannel,

@@ -180,7 +180,7 @@ Result<Output> runSelection(const SchemeInputOptions& options,
                     options.path);
     }
     SelectionOutput file;
-    Result<void> written = output.empty() ? Result<void>() : file.open(output, scheme);
+    Result<void> written = output.empty() ? Result<void>() : file.open(output, scheme, &source->info());
     if (!written) {
         return fail(written.error());
     }

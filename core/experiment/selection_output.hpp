@@ -2,6 +2,7 @@
 #pragma once
 
 #include "core/experiment/pipeline.hpp"
+#include "core/io/gguf_writer.hpp"
 #include "core/io/safetensors_writer.hpp"
 #include "core/io/spool_file.hpp"
 
@@ -25,13 +26,37 @@ using TensorSink = std::function<Result<void>(
                                           const JobContext& ctx,
                                           const TensorSink& add);
 
-/// The results of many tensors in one .safetensors file, written as they come: a result need not be
+/// What `--output OUT.gguf` holds of a result: the tensor under its own name. Of a block type of
+/// ggml those very blocks, [out, in]; else the values in FP32, in the stored shape.
+/// @errors those of the sink
+using GgufSink = std::function<Result<void>(
+    std::string name, std::uint32_t type, std::vector<std::int64_t> shape, ByteProducer bytes)>;
+[[nodiscard]] Result<void> announceGgufResult(const TensorInfo& tensor,
+                                              const SchemeResult& result,
+                                              const JobContext& ctx,
+                                              const GgufSink& add);
+
+/// The keys that a GGUF file of results has: the architecture where the source names one
+/// (general.architecture of a GGUF model, model_type of config.json), else "unknown"; the scheme.
+void describeGgufResult(GgufWriter& writer, const Scheme& scheme, const SourceInfo* source);
+
+/// writeResult() for OUT.gguf, with what the source says of itself (or null).
+[[nodiscard]] Result<void> writeGgufResult(const std::string& path,
+                                           const TensorInfo& tensor,
+                                           const SchemeResult& result,
+                                           const SourceInfo* source,
+                                           const JobContext& ctx = {});
+
+/// The results of many tensors in one .safetensors or .gguf file, written as they come: a result need not be
 /// kept longer than add() takes. Their bytes wait in a file without a name beside the target, since
 /// the header, and with it every tensor's place, is only known at the end.
 class SelectionOutput {
 public:
-    /// @errors Unsupported: not a name ending in .safetensors; Unreadable: the folder
-    [[nodiscard]] Result<void> open(const std::string& path, const Scheme& scheme);
+    /// `source`: for the keys of a GGUF file, or null.
+    /// @errors Unsupported: not a name ending in .safetensors or .gguf; Unreadable: the folder
+    [[nodiscard]] Result<void> open(const std::string& path,
+                                    const Scheme& scheme,
+                                    const SourceInfo* source = nullptr);
     /// @errors Invalid: a name that is taken ("w.mask" beside the mask of "w"); those of the disk
     [[nodiscard]] Result<void> add(const TensorInfo& tensor,
                                    const SchemeResult& result,
@@ -40,8 +65,13 @@ public:
     [[nodiscard]] Result<void> commit();
 
 private:
+    /// Writes the bytes where they wait. @returns who hands them over again
+    [[nodiscard]] Result<ByteProducer> keep(const std::string& name, const ByteProducer& bytes);
+
     std::string path_;
+    bool gguf_ = false;
     SafetensorsWriter writer_;
+    GgufWriter ggufWriter_;
     SpoolFile spool_;
     std::set<std::string> names_;
 };

@@ -3,6 +3,8 @@
 // temporary file.
 #include "core/experiment/pipeline.hpp"
 #include "core/experiment/selection_output.hpp"
+#include "core/io/gguf_header.hpp"
+#include "core/io/layout.hpp"
 #include "core/io/npy_writer.hpp"
 #include "core/io/safetensors_writer.hpp"
 #include "core/quant/codebook.hpp"
@@ -266,6 +268,68 @@ Result<void> announceResult(const TensorInfo& tensor,
     return done;
 }
 
+Result<void> announceGgufResult(const TensorInfo& tensor,
+                                const SchemeResult& result,
+                                const JobContext& ctx,
+                                const GgufSink& add) {
+    const QuantizedMatrix& matrix = *result.quantized;
+    const BlockLayout* layout = matrix.packedLayout();
+    if (layout != nullptr && layout->ggmlType) {
+        // Blocks run along the inputs: the shape is [out, in], also of a tensor stored the other
+        // way round.
+        const bool whole = !tensor.transposed && !tensor.shape.empty() &&
+                           tensor.shape.back() == matrix.cols();
+        return add(tensor.name,
+                   *layout->ggmlType,
+                   whole ? tensor.shape : std::vector<std::int64_t>{matrix.rows(), matrix.cols()},
+                   packedOf(matrix, ctx));
+    }
+    return add(tensor.name,
+               ggufNumberOf("fp32").value_or(0),
+               tensor.shape,
+               valuesOf(tensor, matrix, ctx));
+}
+
+void describeGgufResult(GgufWriter& writer, const Scheme& scheme, const SourceInfo* source) {
+    std::string architecture;
+    if (source != nullptr) {
+        const auto named = std::find_if(
+            source->metadata.begin(), source->metadata.end(), [](const auto& entry) {
+                return entry.first == "general.architecture";
+            });
+        architecture = named != source->metadata.end() ? named->second
+                                                       : parseModelConfig(source->config).modelType;
+    }
+    writer.text("general.architecture", architecture.empty() ? "unknown" : architecture);
+    if (source != nullptr) {
+        writer.text("general.name", source->title);
+    }
+    constexpr std::uint32_t kQuantizationVersion = 2;  // of ggml's blocks as they are since 2023
+    writer.number("general.quantization_version", kQuantizationVersion);
+    writer.text("tensorloupe.scheme", toString(scheme));
+}
+
+Result<void> writeGgufResult(const std::string& path,
+                             const TensorInfo& tensor,
+                             const SchemeResult& result,
+                             const SourceInfo* source,
+                             const JobContext& ctx) {
+    GgufWriter writer;
+    describeGgufResult(writer, result.scheme, source);
+    const Result<void> done = announceGgufResult(
+        tensor,
+        result,
+        ctx,
+        [&writer](std::string name,
+                  std::uint32_t type,
+                  std::vector<std::int64_t> shape,
+                  ByteProducer bytes) -> Result<void> {
+            writer.add(std::move(name), type, std::move(shape), std::move(bytes));
+            return {};
+        });
+    return done ? writer.write(path) : done;
+}
+
 Result<void> writeResult(const std::string& path,
                          const TensorInfo& tensor,
                          const SchemeResult& result,
@@ -274,9 +338,13 @@ Result<void> writeResult(const std::string& path,
     if (extension == ".npy") {
         return writeNpy(path, "fp32", tensor.shape, valuesOf(tensor, *result.quantized, ctx));
     }
+    if (extension == ".gguf") {
+        return writeGgufResult(path, tensor, result, nullptr, ctx);
+    }
     if (extension != ".safetensors") {
         return fail(ErrorCode::Unsupported,
-                    "cannot write '" + path + "': expected a name ending in .safetensors or .npy");
+                    "cannot write '" + path +
+                        "': expected a name ending in .safetensors, .gguf or .npy");
     }
     SafetensorsWriter writer;
     writer.metadata("scheme", toString(result.scheme));

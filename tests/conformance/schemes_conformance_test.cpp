@@ -139,6 +139,11 @@ TEST_CASE("every variant: canonical round trip, title, codes in range, bits coun
             if (const CodebookMatrix* codebook = findCodebook(matrix)) {
                 bits += 16.0 * static_cast<double>(codebook->centroids().size());
             }
+            if (text.rfind("cast:format=mx", 0) == 0 || text == "cast:format=nvfp4") {
+                // A scale of 8 bits for each block of a row, NVFP4's 32 for the tensor.
+                const bool nv = text == "cast:format=nvfp4";
+                bits = 640.0 * matrix.codeBits() + 16 * (nv ? 3 : 2) * 8.0 + (nv ? 32 : 0);
+            }
             // Outlier inputs keep 16-bit weights.
             const bool mixed = text.rfind("llm_int8:threshold", 0) == 0;
             CHECK_THAT(mixed ? bits / 640 : run->result->bitsPerWeight,
