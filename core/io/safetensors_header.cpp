@@ -246,6 +246,15 @@ private:
         if (auto error = textOf(field.key(), unescapedName_, name); error != simdjson::SUCCESS) {
             return wrong("a tensor's name", error);
         }
+        // null is what MLX writes where it has no metadata, and what the library accepts.
+        ondemand::json_type type{};
+        if (name == "__metadata__" && field.value().type().get(type) == simdjson::SUCCESS &&
+            type == ondemand::json_type::null) {
+            static_cast<void>(field.value().is_null());
+            return std::exchange(hasMetadata_, true)
+                       ? damaged("header: expected one __metadata__, found a second", position)
+                       : Result<void>();
+        }
         ondemand::object object;
         if (auto error = field.value().get_object().get(object); error != simdjson::SUCCESS) {
             return wrong("an object for \"" + std::string(name) + "\"", error);

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 # requires: torch==2.5.1 safetensors==0.5.3 numpy==1.26.4 bitsandbytes==0.48.2
-# sources: gptqmodel==7.7.0 auto-gptq==0.7.1 autoawq==0.2.9 (unpacked; see SOURCES)
+#           compressed-tensors==0.20.0 mlx[cpu]==0.32.4
+# sources: gptqmodel==7.7.0 autoawq==0.2.9 auto-gptq==0.7.1 (as ag) nvidia-modelopt==0.47.0 (mo) transformers==5.23.0 (tf)
+#          compressed-tensors==0.11.0 (ct_old), unpacked; see SOURCES
 """Packed checkpoints and their weights as the formats' own libraries dequantize them.
 
     pip download --no-deps gptqmodel==7.7.0 auto-gptq==0.7.1 autoawq==0.2.9 ...   # and unpack into SOURCES
@@ -234,7 +236,230 @@ def bnb():
               {"layer.weight": back})
 
 
-SECTIONS = {"gptq": gptq, "awq": awq, "bnb": bnb}
+# --- compressed-tensors -------------------------------------------------------------------------
+
+def compressed_config(fmt, **weights):
+    return {"quantization_config": {"quant_method": "compressed-tensors", "format": fmt, "ignore": ["lm_head"],
+                                    "config_groups": {"group_0": {"targets": ["Linear"], "weights": weights}}}}
+
+
+def compressed():
+    from compressed_tensors.compressors.mxfp4.base import MXFP4PackedCompressor
+    from compressed_tensors.compressors.mxfp8.base import MXFP8QuantizationCompressor
+    from compressed_tensors.compressors.naive_quantized.base import NaiveQuantizationCompressor
+    from compressed_tensors.compressors.nvfp4.base import NVFP4PackedCompressor
+    from compressed_tensors.compressors.pack_quantized.base import PackedQuantizationCompressor
+    from compressed_tensors.quantization import QuantizationArgs, QuantizationScheme
+    rng = np.random.default_rng(10)
+
+    def int_case(name, compressor, fmt, bits, group, symmetric, dtype, shape=(24, 96)):
+        strategy = "channel" if group == 0 else "tensor" if group < 0 else "group"
+        args = QuantizationArgs(num_bits=bits, type="int", symmetric=symmetric, strategy=strategy,
+                                group_size=group if group > 0 else None)
+        scheme = QuantizationScheme(targets=["Linear"], weights=args)
+        groups = shape[1] // group if group > 0 else 1
+        grid = (1,) if group < 0 else (shape[0], groups)
+        half = 2 ** (bits - 1)
+        weight = torch.from_numpy(rng.normal(0, 0.05, shape).astype(np.float32)).to(dtype)
+        scale = torch.from_numpy(rng.uniform(0.02 / half, 0.2 / half, grid).astype(np.float32)).to(dtype)
+        zero = torch.from_numpy(rng.integers(-half, half, grid).astype(np.int8))
+        state = {"weight": weight, "weight_scale": scale}
+        if not symmetric:
+            state["weight_zero_point"] = zero
+        stored = compressor.compress(dict(state), scheme)
+        back = compressor.decompress(dict(stored), scheme)["weight"]
+        write("compressed_int", name, {"layer." + k: v for k, v in stored.items()},
+              compressed_config(fmt, num_bits=bits, type="int", symmetric=symmetric, strategy=strategy,
+                                group_size=group if group > 0 else None), {"layer.weight": back})
+
+    pack = PackedQuantizationCompressor
+    for bits in (1, 2, 3, 4, 5, 6, 7, 8):
+        int_case(f"pack_b{bits}", pack, "pack-quantized", bits, 32, True, torch.bfloat16)
+    int_case("pack_b4_asym", pack, "pack-quantized", 4, 32, False, torch.bfloat16)
+    int_case("pack_b3_asym", pack, "pack-quantized", 3, 32, False, torch.float16, (40, 96))
+    int_case("pack_b4_channel", pack, "pack-quantized", 4, 0, True, torch.float16, (24, 90))
+    int_case("pack_b8_channel_asym", pack, "pack-quantized", 8, 0, False, torch.float32)
+    naive = NaiveQuantizationCompressor
+    int_case("int8_channel", naive, "int-quantized", 8, 0, True, torch.bfloat16)
+    int_case("int8_channel_asym", naive, "int-quantized", 8, 0, False, torch.float16)
+    int_case("int8_tensor", naive, "int-quantized", 8, -1, True, torch.float32)
+    old_packing(rng)
+    act_order(rng)
+
+    def float_case(scheme_id, name, compressor, fmt, shape, scale, dtype, extra=None, **weights):
+        args = QuantizationArgs(symmetric=True, type="float", **weights)
+        scheme = QuantizationScheme(targets=["Linear"], weights=args)
+        weight = torch.from_numpy(rng.normal(0, 0.05, shape).astype(np.float32)).to(dtype)
+        state = {"weight": weight, "weight_scale": scale.to(dtype), **(extra or {})}
+        stored = compressor.compress(dict(state), scheme)
+        back = compressor.decompress(dict(stored), scheme)["weight"]
+        config = {k: v for k, v in weights.items() if k not in ("scale_dtype", "zp_dtype")}
+        write(scheme_id, name, {"layer." + k: v for k, v in stored.items()},
+              compressed_config(fmt, type="float", symmetric=True, **config), {"layer.weight": back})
+
+    def amax(shape):
+        return torch.from_numpy(rng.uniform(0.0002, 0.0006, shape).astype(np.float32))
+
+    float_case("fp8", "ct_tensor", naive, "float-quantized", (24, 96), amax((1,)), torch.bfloat16, num_bits=8, strategy="tensor")
+    float_case("fp8", "ct_channel", naive, "float-quantized", (24, 96), amax((24, 1)), torch.bfloat16, num_bits=8, strategy="channel")
+    float_case("fp8", "ct_block", naive, "float-quantized", (40, 200), amax((1, 2)), torch.bfloat16, num_bits=8,
+               strategy="block", block_structure=[128, 128])
+    powers = torch.exp2(torch.from_numpy(rng.integers(-14, -10, (24, 3)).astype(np.float32)))
+    float_case("fp8", "ct_mxfp8", MXFP8QuantizationCompressor, "mxfp8-quantized", (24, 96), powers, torch.bfloat16,
+               num_bits=8, strategy="group", group_size=32, scale_dtype=torch.uint8, zp_dtype=torch.uint8)
+    powers = torch.exp2(torch.from_numpy(rng.integers(-7, -4, (24, 3)).astype(np.float32)))
+    float_case("nvfp4", "ct_mxfp4", MXFP4PackedCompressor, "mxfp4-pack-quantized", (24, 96), powers, torch.bfloat16,
+               num_bits=4, strategy="group", group_size=32, scale_dtype=torch.uint8, zp_dtype=torch.uint8)
+    glob = torch.tensor([448 * 6 / 0.21], dtype=torch.float32)
+    local = torch.from_numpy(rng.uniform(50, 448, (24, 6)).astype(np.float32)).to(torch.float8_e4m3fn).float()
+    float_case("nvfp4", "ct_nvfp4", NVFP4PackedCompressor, "nvfp4-pack-quantized", (24, 96), local, torch.float32,
+               {"weight_global_scale": glob}, num_bits=4, strategy="tensor_group", group_size=16,
+               scale_dtype=torch.float8_e4m3fn, zp_dtype=torch.float8_e4m3fn)
+
+
+def old_packing(rng):
+    """Widths that do not divide 32, as versions before 2026 packed them: a whole number of codes in a word."""
+    library = functions(SOURCES / "ct_old" / "compressed_tensors" / "compressors" / "quantized_compressors" /
+                        "pack_quantized.py", ["pack_to_int32", "unpack_from_int32"], torch=torch, np=np, math=math)
+    for bits in (3, 5, 6, 7):
+        half = 2 ** (bits - 1)
+        shape, groups = (24, 96), 3
+        codes = torch.from_numpy(rng.integers(-half, half, shape).astype(np.int8))
+        zero = torch.from_numpy(rng.integers(-half, half, (24, groups)).astype(np.int8))
+        scale = scales_of(rng, 24, groups, dtype=torch.bfloat16)
+        packed = library.pack_to_int32(codes, bits)
+        packed_zero = library.pack_to_int32(zero, bits, packed_dim=0)
+        assert torch.equal(library.unpack_from_int32(packed, bits, torch.Size(shape)), codes)
+        index = torch.arange(96) // 32
+        back = (codes.to(torch.bfloat16) - zero.to(torch.bfloat16)[:, index]) * scale[:, index]
+        write("compressed_int", f"old_b{bits}",
+              {"layer.weight_packed": packed, "layer.weight_scale": scale, "layer.weight_zero_point": packed_zero,
+               "layer.weight_shape": torch.tensor(shape)},
+              compressed_config("pack-quantized", num_bits=bits, type="int", symmetric=False, strategy="group",
+                                group_size=32), {"layer.weight": back})
+
+
+def act_order(rng):
+    """actorder "group": columns belong to the groups that weight_g_idx says (restated)."""
+    from compressed_tensors.compressors.pack_quantized.helpers import pack_to_int32
+    codes = torch.from_numpy(rng.integers(-8, 8, (24, 96)).astype(np.int8))
+    scale = scales_of(rng, 24, 3, dtype=torch.bfloat16)
+    index = (torch.arange(96, dtype=torch.int32) // 32)[torch.from_numpy(rng.permutation(96))]
+    back = codes.to(torch.bfloat16) * scale[:, index.long()]
+    write("compressed_int", "pack_b4_act_order",
+          {"layer.weight_packed": pack_to_int32(codes, 4), "layer.weight_scale": scale, "layer.weight_g_idx": index,
+           "layer.weight_shape": torch.tensor([24, 96])},
+          compressed_config("pack-quantized", num_bits=4, type="int", symmetric=True, strategy="group", group_size=32,
+                            actorder="group"), {"layer.weight": back})
+
+
+# --- FP8 checkpoints, ModelOpt ------------------------------------------------------------------
+
+def fp8():
+    rng = np.random.default_rng(11)
+    library = functions(SOURCES / "tf" / "transformers" / "integrations" / "finegrained_fp8.py", ["_dequantize_one"], torch=torch)
+    self = types.SimpleNamespace(_FP4_E2M1_LUT=None)
+    every = torch.from_numpy(np.array([c for c in range(256) if c & 0x7F != 0x7F], dtype=np.uint8))
+
+    def codes(*shape):
+        return every[torch.from_numpy(rng.integers(0, len(every), shape))].view(torch.float8_e4m3fn)
+
+    config = {"quantization_config": {"quant_method": "fp8", "fmt": "e4m3", "activation_scheme": "dynamic",
+                                      "weight_block_size": [128, 128]}}
+    weight = codes(32, 256)
+    for name, scale in (("block_f32", scales_of(rng, 1, 2, dtype=torch.float32)),
+                        ("block_bf16", scales_of(rng, 1, 2, dtype=torch.bfloat16)),
+                        ("block_u8", torch.from_numpy(rng.integers(110, 125, (1, 2)).astype(np.uint8)))):
+        back = library._dequantize_one(self, weight, scale)
+        write("fp8", name, {"layer.weight": weight, "layer.weight_scale_inv": scale}, config, {"layer.weight": back})
+    # Sides that are no multiple of 128 (restated: DeepSeek's kernel, y = x · s in FP32, masks what sticks out).
+    weight, scale = codes(136, 150), scales_of(rng, 2, 2, dtype=torch.float32)
+    spread = scale.repeat_interleave(128, 0)[:136].repeat_interleave(128, 1)[:, :150]
+    write("fp8", "block_ragged", {"layer.weight": weight, "layer.weight_scale_inv": scale}, config,
+          {"layer.weight": weight.float() * spread})
+    modelopt = functions(SOURCES / "mo" / "modelopt" / "torch" / "quantization" / "qtensor" / "fp8_tensor.py",
+                         ["dequantize"], torch=torch)
+    weight = codes(24, 96)
+    for name, scale in (("modelopt_tensor", torch.tensor(0.0123)), ("modelopt_channel", scales_of(rng, 24, 1, dtype=torch.float32))):
+        self = types.SimpleNamespace(_quantized_data=weight, metadata={"shape": weight.shape, "dtype": torch.float32})
+        back = modelopt.dequantize(self, torch.float32, scale=scale)
+        write("fp8", name, {"layer.weight": weight, "layer.weight_scale": scale, "layer.input_scale": torch.tensor(0.5)},
+              {"quantization_config": {"quant_method": "modelopt", "quant_algo": "FP8"}}, {"layer.weight": back})
+    # A stack of experts with a scale each (restated).
+    weight, scale = codes(3, 16, 32), scales_of(rng, 3, 1, 1, dtype=torch.bfloat16)
+    back = (weight.float() * scale.float()).to(torch.bfloat16)
+    write("fp8", "experts", {"mlp.experts.up_proj": weight, "mlp.experts.up_proj_scale": scale},
+          {"quantization_config": {"quant_method": "fp8"}}, {"mlp.experts.up_proj": back})
+
+
+def nvfp4():
+    rng = np.random.default_rng(12)
+    e2m1 = torch.tensor([0, 0.5, 1, 1.5, 2, 3, 4, 6, -0.0, -0.5, -1, -1.5, -2, -3, -4, -6])
+    library = functions(SOURCES / "mo" / "modelopt" / "torch" / "quantization" / "qtensor" / "nvfp4_tensor.py",
+                        ["dequantize"], torch=torch)
+    for name, shape in (("modelopt", (24, 96)), ("modelopt_experts", (3, 8, 32))):
+        packed = torch.from_numpy(rng.integers(0, 256, (*shape[:-1], shape[-1] // 2)).astype(np.uint8))
+        scale = torch.from_numpy(rng.integers(1, 0x7F, (*shape[:-1], shape[-1] // 16)).astype(np.uint8)).view(torch.float8_e4m3fn)
+        double = torch.tensor(0.00074404763) if len(shape) == 2 else scales_of(rng, 3, dtype=torch.float32)
+        self = types.SimpleNamespace(_quantized_data=packed, metadata={"shape": shape, "dtype": torch.float32},
+                                     get_e2m1_values=lambda device: e2m1)
+        back = library.dequantize(self, torch.float32, scale=scale.float(), double_scale=double.reshape(-1, *[1] * (len(shape) - 1)),
+                                  block_sizes={-1: 16})
+        write("nvfp4", name, {"layer.weight": packed, "layer.weight_scale": scale, "layer.weight_scale_2": double,
+                              "layer.input_scale": torch.tensor(0.1)},
+              {"quantization_config": {"quant_method": "modelopt", "quant_algo": "NVFP4"}}, {"layer.weight": back})
+
+
+def gpt_oss():
+    import contextlib
+    rng = np.random.default_rng(13)
+    library = functions(SOURCES / "tf" / "transformers" / "integrations" / "mxfp4.py", ["_convert_moe_packed_tensors"],
+                        torch=torch, on_device=lambda d: contextlib.nullcontext(),
+                        FP4_VALUES=[0.0, 0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0, -0.0, -0.5, -1.0, -1.5, -2.0, -3.0, -4.0, -6.0])
+    for name, config, blocks_name, scales_name, logical in (
+            ("hf", {"quantization_config": {"quant_method": "mxfp4", "modules_to_not_convert": ["lm_head"]}},
+             "model.layers.0.mlp.experts.gate_up_proj_blocks", "model.layers.0.mlp.experts.gate_up_proj_scales",
+             "model.layers.0.mlp.experts.gate_up_proj"),
+            ("original", None, "block.0.mlp.mlp1_weight.blocks", "block.0.mlp.mlp1_weight.scales", "block.0.mlp.mlp1_weight")):
+        blocks = torch.from_numpy(rng.integers(0, 256, (3, 20, 3, 16)).astype(np.uint8))
+        scales = torch.from_numpy(rng.integers(100, 135, (3, 20, 3)).astype(np.uint8))
+        scales[0, 0] = torch.tensor([0, 1, 254])
+        # transformers turns [experts, out, in] round; turned back here.
+        back = library._convert_moe_packed_tensors(blocks, scales, dtype=torch.bfloat16, rows_per_chunk=1 << 20).transpose(1, 2)
+        write("gpt_oss", name, {blocks_name: blocks, scales_name: scales, "bias": torch.ones(3)}, config, {logical: back})
+
+
+# --- MLX ----------------------------------------------------------------------------------------
+
+def mlx():
+    import mlx.core as mx
+    mx.set_default_device(mx.cpu)
+    rng = np.random.default_rng(14)
+    dtypes = {"f32": mx.float32, "f16": mx.float16, "bf16": mx.bfloat16}
+
+    def keep(case, stored, config, expected):
+        folder = OUT / "mlx" / case
+        folder.mkdir(parents=True, exist_ok=True)
+        mx.save_safetensors(str(folder / "model.safetensors"), stored)
+        (folder / "config.json").write_text(json.dumps({"quantization": config}, indent=1) + "\n")
+        mx.save_safetensors(str(OUT / "mlx" / f"{case}.expected.safetensors"), {"layer.weight": expected})
+
+    cases = [(bits, 64, "bf16") for bits in (2, 3, 4, 5, 6, 8)] + [(4, 32, "f16"), (4, 128, "f32"), (8, 32, "f16")]
+    for bits, group, kind in cases:
+        weight = mx.array(rng.normal(0, 0.05, (16, 128)).astype(np.float32)).astype(dtypes[kind])
+        codes, scales, biases = mx.quantize(weight, group_size=group, bits=bits)
+        back = mx.dequantize(codes, scales, biases, group_size=group, bits=bits)
+        keep(f"b{bits}_g{group}_{kind}", {"layer.weight": codes, "layer.scales": scales, "layer.biases": biases},
+             {"group_size": group, "bits": bits}, back)
+    for mode, bits, group in (("mxfp4", 4, 32), ("mxfp8", 8, 32), ("nvfp4", 4, 16)):
+        weight = mx.array(rng.normal(0, 0.05, (16, 128)).astype(np.float32)).astype(mx.bfloat16)
+        codes, scales = mx.quantize(weight, mode=mode)
+        back = mx.dequantize(codes, scales, mode=mode, group_size=group, bits=bits)
+        keep(mode, {"layer.weight": codes, "layer.scales": scales}, {"group_size": group, "bits": bits, "mode": mode}, back)
+
+
+SECTIONS = {"gptq": gptq, "awq": awq, "bnb": bnb, "compressed": compressed, "fp8": fp8, "nvfp4": nvfp4, "gpt_oss": gpt_oss,
+            "mlx": mlx}
 
 
 if __name__ == "__main__":

@@ -41,17 +41,6 @@ OpenMatrix openGemm(const Names& names, ColumnLayout layout) {
     };
 }
 
-OpenMatrix openGemv(const Names& names, GridLayout layout) {
-    return [names, layout = std::move(layout)](
-               const TensorSource& source) -> Result<std::shared_ptr<const PackedMatrix>> {
-        auto parts = openParts(source, names);
-        if (!parts) {
-            return fail(parts.error());
-        }
-        return makeGridMatrix(layout, {(*parts)[0], (*parts)[2], (*parts)[1], {}});
-    };
-}
-
 /// The inputs of a group; what config.json says must fit what the shapes say.
 Result<std::int64_t> groupSizeOf(const QuantConfig& config,
                                  std::int64_t inputs,
@@ -135,7 +124,8 @@ Result<void> describeGemv(const StoredTensors& stored, const Names& names, Found
     layout.title = "AWQ (GEMV)";
     layout.source = kPacked_awq.source;
     found.shape = {layout.rows, layout.cols};
-    found.open = openGemv(names, std::move(layout));
+    found.open =
+        openGrid(std::move(layout), {names.qweight, names.scales, names.qzeros, {}, {}, {}});
     return {};
 }
 

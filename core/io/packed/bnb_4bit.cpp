@@ -108,6 +108,11 @@ std::uint64_t countOf(const std::vector<std::int64_t>& shape) {
     return count;
 }
 
+/// Contract 2: one dimension is one row, more than two are [dim0, rest].
+std::int64_t rowsOf(const std::vector<std::int64_t>& shape) {
+    return shape.size() == 1 ? 1 : shape.front();
+}
+
 /// Sizes and types of the parts against the description.
 Result<void> checkParts(const StoredTensors& stored, const Names& names, const State& state) {
     const auto wrong = [](std::string what) { return fail(ErrorCode::Damaged, std::move(what)); };
@@ -160,8 +165,8 @@ struct Parts {
 class FlatMatrix final : public PackedMatrix {
 public:
     FlatMatrix(State state, Parts parts, std::vector<float> map, std::vector<float> nestedMap)
-        : PackedMatrix(state.shape.front(),
-                       static_cast<std::int64_t>(countOf(state.shape)) / state.shape.front()),
+        : PackedMatrix(rowsOf(state.shape),
+                       static_cast<std::int64_t>(countOf(state.shape)) / rowsOf(state.shape)),
           state_(std::move(state)),
           parts_(std::move(parts)),
           map_(std::move(map)),
@@ -431,6 +436,7 @@ std::optional<Found> match(const StoredTensors& stored, std::size_t index) {
         return refused(std::move(found), sound.error().code, sound.error().what, stored);
     }
     found.shape = state->shape;
+    found.rows = rowsOf(state->shape);
     found.open = [names, state = *state](const TensorSource& source) {
         return open(source, names, state);
     };

@@ -38,18 +38,6 @@ Result<void> checkFormat(const StoredTensors& stored, const std::optional<std::s
     return {};
 }
 
-OpenMatrix opener(std::size_t codes, std::size_t scb, GridLayout layout) {
-    return [codes, scb, layout = std::move(layout)](
-               const TensorSource& source) -> Result<std::shared_ptr<const PackedMatrix>> {
-        auto codesPart = Part::open(source, codes);
-        auto scalesPart = Part::open(source, scb);
-        if (!codesPart || !scalesPart) {
-            return fail(!codesPart ? codesPart.error() : scalesPart.error());
-        }
-        return makeGridMatrix(layout, {*codesPart, *scalesPart, {}, {}});
-    };
-}
-
 std::optional<Found> match(const StoredTensors& stored, std::size_t index) {
     const std::string_view name = stored[index].name;
     auto stem = stemOf(name, ".weight");
@@ -114,7 +102,7 @@ std::optional<Found> match(const StoredTensors& stored, std::size_t index) {
     layout.title = "bitsandbytes LLM.int8()";
     layout.source = kPacked_bnb_int8.source;
     found.shape = codes.shape;
-    found.open = opener(*weight, *scb, std::move(layout));
+    found.open = openGrid(std::move(layout), {*weight, *scb, {}, {}, {}, {}});
     return found;
 }
 

@@ -156,33 +156,6 @@ Result<void> checkTypes(const StoredTensors& stored, const Names& names) {
     return {};
 }
 
-/// Group of each input; empty where that is i / groupSize anyway.
-Result<std::vector<std::int32_t>> readGroups(const Part& gIdx, const ColumnLayout& layout) {
-    std::vector<std::int32_t> groups;
-    const auto data = gIdx.data();
-    if (!data) {
-        return fail(data.error());
-    }
-    groups.reserve(static_cast<std::size_t>(layout.inputs));
-    bool plain = true;
-    for (std::int64_t i = 0; i < layout.inputs; ++i) {
-        const auto code = elementCode(gIdx.type(), *data, i);
-        // A negative index is too large a code.
-        if (code >= static_cast<std::uint64_t>(layout.groups)) {
-            const auto shown = gIdx.type().bits == 32
-                                   ? static_cast<std::int64_t>(static_cast<std::int32_t>(code))
-                                   : static_cast<std::int64_t>(code);
-            return fail(ErrorCode::Damaged,
-                        "tensor \"" + gIdx.info().name + "\": expected groups 0 to " +
-                            std::to_string(layout.groups - 1) + ", found " + std::to_string(shown) +
-                            " for input " + std::to_string(i));
-        }
-        groups.push_back(static_cast<std::int32_t>(code));
-        plain = plain && groups.back() == i / layout.groupSize;
-    }
-    return plain ? std::vector<std::int32_t>{} : groups;
-}
-
 Result<std::shared_ptr<const PackedMatrix>> open(const TensorSource& source,
                                                  const Names& names,
                                                  ColumnLayout layout,
@@ -202,7 +175,7 @@ Result<std::shared_ptr<const PackedMatrix>> open(const TensorSource& source,
         if (!gIdx) {
             return fail(gIdx.error());
         }
-        auto groups = readGroups(*gIdx, layout);
+        auto groups = readGroupIndex(*gIdx, layout.inputs, layout.groups, layout.groupSize);
         if (!groups) {
             return fail(groups.error());
         }

@@ -502,6 +502,50 @@ std::vector<float> formatValues(std::string_view format) {
     return values;
 }
 
+namespace {
+
+Result<std::shared_ptr<const PackedMatrix>> openParts(const TensorSource& source,
+                                                      GridLayout layout,
+                                                      const GridNames& names) {
+    GridParts parts;
+    for (const auto& [part, index] : {std::pair(&parts.codes, std::optional(names.codes)),
+                                      std::pair(&parts.scales, std::optional(names.scales)),
+                                      std::pair(&parts.zeros, names.zeros),
+                                      std::pair(&parts.tensorScales, names.tensorScales)}) {
+        if (!index) {
+            continue;
+        }
+        auto opened = Part::open(source, *index);
+        if (!opened) {
+            return fail(opened.error());
+        }
+        *part = std::move(*opened);
+    }
+    if (!names.scalesAs.empty()) {
+        parts.scales.readAs(names.scalesAs);
+    }
+    if (names.groupIndex) {
+        const auto gIdx = Part::open(source, *names.groupIndex);
+        if (!gIdx) {
+            return fail(gIdx.error());
+        }
+        auto groups = readGroupIndex(*gIdx, layout.cols, layout.scaleCols, layout.blockCols);
+        if (!groups) {
+            return fail(groups.error());
+        }
+        layout.groupOf = std::make_shared<const std::vector<std::int32_t>>(std::move(*groups));
+    }
+    return makeGridMatrix(std::move(layout), std::move(parts));
+}
+
+}  // namespace
+
+OpenMatrix openGrid(GridLayout layout, GridNames names) {
+    return [layout = std::move(layout), names](const TensorSource& source) {
+        return openParts(source, layout, names);
+    };
+}
+
 Result<std::shared_ptr<const PackedMatrix>> makeGridMatrix(GridLayout layout, GridParts parts) {
     if (parts.tensorScales.there() &&
         (parts.tensorScales.elements() <= 0 || layout.rows % parts.tensorScales.elements() != 0)) {

@@ -58,6 +58,18 @@ struct GridParts {
 /// Values of every code of a format of at most 8 bits.
 [[nodiscard]] std::vector<float> formatValues(std::string_view format);
 
+/// Which stored tensors the parts of a grid are.
+struct GridNames {
+    std::size_t codes = 0;
+    std::size_t scales = 0;
+    std::optional<std::size_t> zeros;
+    std::optional<std::size_t> tensorScales;
+    std::optional<std::size_t> groupIndex;
+    std::string_view scalesAs;  ///< "e8m0", "fp8_e4m3": how bytes of scales are read
+};
+/// What opens the parts later.
+[[nodiscard]] OpenMatrix openGrid(GridLayout layout, GridNames names);
+
 /// @errors Damaged where a part is shorter than the layout says
 [[nodiscard]] Result<std::shared_ptr<const PackedMatrix>> makeGridMatrix(GridLayout layout,
                                                                          GridParts parts);

@@ -170,11 +170,11 @@ TensorInfo describe(const Found& found, const TensorSource& stored) {
         tensor.shape = lead.shape;
         tensor.rows = 1;
     } else {
-        tensor.cols = found.shape.back();
-        tensor.rows = 1;
-        for (std::size_t i = 0; i + 1 < found.shape.size(); ++i) {
+        tensor.rows = std::max<std::int64_t>(1, found.rows);
+        for (std::size_t i = 0; found.rows == 0 && i + 1 < found.shape.size(); ++i) {
             tensor.rows *= found.shape[i];
         }
+        tensor.cols = static_cast<std::int64_t>(tensor.parameters) / tensor.rows;
     }
     if (tensor.parameters > 0) {
         const auto weights = static_cast<double>(tensor.parameters);
@@ -280,18 +280,22 @@ private:
 
 /// Cheap: most checkpoints are not packed.
 bool mayBePacked(std::span<const TensorInfo> tensors) {
-    constexpr std::array<std::string_view, 14> kSuffixes{".qweight",
+    constexpr std::array<std::string_view, 18> kSuffixes{".qweight",
                                                          ".qzeros",
                                                          ".absmax",
                                                          ".SCB",
+                                                         ".quant_map",
+                                                         "_nf4",
+                                                         "_fp4",
                                                          ".B",
                                                          ".weight_packed",
-                                                         ".weight_scale",
-                                                         ".weight_scale_inv",
+                                                         "_scale",
+                                                         "_scale_inv",
                                                          ".weight_shape",
                                                          "_blocks",
                                                          ".blocks",
                                                          ".biases",
+                                                         "_scales",
                                                          ".scales",
                                                          ".bitmask"};
     return std::any_of(tensors.begin(), tensors.end(), [&](const TensorInfo& tensor) {
@@ -332,7 +336,7 @@ std::shared_ptr<const TensorSource> makeLogicalSource(std::shared_ptr<const Tens
                                                       const std::string& config,
                                                       const std::filesystem::path& folder) {
     using namespace packed;
-    if (!mayBePacked(stored->tensors())) {
+    if (!mayBePacked(stored->tensors()) && config.find("quantization") == std::string::npos) {
         return stored;
     }
     std::vector<std::string> warnings;

@@ -83,6 +83,7 @@ struct Found {
     std::string dtype;                ///< of one code: "uint4", "nf4", "fp8_e4m3"
     std::vector<std::size_t> parts;   ///< stored tensors, the one with the codes first
     std::vector<std::int64_t> shape;  ///< [out, in] or [experts, out, in]; empty: unknown
+    std::int64_t rows = 0;            ///< as a matrix; 0: all dimensions but the last
     MaybeError problem;               ///< why it cannot be read; `open` is then not called
     std::vector<std::string> doubts;  ///< what config and tensors disagree about, without names
     OpenMatrix open;

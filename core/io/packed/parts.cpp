@@ -147,6 +147,40 @@ void Part::release(std::int64_t firstByte, std::int64_t count) const {
     }
 }
 
+Result<std::vector<std::int32_t>> readGroupIndex(const Part& gIdx,
+                                                 std::int64_t inputs,
+                                                 std::int64_t groups,
+                                                 std::int64_t groupSize) {
+    std::vector<std::int32_t> made;
+    const auto data = gIdx.data();
+    if (!data) {
+        return fail(data.error());
+    }
+    if (gIdx.elements() < inputs) {
+        return fail(ErrorCode::Damaged,
+                    "tensor \"" + gIdx.info().name + "\": expected " + std::to_string(inputs) +
+                        " groups, found " + std::to_string(gIdx.elements()));
+    }
+    made.reserve(static_cast<std::size_t>(inputs));
+    bool plain = true;
+    for (std::int64_t i = 0; i < inputs; ++i) {
+        const auto code = elementCode(gIdx.type(), *data, i);
+        // A negative index is too large a code.
+        if (code >= static_cast<std::uint64_t>(groups)) {
+            const auto shown = gIdx.type().bits == 32
+                                   ? static_cast<std::int64_t>(static_cast<std::int32_t>(code))
+                                   : static_cast<std::int64_t>(code);
+            return fail(ErrorCode::Damaged,
+                        "tensor \"" + gIdx.info().name + "\": expected groups 0 to " +
+                            std::to_string(groups - 1) + ", found " + std::to_string(shown) +
+                            " for input " + std::to_string(i));
+        }
+        made.push_back(static_cast<std::int32_t>(code));
+        plain = plain && made.back() == i / groupSize;
+    }
+    return plain ? std::vector<std::int32_t>{} : made;
+}
+
 Result16 resultOf(std::string_view type) {
     return type == "fp16" ? Result16::Fp16 : type == "bf16" ? Result16::Bf16 : Result16::Fp32;
 }

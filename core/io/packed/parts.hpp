@@ -48,6 +48,13 @@ private:
     std::int64_t bytes_ = 0;
 };
 
+/// Group of each input from a g_idx; empty where that is i / groupSize anyway.
+/// @errors Damaged: shorter than the inputs, or a group that there is none of
+[[nodiscard]] Result<std::vector<std::int32_t>> readGroupIndex(const Part& gIdx,
+                                                               std::int64_t inputs,
+                                                               std::int64_t groups,
+                                                               std::int64_t groupSize);
+
 /// What a library's arithmetic rounds a product to.
 enum class Result16 : std::uint8_t { Fp32, Fp16, Bf16 };
 

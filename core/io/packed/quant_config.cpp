@@ -96,6 +96,11 @@ void fill(QuantConfig& config, const Json& json) {
     config.actOrder = flagOf(json, {"desc_act"});
     config.marlin = flagOf(json, {"is_marlin_format"}).value_or(false);
     config.block = sizesOf(json, "weight_block_size");
+    for (const auto& [name, value] : json.items()) {
+        if (value.is_object() && (value.contains("bits") || value.contains("group_size"))) {
+            config.modules[name] = {integerOf(value, {"bits"}), integerOf(value, {"group_size"})};
+        }
+    }
     if (const Json* groups = member(json, "config_groups");
         groups != nullptr && groups->is_object()) {
         for (const Json& group : *groups) {

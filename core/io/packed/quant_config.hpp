@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -33,6 +34,11 @@ struct QuantConfig {
     bool marlin = false;
     std::vector<std::int64_t> block;  ///< weight_block_size
     std::vector<ConfigGroup> groups;
+    struct Module {
+        std::optional<std::int64_t> bits;
+        std::optional<std::int64_t> groupSize;
+    };
+    std::map<std::string, Module, std::less<>> modules;  ///< MLX: layers that differ, by name
 };
 
 /// From config.json's text, also from a nested text or language configuration, and else from the
