@@ -22,6 +22,31 @@ float elementOf(const MxShape& shape, std::uint64_t code) {
     return valueOf(shape.element, code) / (shape.element == "int8" ? 64.0F : 1.0F);
 }
 
+template <int kBits>
+void unpackCodes(const MxShape& shape,
+                 const MxTables& tables,
+                 const std::byte* blocks,
+                 std::int64_t count,
+                 float* out) {
+    constexpr int kGroupBytes = kBits == 6 ? 3 : 1;  // that hold whole codes
+    constexpr int kGroupCodes = 8 * kGroupBytes / kBits;
+    constexpr unsigned kMask = (1U << kBits) - 1;
+    const int groups = shape.elements / kGroupCodes;
+    for (; count-- > 0; blocks += shape.bytes()) {
+        const float scale = tables.scales[std::to_integer<std::size_t>(blocks[0])];
+        const std::byte* from = blocks + 1;
+        for (int group = 0; group < groups; ++group, from += kGroupBytes, out += kGroupCodes) {
+            unsigned held = 0;
+            for (int byte = 0; byte < kGroupBytes; ++byte) {
+                held |= std::to_integer<unsigned>(from[byte]) << (8 * byte);
+            }
+            for (int code = 0; code < kGroupCodes; ++code) {
+                out[code] = tables.elements[held >> (kBits * code) & kMask] * scale;
+            }
+        }
+    }
+}
+
 }  // namespace
 
 const MxShape* findMxShape(std::string_view id) {
@@ -54,21 +79,15 @@ void unpackMx(const MxShape& shape,
               const std::byte* blocks,
               std::int64_t count,
               float* out) {
-    const unsigned mask = (1U << shape.bits) - 1;
-    for (; count-- > 0; blocks += shape.bytes()) {
-        const float scale = tables.scales[std::to_integer<std::size_t>(blocks[0])];
-        unsigned held = 0;
-        int bits = 0;
-        const std::byte* next = blocks + 1;
-        for (int i = 0; i < shape.elements; ++i) {
-            if (bits < shape.bits) {
-                held |= std::to_integer<unsigned>(*next++) << bits;
-                bits += 8;
-            }
-            *out++ = tables.elements[held & mask] * scale;
-            held >>= shape.bits;
-            bits -= shape.bits;
-        }
+    switch (shape.bits) {
+        case 8:
+            return unpackCodes<8>(shape, tables, blocks, count, out);
+        case 6:
+            return unpackCodes<6>(shape, tables, blocks, count, out);
+        case 4:
+            return unpackCodes<4>(shape, tables, blocks, count, out);
+        default:
+            LOUPE_ASSERT(false, "elements of 8, 6 or 4 bits");
     }
 }
 
