@@ -36,6 +36,7 @@ void unpack(const std::byte* blocks, std::int64_t count, float* out) {
 /// The FP16 scale: four bits in each of the four words.
 std::vector<BitRun> scaleBits() {
     std::vector<BitRun> bits;
+    bits.reserve(4);
     for (int word = 0; word < 4; ++word) {
         bits.push_back({blocks::at(offsetof(Iq1M, scales), 2 * word + 1), 4, 4, 4 * word});
     }

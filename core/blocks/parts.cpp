@@ -41,6 +41,7 @@ std::uint16_t floatToHalf(float value) {
 
 std::vector<BitRun> wholeBytes(int offset, int bytes) {
     std::vector<BitRun> bits;
+    bits.reserve(static_cast<std::size_t>(bytes));
     for (int i = 0; i < bytes; ++i) {
         bits.push_back({offset + i, 0, 8, 8 * i});
     }
@@ -84,7 +85,8 @@ int ElementParts::code(std::string name, BlockRole role, std::vector<BitRun> bit
 }
 
 int ElementParts::signedByte(std::string name, BlockRole role, std::int64_t byte) {
-    const int value = load<std::int8_t>(block_ + byte);
+    const int code = peek({{byte, 0, 8, 0}});
+    const int value = code < 128 ? code : code - 256;
     add(std::move(name), role, {{byte, 0, 8, 0}}, static_cast<float>(value));
     return value;
 }

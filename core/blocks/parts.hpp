@@ -89,9 +89,10 @@ private:
 
 /// A number of an equation: the shortest text that reads back as the same FP32.
 struct EquationNumber {
-    EquationNumber(int number)
-        : value(static_cast<float>(number)) {}       // NOLINT(google-explicit-constructor)
-    EquationNumber(float number) : value(number) {}  // NOLINT(google-explicit-constructor)
+    // NOLINTNEXTLINE(google-explicit-constructor): lists of numbers of either kind
+    EquationNumber(int number) : value(static_cast<float>(number)) {}
+    // NOLINTNEXTLINE(google-explicit-constructor)
+    EquationNumber(float number) : value(number) {}
     float value;
 };
 /// `pattern` with its `#` replaced by the numbers, one after the other.
