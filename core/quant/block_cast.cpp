@@ -135,9 +135,9 @@ private:
     template <class T>
     [[nodiscard]] std::uint8_t scaleCode(T most) const;
     template <class T>
-    [[nodiscard]] Result<void> round(std::vector<T>& values, Row& row) const;
+    [[nodiscard]] Result<void> round(std::span<T> values, Row& row) const;
     template <class T>
-    [[nodiscard]] Result<void> encodeElements(std::vector<T>& scaled, Row& row) const;
+    [[nodiscard]] Result<void> encodeElements(std::span<const T> scaled, Row& row) const;
     /// Calls body(row, index of its first weight from `first`) for each row.
     template <class Body>
     [[nodiscard]] Result<void> forRows(std::int64_t first,
@@ -174,7 +174,7 @@ std::uint8_t BlockCastMatrix::scaleCode(T most) const {
 }
 
 template <class T>
-Result<void> BlockCastMatrix::encodeElements(std::vector<T>& scaled, Row& row) const {
+Result<void> BlockCastMatrix::encodeElements(std::span<const T> scaled, Row& row) const {
     row.codes.resize(scaled.size());
     if (isInteger()) {
         std::transform(scaled.begin(), scaled.end(), row.codes.begin(), [](T x) {
@@ -186,7 +186,7 @@ Result<void> BlockCastMatrix::encodeElements(std::vector<T>& scaled, Row& row) c
     }
     const EncodeOptions options{.overflow = Overflow::Saturate};
     if constexpr (std::is_same_v<T, float>) {
-        return encodeArray(*spec_.element, std::span<const float>(scaled), row.codes, options);
+        return encodeArray(*spec_.element, scaled, row.codes, options);
     }
     for (std::size_t i = 0; i < scaled.size(); ++i) {
         const Result<std::uint64_t> code =
@@ -200,7 +200,7 @@ Result<void> BlockCastMatrix::encodeElements(std::vector<T>& scaled, Row& row) c
 }
 
 template <class T>
-Result<void> BlockCastMatrix::round(std::vector<T>& values, Row& row) const {
+Result<void> BlockCastMatrix::round(std::span<T> values, Row& row) const {
     const auto per = static_cast<std::size_t>(spec_.shape->elements);
     row.scales.clear();
     for (std::size_t begin = 0; begin < values.size(); begin += per) {
@@ -218,21 +218,25 @@ Result<void> BlockCastMatrix::round(std::vector<T>& values, Row& row) const {
                 spec_.isNv ? (factor == 0 ? 0 : (values[i] + 0) / factor) : values[i] / factor;
         }
     }
-    return encodeElements(values, row);
+    return encodeElements(std::span<const T>(values), row);
 }
 
 template <class T, class Body>
 Result<void> BlockCastMatrix::forRowsOf(std::int64_t first,
                                         std::int64_t count,
                                         const Body& body) const {
-    std::vector<T> values(static_cast<std::size_t>(cols()));
+    // All rows at once: of a tensor that is stored the other way round one costs as much as
+    // sixteen.
+    const auto width = static_cast<std::size_t>(cols());
+    std::vector<T> values(static_cast<std::size_t>(count) * width);
+    if (Result<void> done = source_->read(first, count, values.data()); !done) {
+        return done;
+    }
     Row row;
     for (std::int64_t r = 0; r < count; ++r) {
-        Result<void> done = source_->read(first + r, 1, values.data());
-        if (done) {
-            done = round(values, row);
-        }
-        if (!done) {
+        const std::span<T> all(values);
+        if (Result<void> done = round(all.subspan(static_cast<std::size_t>(r) * width, width), row);
+            !done) {
             return done;
         }
         body(row, r * cols());

@@ -419,6 +419,30 @@ TEST_CASE("gguf: tensors without elements, files without tensors, scales that ar
     CHECK(std::isinf(readAll(*matrixOf(*source, "a"))[3]));
 }
 
+TEST_CASE("gguf: files of the gguf package cut off, and changed byte by byte") {
+    for (const char* name : {"plain.gguf", "plain_big.gguf", "blocks.gguf"}) {
+        CAPTURE(name);
+        const std::string file = readFile(goldenDir() / "io" / "gguf" / name);
+        REQUIRE_FALSE(file.empty());
+        for (std::size_t at = 0; at < file.size(); at += 11) {
+            CAPTURE(at);
+            survive(file.substr(0, at));
+            std::string changed = file;
+            changed[at] = static_cast<char>(changed[at] ^ 0x81);
+            survive(changed);
+        }
+    }
+}
+
+TEST_CASE("gguf: an NVFP4 tensor whose scale lies in another tensor says so") {
+    GgufBuilder file;
+    file.tensor("blk.0.ffn_up.weight", {64, 1}, 40, std::string(36, '\x38'));
+    file.tensor("blk.0.ffn_up.scale", {1}, 0, "abcd");
+    const auto source = openBytes(file.build(), "x.gguf").value();
+    CHECK(warns(*source,
+                "1 NVFP4 tensors have a scale in a tensor of its own, such as blk.0.ffn_up.scale"));
+}
+
 TEST_CASE("gguf: cut off at every byte, and every byte changed, in every version") {
     for (const std::uint32_t version : {1U, 2U, 3U}) {
         for (const bool big : {false, true}) {
