@@ -1,13 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 // bench quant [--format nf4,fp4] [--shape 4096x4096] [--block 64] [--pair bitsandbytes]
+// bench quant --format q4_k,q8_0,... [--shape 4096x4096] [--verify] [--pair ggml] [--cpu-time]
+// Goals 5 and 6: ggml's block types beside the libggml-base.so that LOUPE_PEER_GGML names, at equal
+// threads; --verify counts the bytes that differ, --cpu-time judges by processor time.
 // Goal 7: quantize weights to packed 4-bit codes and block maxima, and back, beside the probes of
 // memory and bitsandbytes' CPU code; and the whole of applyScheme, which also measures.
 #include "core/base/worker_pool.hpp"
+#include "core/blocks/block_layout.hpp"
 #include "core/experiment/pipeline.hpp"
 #include "core/formats/number_format.hpp"
 #include "core/quant/blockwise.hpp"
 #include "core/quant/uniform_kernels.hpp"
 #include "tests/bench/bench.hpp"
+#include "tests/bench/quant_ggml.hpp"
 
 #include <algorithm>
 #include <bit>
@@ -166,8 +171,12 @@ void bench_quant(const Options& options) {
     const auto [rows, cols] =
         parseShape(options.smoke() ? "64x384" : options.get("shape", "4096x4096"));
     const std::int64_t block = std::stoll(options.get("block", "64"));
-    for (const std::string& kind : options.list("format", "nf4,fp4")) {
-        runCase(kind, rows, cols, block, options);
+    for (const std::string& kind : options.list("format", options.smoke() ? "nf4,fp4,q4_k,q8_0" : "nf4,fp4")) {
+        if (const BlockLayout* layout = findBlockLayout(kind)) {
+            quantGgml(*layout, rows, options.smoke() ? 512 : cols, options);
+        } else {
+            runCase(kind, rows, cols, block, options);
+        }
     }
 }
 
