@@ -46,6 +46,11 @@ bool isBlockFormat(std::string_view name) {
 
 const std::vector<std::string_view> kFormats = castFormats();
 
+/// Block formats have their own scales, saturate and round to nearest: what else could be said has
+/// no effect beside them.
+constexpr std::string_view kNotBlocks =
+    "!format=mxfp8_e4m3|mxfp8_e5m2|mxfp6_e3m2|mxfp6_e2m3|mxfp4|mxint8|nvfp4";
+
 const std::array kParams{
     ParamSpec{.name = "format",
               .type = ParamType::Format,
@@ -61,7 +66,8 @@ const std::array kParams{
               .label = "Scale per",
               .help = "none: values as they are. Else w/scale is rounded, with scale = max|w| / "
                       "largest value of the format, over "
-                      "the tensor, each row or each group."},
+                      "the tensor, each row or each group.",
+              .onlyWith = kNotBlocks},
     ParamSpec{.name = "group",
               .type = ParamType::Integer,
               .defaultText = "128",
@@ -82,7 +88,8 @@ const std::array kParams{
               .label = "Overflow",
               .help = "special: infinity, or NaN where the format has none. saturate: the largest "
                       "finite value. Absent: special for "
-                      "formats with infinities, saturate for the others."},
+                      "formats with infinities, saturate for the others.",
+              .onlyWith = kNotBlocks},
     ParamSpec{.name = "rounding",
               .type = ParamType::Choice,
               .defaultText = "nearest",
@@ -90,7 +97,8 @@ const std::array kParams{
               .label = "Rounding",
               .help = "nearest: ties to even. away: ties away from zero. zero: truncation. "
                       "stochastic: up with probability equal "
-                      "to the fraction."},
+                      "to the fraction.",
+              .onlyWith = kNotBlocks},
     ParamSpec{
         .name = "seed",
         .type = ParamType::Integer,
@@ -439,23 +447,6 @@ std::vector<EquationLine> CastMatrix::explain(std::int64_t row, std::int64_t col
     return lines;
 }
 
-/// Block formats have their own scales, saturate, and round to nearest.
-Result<void> validateCast(const Params& params) {
-    if (!isBlockFormat(params.text("format"))) {
-        return {};
-    }
-    constexpr std::array<std::pair<std::string_view, std::string_view>, 3> kOwn{
-        {{"scale", "none"}, {"overflow", ""}, {"rounding", "nearest"}}};
-    for (const auto& [key, own] : kOwn) {
-        if (!params.is(key, own)) {
-            return fail(ErrorCode::Usage,
-                        "cast: key '" + std::string(key) + "' has no effect beside format=" +
-                            std::string(params.text("format")));
-        }
-    }
-    return {};
-}
-
 Result<StepOutput> applyCast(const StepInput& input, const Params& params, const JobContext& ctx) {
     if (isBlockFormat(params.text("format"))) {
         return castToBlocks(input, params.text("format"), ctx);
@@ -564,7 +555,6 @@ const StepDefinition kStep_cast{
     .summary = "Rounds each weight to the nearest value of a number format, scaled if asked for.",
     .source = "OCP OFP8 rev. 1.0, section 5; IEEE 754-2019, section 4.3",
     .params = kParams,
-    .validate = validateCast,
     .apply = applyCast,
     .shortTitle = castTitle,
     .family = StepFamily::Uniform,

@@ -69,6 +69,10 @@ std::optional<std::string> patternText(std::string_view text) {
 }
 
 bool holds(const StepDefinition& definition, const Step& step, std::string_view condition) {
+    if (condition.substr(0, 1) == "!" && condition.find('=') != std::string_view::npos) {
+        // "!format=mxfp4|nvfp4": where the key has none of these values.
+        return !holds(definition, step, condition.substr(1));
+    }
     if (condition.substr(0, 1) == "!") {
         return !Params(definition.params, step).has(condition.substr(1));
     }

@@ -384,6 +384,13 @@ TEST_CASE("mx and nvfp4: NaN and infinity are named, keys without effect refused
         CHECK(scheme.error().code == ErrorCode::Usage);
     }
     CHECK(toString(parseScheme("cast:format=nvfp4").value()) == "cast:format=nvfp4");
+    // A form drops what loses its effect, for each of the formats.
+    for (const std::string_view format : blockCastFormats()) {
+        const Step scaled = parseScheme("cast:format=fp8_e4m3,group=64").value().steps.front();
+        const auto step = withValue(scaled, "format", format);
+        REQUIRE(step.has_value());
+        CHECK(toString(Scheme{{*step}}) == "cast:format=" + std::string(format));
+    }
 }
 
 TEST_CASE("mx and nvfp4: the worked equation arrives at the value") {
