@@ -76,8 +76,7 @@ void writeQuantization(JsonWriter& json, const TensorInfo& tensor) {
     if (tensor.packed != nullptr && counted) {
         json.key("bits_per_weight").value(tensor.packed->bitsPerWeight);
         json.key("code_bits").value(tensor.packed->codeBits);
-        json.key("stored_shape");
-        writeShape(json, tensor.packed->storedShape);
+        json.key("code_format").value(tensor.dtypeName);
     } else if (tensor.block != nullptr && counted) {
         json.key("bits_per_weight").value(tensor.block->bitsPerWeight());
         json.key("code_bits").value(tensor.block->codeBits);
@@ -85,9 +84,17 @@ void writeQuantization(JsonWriter& json, const TensorInfo& tensor) {
 }
 
 void writeTensor(JsonWriter& json, const TensorSource& source, const TensorInfo& tensor) {
-    json.beginObject().key("name").value(tensor.name).key("dtype").value(tensor.dtypeName);
+    // Of a packed tensor: type and shape of the words that hold its codes, as they are stored.
+    const std::shared_ptr<const TensorSource> stored =
+        tensor.packed != nullptr ? source.stored() : nullptr;
+    const TensorInfo* shown = &tensor;
+    if (stored != nullptr) {
+        const std::optional<std::size_t> codes = stored->find(tensor.packed->parts.front());
+        shown = codes.has_value() ? &stored->tensors()[*codes] : shown;
+    }
+    json.beginObject().key("name").value(tensor.name).key("dtype").value(shown->dtypeName);
     json.key("shape");
-    writeShape(json, tensor.shape);
+    writeShape(json, shown->shape);
     json.key("logical_shape");
     std::vector<std::int64_t> logical = tensor.shape;
     if (tensor.transposed && logical.size() >= 2) {

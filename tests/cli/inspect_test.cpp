@@ -65,6 +65,42 @@ TEST_CASE("inspect prints the document of the contract") {
     CHECK(inspect(path, {"--stored"})["tensors"].size() == 20);
 }
 
+TEST_CASE("inspect puts packed weights together, and --stored takes them apart") {
+    const std::string folder = (goldenDir() / "io" / "packed" / "gptq" / "b4_act_order").string();
+    const nlohmann::json document = inspect(folder);
+    CHECK(document["parameters"] == 64 * 96 + 64 + 8);
+    REQUIRE(document["tensors"].size() == 3);
+    for (const nlohmann::json& tensor : document["tensors"]) {
+        if (tensor["name"] != "layer.weight") {
+            CHECK(tensor["quantization"].is_null());
+            CHECK(tensor["parts"] == nlohmann::json::array({tensor["name"]}));
+            continue;
+        }
+        CHECK(tensor["quantization"] == "gptq");
+        CHECK(tensor["dtype"] == "int32");
+        CHECK(tensor["shape"] == nlohmann::json::array({12, 64}));
+        CHECK(tensor["logical_shape"] == nlohmann::json::array({64, 96}));
+        CHECK(tensor["matrix"] == nlohmann::json::array({64, 96}));
+        CHECK(tensor["parameters"] == 64 * 96);
+        CHECK(tensor["bytes"] == 3072 + 96 + 384 + 384);
+        CHECK(tensor["parts"] ==
+              nlohmann::json::array(
+                  {"layer.qweight", "layer.qzeros", "layer.scales", "layer.g_idx"}));
+        CHECK(tensor["code_bits"] == 4);
+        CHECK(tensor["bits_per_weight"] == 5.125);
+        CHECK(tensor["code_format"] == "uint4");
+    }
+    const nlohmann::json stored = inspect(folder, {"--stored"});
+    CHECK(stored["tensors"].size() == 6);
+    CHECK(stored["parameters"] == 768 + 24 + 192 + 96 + 64 + 8);
+    CHECK(stored["bytes"] == document["bytes"]);
+
+    const ProcessResult text = runProgram("loupe", {"inspect", folder});
+    CHECK_THAT(text.out, ContainsSubstring("gptq: layer.qweight [12, 64] + 3 parts"));
+    CHECK_THAT(text.out,
+               ContainsSubstring("6,144 weights at 5.125 bits with scales, 4.000 without"));
+}
+
 TEST_CASE("inspect says which matrices lie the other way round") {
     const nlohmann::json tensor =
         inspect((goldenDir() / "io" / "f4.npy").string(), {"--layout", "in_out"})["tensors"][0];

@@ -138,6 +138,17 @@ def gptq():
     case("b4_bare_v2", 4, 32, v1=False, config=bare, zeros=-0x77777778)
     case("b4_bare_v1", 4, 32, config=bare, zeros=0x77777777)
     autogptq_packed(rng)
+    pytorch_file()
+
+
+def pytorch_file():
+    """The act-order module again, in the file that older checkpoints come in."""
+    from safetensors.torch import load_file
+    folder = OUT / "gptq" / "b4_pytorch"
+    folder.mkdir(parents=True, exist_ok=True)
+    torch.save(load_file(OUT / "gptq" / "b4_act_order" / "model.safetensors"), folder / "pytorch_model.bin")
+    for name in ("b4_act_order/config.json", "b4_act_order.expected.safetensors"):
+        (OUT / "gptq" / name.replace("b4_act_order", "b4_pytorch")).write_bytes((OUT / "gptq" / name).read_bytes())
 
 
 def autogptq_packed(rng):

@@ -153,7 +153,8 @@ std::vector<fs::path> folders() {
             continue;
         }
         for (const auto& one : fs::directory_iterator(scheme.path())) {
-            if (one.is_directory() && fs::exists(one.path() / "config.json")) {
+            if (one.is_directory() && fs::exists(one.path() / "config.json") &&
+                fs::exists(one.path() / "model.safetensors")) {
                 found.push_back(one.path());
             }
         }

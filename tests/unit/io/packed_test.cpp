@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <cmath>
 #include <filesystem>
+#include <map>
 
 using namespace loupe;
 using namespace loupe::test;
@@ -205,4 +206,72 @@ TEST_CASE("a layout that was asked for does not turn packed parts round") {
                               readAll(*matrixOf(**plain, "layer.weight"))) ==
               readAll(*matrixOf(**plain, "layer.weight")).size());
     }
+}
+
+TEST_CASE("parts of one weight may lie in different shards") {
+    const fs::path golden = goldenDir() / "io" / "packed" / "gptq" / "b4_act_order";
+    OpenOptions asStored;
+    asStored.stored = true;
+    const auto stored = openSource(golden.string(), asStored);
+    REQUIRE(stored.has_value());
+    const std::string file = readFile(golden / "model.safetensors");
+    const std::map<std::string, std::string> dtypes{
+        {"int32", "I32"}, {"fp16", "F16"}, {"fp32", "F32"}};
+    const fs::path folder = scratchDir();
+    std::string map;
+    std::size_t shard = 0;
+    for (const TensorInfo& tensor : (*stored)->tensors()) {
+        const std::string name = "model-" + std::to_string(shard++) + ".safetensors";
+        std::string text = safetensorsFile(objectOf({entry(tensor.name,
+                                                           dtypes.at(tensor.dtypeName),
+                                                           packed::shapeText(tensor.shape),
+                                                           0,
+                                                           tensor.bytes)}),
+                                           0);
+        text.append(file, *tensor.offset, tensor.bytes);
+        writeFile(folder / name, text);
+        map += map.empty() ? "\"" : ",\"";
+        map += tensor.name;
+        map += "\":\"";
+        map += name;
+        map += "\"";
+    }
+    std::string index = "{\"metadata\":{\"total_size\":4096},\"weight_map\":{";
+    index += map;
+    index += "}}";
+    writeFile(folder / "model.safetensors.index.json", index);
+    writeFile(folder / "config.json", readFile(golden / "config.json"));
+    for (const fs::path& path : {folder, folder / "model.safetensors.index.json"}) {
+        const auto source = openSource(path.string());
+        REQUIRE(source.has_value());
+        CHECK((*source)->info().warnings.empty());
+        const auto found = (*source)->find("layer.weight");
+        REQUIRE(found.has_value());
+        const auto expected = openSource(golden.string() + ".expected.safetensors");
+        REQUIRE(expected.has_value());
+        const std::vector<double> values = readAll(*matrixOf(**source, "layer.weight"));
+        CHECK(firstDifference(values, readAll(*matrixOf(**expected, "layer.weight"))) ==
+              values.size());
+        checkViews(**source, *found, values);
+        const auto view = (*source)->block(*found, 3, 5);
+        REQUIRE(view.has_value());
+        CHECK(view->spans.front().file != view->spans.back().file);
+    }
+    // A shard that is missing is the problem of the weight that needs it.
+    const auto whole = openSource(folder.string());
+    REQUIRE(whole.has_value());
+    const auto weight = (*whole)->find("layer.weight");
+    REQUIRE(weight.has_value());
+    for (const fs::path& path : (*whole)->info().files) {
+        if (readFile(path).find("layer.scales") != std::string::npos) {
+            fs::remove(path);
+        }
+    }
+    const auto broken = openSource(folder.string());
+    REQUIRE(broken.has_value());
+    const auto index2 = (*broken)->find("layer.weight");
+    REQUIRE(index2.has_value());
+    CHECK((*broken)->tensors()[*index2].problem.has_value());
+    CHECK(!(*broken)->matrix(*index2).has_value());
+    CHECK((*broken)->matrix(*(*broken)->find("norm.weight")).has_value());
 }
