@@ -95,9 +95,8 @@ using ScanSeen = std::function<void(const ScanRow& row)>;
 /// Runs the plan. `done` (or empty): rows of the same plan that are known already, by task; they
 /// are not computed again and not passed to `seen`, but count as earlier tensors for Duplicate.
 /// What goes wrong with a tensor is in its row. Progress counts stored bytes, once for each row.
-/// @cost memory O(rows + cols) of one tensor beside the rows, for schemes without a solver: pages
-/// of
-///       a mapped file are given back as the scan moves on
+/// @cost memory as of one tensor, whatever the checkpoint: O(rows + cols) and the scheme's scales,
+///       all weights for solvers and pruners; pages of a mapped file are given back on the way
 void runScan(const TensorSource& source,
              const ScanRequest& request,
              const ScanPlan& plan,
