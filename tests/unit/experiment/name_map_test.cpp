@@ -36,7 +36,7 @@ TEST_CASE("names map as gguf-py maps them") {
         ++lines;
     }
     CHECK(lines == 298);
-    CHECK(architectures.size() == 10);
+    CHECK(architectures.size() == 11);
 }
 
 TEST_CASE("names in wrappers, and names of nothing") {
