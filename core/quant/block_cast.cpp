@@ -5,10 +5,12 @@
 
 #include "core/base/assert.hpp"
 #include "core/base/text.hpp"
+#include "core/base/worker_pool.hpp"
 #include "core/blocks/mx.hpp"
 #include "core/formats/codec.hpp"
 #include "core/quant/board_numbers.hpp"
 #include "core/quant/finite_rows.hpp"
+#include "core/quant/first_error.hpp"
 #include "core/quant/uniform.hpp"
 
 #include <algorithm>
@@ -63,6 +65,13 @@ public:
                         .rowsPerEntry = source_->rows(),
                         .colsPerEntry = source_->cols(),
                         .values = {spec.tensorScale}};
+        largestElement_ = isInteger() ? 127.0F / 64 : static_cast<float>(limits(*spec.element).max);
+        scales_.resize(static_cast<std::size_t>(rows() * rowBlocks()));
+    }
+
+    /// Finds every block's scale. @errors those of the source; Invalid: a weight that is not finite
+    [[nodiscard]] Result<void> findScales(const JobContext& ctx) {
+        return isDouble() ? findScalesOf<double>(ctx) : findScalesOf<float>(ctx);
     }
 
     [[nodiscard]] std::int64_t rows() const override { return source_->rows(); }
@@ -120,8 +129,27 @@ private:
     /// One row rounded: its codes and its blocks' scale codes.
     struct Row {
         std::vector<std::uint16_t> codes;
-        std::vector<std::uint8_t> scales;
+        std::span<const std::uint8_t> scales;
     };
+
+    [[nodiscard]] std::int64_t rowBlocks() const {
+        return (cols() + spec_.shape->elements - 1) / spec_.shape->elements;
+    }
+    [[nodiscard]] std::span<const std::uint8_t> scalesOf(std::int64_t row) const {
+        return std::span(scales_).subspan(static_cast<std::size_t>(row * rowBlocks()),
+                                          static_cast<std::size_t>(rowBlocks()));
+    }
+    [[nodiscard]] std::uint8_t scaleAt(std::int64_t row, std::int64_t col) const {
+        return scalesOf(row)[static_cast<std::size_t>(col / spec_.shape->elements)];
+    }
+    /// What the scale at (row, col) makes of an element.
+    [[nodiscard]] double scaledElement(std::int64_t row, std::int64_t col, float element) const {
+        const std::uint8_t scale = scaleAt(row, col);
+        return isDouble() ? static_cast<double>(element) * factorOf<double>(scale)
+                          : static_cast<double>(element * factorOf<float>(scale));
+    }
+    template <class T>
+    [[nodiscard]] Result<void> findScalesOf(const JobContext& ctx);
 
     [[nodiscard]] bool isInteger() const { return spec_.element->kind == FormatKind::Integer; }
     [[nodiscard]] std::int32_t shownCode(std::uint16_t code) const {
@@ -154,6 +182,8 @@ private:
     BlockCastSpec spec_;
     blocks::MxTables tables_;
     ScaleGrid tensorScale_;
+    float largestElement_ = 0;
+    std::vector<std::uint8_t> scales_;  ///< a code for each block, row after row
 };
 
 template <class T>
@@ -200,22 +230,52 @@ Result<void> BlockCastMatrix::encodeElements(std::span<const T> scaled, Row& row
 }
 
 template <class T>
+Result<void> BlockCastMatrix::findScalesOf(const JobContext& ctx) {
+    FirstError errors;
+    const auto per = static_cast<std::size_t>(spec_.shape->elements);
+    const auto width = static_cast<std::size_t>(cols());
+    parallelFor(rows(),
+                rowsPerChunk(cols()),
+                ctx,
+                [&](std::int64_t begin, std::int64_t end, std::int64_t chunk) {
+                    std::vector<T> values;
+                    if (Result<void> done = readFinite(*source_, begin, end - begin, values);
+                        !done) {
+                        errors.report(chunk, done.error());
+                        return;
+                    }
+                    std::uint8_t* to = scales_.data() + begin * rowBlocks();
+                    for (std::size_t row = 0; row < static_cast<std::size_t>(end - begin); ++row) {
+                        for (std::size_t col = 0; col < width; col += per) {
+                            T most = 0;
+                            for (std::size_t i = col; i < std::min(col + per, width); ++i) {
+                                most = std::max(most, std::abs(values[row * width + i]));
+                            }
+                            *to++ = scaleCode(most);
+                        }
+                    }
+                    source_->release(begin, end - begin);
+                    ctx.advance(static_cast<std::uint64_t>((end - begin) * cols()));
+                });
+    return errors.result();
+}
+
+template <class T>
 Result<void> BlockCastMatrix::round(std::span<T> values, Row& row) const {
     const auto per = static_cast<std::size_t>(spec_.shape->elements);
-    row.scales.clear();
-    for (std::size_t begin = 0; begin < values.size(); begin += per) {
+    for (std::size_t block = 0; block < row.scales.size(); ++block) {
+        const T factor = factorOf<T>(row.scales[block]);
+        const std::size_t begin = block * per;
         const std::size_t end = std::min(begin + per, values.size());
-        T most = 0;
-        for (std::size_t i = begin; i < end; ++i) {
-            most = std::max(most, std::abs(values[i]));
+        if (!spec_.isNv) {
+            for (std::size_t i = begin; i < end; ++i) {
+                values[i] = values[i] / factor;  // a power of two: exact
+            }
+            continue;
         }
-        const std::uint8_t scale = scaleCode(most);
-        row.scales.push_back(scale);
-        const T factor = factorOf<T>(scale);
         for (std::size_t i = begin; i < end; ++i) {
-            // Dividing by a power of two is exact. NVFP4 has no −0 of a weight that is −0.
-            values[i] =
-                spec_.isNv ? (factor == 0 ? 0 : (values[i] + 0) / factor) : values[i] / factor;
+            // A weight of −0 has the code of 0.
+            values[i] = factor == 0 ? 0 : (values[i] + 0) / factor;
         }
     }
     return encodeElements(std::span<const T>(values), row);
@@ -234,6 +294,7 @@ Result<void> BlockCastMatrix::forRowsOf(std::int64_t first,
     }
     Row row;
     for (std::int64_t r = 0; r < count; ++r) {
+        row.scales = scalesOf(first + r);
         const std::span<T> all(values);
         if (Result<void> done = round(all.subspan(static_cast<std::size_t>(r) * width, width), row);
             !done) {
@@ -298,40 +359,32 @@ Result<void> BlockCastMatrix::packed(std::int64_t first, std::int64_t count, std
 
 std::optional<std::pair<double, double>> BlockCastMatrix::clipInterval(std::int64_t row,
                                                                        std::int64_t col) const {
-    const std::vector<Level> all = levels(row, col);
-    return all.empty() ? std::nullopt
-                       : std::optional(std::pair{all.front().value, all.back().value});
+    const double most = scaledElement(row, col, largestElement_);
+    return std::pair{-most, most};
 }
 
 std::vector<Level> BlockCastMatrix::levels(std::int64_t row, std::int64_t col) const {
     std::vector<Level> levels;
-    const Result<void> done = forRows(row, 1, [&](const Row& rounded, std::int64_t) {
-        const auto block = static_cast<std::size_t>(col / spec_.shape->elements);
-        const std::uint8_t scale = rounded.scales[block];
-        for (std::uint16_t code = 0; code < 1U << spec_.shape->bits; ++code) {
-            const float element = tables_.elements[code];
-            if (!std::isfinite(element) || (isInteger() && code == 0x80U)) {
-                continue;  // −2 is never written
-            }
-            const double value = isDouble() ? static_cast<double>(element) * factorOf<double>(scale)
-                                            : static_cast<double>(element * factorOf<float>(scale));
-            levels.push_back({shownCode(code), value});
+    for (std::uint16_t code = 0; code < 1U << spec_.shape->bits; ++code) {
+        const float element = tables_.elements[code];
+        if (!std::isfinite(element) || (isInteger() && code == 0x80U)) {
+            continue;  // −2 is never written
         }
-    });
+        levels.push_back({shownCode(code), scaledElement(row, col, element)});
+    }
     std::stable_sort(levels.begin(), levels.end(), [](const Level& a, const Level& b) {
         return a.value < b.value;
     });
-    return done ? levels : std::vector<Level>{};
+    return levels;
 }
 
 std::vector<EquationLine> BlockCastMatrix::explain(std::int64_t row, std::int64_t col) const {
     const auto at = static_cast<std::size_t>(col);
     std::vector<double> weights(static_cast<std::size_t>(cols()));
     std::vector<double> results(static_cast<std::size_t>(cols()));
-    Row rounded;
-    const auto keep = [&rounded](const Row& found, std::int64_t) { rounded = found; };
+    std::vector<std::int32_t> codes(static_cast<std::size_t>(cols()));
     if (!source_->read(row, 1, weights.data()) || !read(row, 1, results.data()) ||
-        !forRows(row, 1, keep)) {
+        !this->codes(row, 1, codes.data())) {
         return {};
     }
     const auto [begin, end] = groupColumns(row, col);
@@ -339,10 +392,11 @@ std::vector<EquationLine> BlockCastMatrix::explain(std::int64_t row, std::int64_
         std::max_element(weights.begin() + begin, weights.begin() + end, [](double a, double b) {
             return std::abs(a) < std::abs(b);
         });
-    const std::uint8_t code = rounded.scales[static_cast<std::size_t>(col / spec_.shape->elements)];
+    const std::uint8_t code = scaleAt(row, col);
     const double scale =
         isDouble() ? factorOf<double>(code) : static_cast<double>(factorOf<float>(code));
-    const double element = static_cast<double>(tables_.elements[rounded.codes[at]]);
+    const double element = static_cast<double>(
+        tables_.elements[static_cast<std::size_t>(codes[at]) & ((1U << spec_.shape->bits) - 1)]);
     const double scaled =
         isDouble()
             ? weights[at] / scale
@@ -371,13 +425,14 @@ std::vector<EquationLine> BlockCastMatrix::explain(std::int64_t row, std::int64_
     }
     lines.push_back(
         {"scaled", joined({board.weight(), " / ", board.scale()}), board.number(scaled), {}});
-    const double largest = isInteger() ? 127.0 / 64 : limits(*spec_.element).max;
     const std::string name(isInteger() ? std::string_view("INT8 of 64ths") : spec_.element->title);
     lines.push_back({"rounds to",
                      joined({name, "(", board.number(scaled), ")"}),
                      shortest(element),
-                     std::abs(scaled) > largest ? "clamped to the largest element" : ""});
-    lines.push_back({"code", shortest(element), std::to_string(shownCode(rounded.codes[at])), {}});
+                     std::abs(scaled) > static_cast<double>(largestElement_)
+                         ? "clamped to the largest element"
+                         : ""});
+    lines.push_back({"code", shortest(element), std::to_string(codes[at]), {}});
     lines.push_back({"becomes",
                      joined({board.scale(), " · ", shortest(element)}),
                      board.number(results[at]),
@@ -453,7 +508,11 @@ Result<StepOutput> castToBlocks(const StepInput& input,
         output.cost.overheadBits =
             (8 * rows * static_cast<double>(perRow) + (spec.isNv ? 32 : 0)) / weights;
     }
-    output.weights = std::make_shared<BlockCastMatrix>(input.weights, spec);
+    auto matrix = std::make_shared<BlockCastMatrix>(input.weights, spec);
+    if (Result<void> scaled = matrix->findScales(ctx); !scaled) {
+        return fail(scaled.error());
+    }
+    output.weights = std::move(matrix);
     return output;
 }
 

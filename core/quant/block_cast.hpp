@@ -15,8 +15,8 @@ namespace loupe {
 /// The block formats that `cast` rounds to: the OCP MX types and NVFP4.
 [[nodiscard]] std::span<const std::string_view> blockCastFormats();
 
-/// Weights rounded to such a format, computed on demand from the source. Blocks run along the
-/// inputs of a row; the last one of a row is padded with zeros.
+/// Weights rounded to such a format, computed on demand from the source and a byte for each block.
+/// Blocks run along the inputs of a row; the last one of a row is padded with zeros.
 ///
 /// MX: scale = 2^(⌊log2 max|w|⌋ − emax), the exponent taken from the bits of max|w|, at least
 /// 2^−127; elements are the nearest values of w / scale, ties to even, clamped to the largest.
@@ -26,7 +26,7 @@ namespace loupe {
 ///
 /// @errors Invalid: a NaN or infinite weight (row and column), a weight of FP64 beyond E8M0's
 /// scales
-/// @cost   one pass over the weights
+/// @cost   two passes over the weights
 [[nodiscard]] Result<StepOutput> castToBlocks(const StepInput& input,
                                               std::string_view format,
                                               const JobContext& ctx);
