@@ -117,6 +117,9 @@ TEST_CASE("formats: block formats count their scales") {
     CHECK(row("q6_k").at("bits_per_weight") == 6.5625);
     CHECK(row("tq1_0").at("bits_per_weight") == 1.6875);
     CHECK(row("tq1_0").at("finite_values") == 3);
+    CHECK(row("tq2_0").at("bits_per_weight") == 2.0625);
+    CHECK(row("q2_0").at("bits_per_weight") == 2.25);
+    CHECK(row("q1_0").at("bits_per_weight") == 1.125);
     CHECK(row("iq2_xxs").at("bits_per_weight") == 2.0625);
     CHECK(row("iq2_xxs").at("finite_values").is_null());
     CHECK(row("mxfp8_e4m3").at("bits_per_weight") == 8.25);
