@@ -1,0 +1,549 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "app/workspaces/atlas/atlas_model.hpp"
+
+#include "app/document/analyses.hpp"
+#include "app/jobs/job_manager.hpp"
+#include "core/base/text.hpp"
+
+#include <QAction>
+#include <QElapsedTimer>
+#include <QWidget>
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+namespace loupe::app {
+
+namespace {
+
+constexpr auto kLayoutSlot = "atlas.layout";
+constexpr auto kScanSlot = "scan";
+constexpr qint64 kFactsMs = 6;
+constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
+
+using Kind = AtlasMetric::Kind;
+using Pool = AtlasMetric::Pool;
+
+/// Is `value` worse than `than` in the sense of the metric?
+bool isWorse(Pool pool, double value, double than) {
+    switch (pool) {
+        case Pool::Low:
+            return value < than;
+        case Pool::Magnitude:
+            return std::fabs(value) > std::fabs(than);
+        case Pool::High:
+        case Pool::Sum:
+            break;
+    }
+    return value > than;
+}
+
+}  // namespace
+
+AtlasModel::AtlasModel(Document& document, QObject* parent)
+    : QObject(parent), m_document(document), m_metric(builtInMetrics().front()) {
+    m_runs = new SchemeRuns(document, this);
+    connect(m_runs, &SchemeRuns::changed, this, [this] {
+        if (m_metric.kind == Kind::Scheme) {
+            update();
+        }
+        emit progressed();
+    });
+    m_moreFacts.setSingleShot(true);
+    m_moreFacts.setInterval(0);
+    connect(&m_moreFacts, &QTimer::timeout, this, &AtlasModel::takeStats);
+    connect(&document.jobs(), &JobManager::progressed, this, [this] {
+        if (computing()) {
+            emit progressed();
+        }
+    });
+    connect(&document.jobs(), &JobManager::jobEnded, this, [this](const QString& slot) {
+        if (slot == QLatin1String(kScanSlot)) {
+            m_scanPaused = m_source != nullptr && m_factsKnown < m_source->tensors().size();
+            emit progressed();
+        }
+    });
+    connect(&document.jobs(), &JobManager::jobStarted, this, [this](const QString& slot) {
+        if (slot == QLatin1String(kScanSlot)) {
+            m_scanPaused = false;
+            emit progressed();
+        }
+    });
+}
+
+AtlasModel::~AtlasModel() {
+    blockSignals(true);
+    disconnect(&m_document.jobs(), nullptr, this, nullptr);
+    m_document.jobs().cancel(QLatin1String(kLayoutSlot));
+}
+
+std::vector<AtlasMetric> AtlasModel::metrics() const {
+    std::vector<AtlasMetric> all = builtInMetrics();
+    for (std::size_t i = 0; i < m_own.size(); ++i) {
+        AtlasMetric metric{.id = QStringLiteral("own.") + m_own[i].title,
+                           .title = m_own[i].title,
+                           .unit = {},
+                           .help = tr("From %1.").arg(m_ownTitle),
+                           .kind = Kind::Own};
+        metric.column = static_cast<int>(i);
+        all.push_back(metric);
+    }
+    return all;
+}
+
+void AtlasModel::chooseMetric(const QString& id) {
+    const std::vector<AtlasMetric> all = metrics();
+    const auto found = std::find_if(
+        all.begin(), all.end(), [&](const AtlasMetric& metric) { return metric.id == id; });
+    if (found == all.end() || id == m_metric.id) {
+        return;
+    }
+    m_metric = *found;
+    m_threshold = {.on = false, .above = m_metric.pool != Pool::Low, .value = 0};
+    wantData();
+    emit metricChanged();
+    update();
+    emit thresholdChanged();
+    emit progressed();
+}
+
+std::string AtlasModel::schemeOf(const AtlasMetric& metric) const {
+    const ExperimentSpec& spec = m_document.spec();
+    return metric.side == Side::A ? spec.schemeA : spec.schemeB;
+}
+
+void AtlasModel::wantData() {
+    if (m_metric.kind == Kind::Scheme && m_layout != nullptr) {
+        static_cast<void>(m_runs->want(schemeOf(m_metric)));
+    } else {
+        m_runs->leave();
+    }
+    Analyses& analyses = m_document.analyses();
+    if (m_metric.kind == Kind::Stats && m_layout != nullptr && !m_scanPaused &&
+        !analyses.scanning() && m_factsKnown < m_facts.size()) {
+        analyses.scanAll();  // large checkpoints are scanned when somebody asks
+    }
+}
+
+QString AtlasModel::problem() const {
+    if (m_metric.kind == Kind::Scheme && schemeOf(m_metric).empty()) {
+        return m_metric.side == Side::A ? tr("There is no scheme A: choose one in Inspect.")
+                                        : tr("There is no scheme B: choose one in Inspect.");
+    }
+    return {};
+}
+
+QString AtlasModel::failure(std::size_t tensor) const {
+    if (m_source == nullptr || tensor >= m_source->tensors().size()) {
+        return {};
+    }
+    if (const MaybeError& problem = m_source->tensors()[tensor].problem) {
+        return QString::fromStdString(problem->message());
+    }
+    if (m_metric.kind == Kind::Scheme) {
+        const SchemeColumn* column = m_runs->known(schemeOf(m_metric));
+        if (column != nullptr) {
+            const auto found = column->errors.find(tensor);
+            return found == column->errors.end() ? QString()
+                                                 : QString::fromStdString(found->second.message());
+        }
+    }
+    return {};
+}
+
+void AtlasModel::refresh(Changes what) {
+    if (what & Change::Source) {
+        sortNames();
+    }
+    if (what & (Changes(Change::SchemeA) | Change::SchemeB)) {
+        if (m_metric.kind == Kind::Scheme) {
+            wantData();
+            update();
+        }
+        emit progressed();
+    }
+    if (what & (Changes(Change::Results) | Change::Source)) {
+        takeStats();
+    }
+}
+
+/// In a job: 100,000 names take a tenth of a second.
+void AtlasModel::sortNames() {
+    const std::shared_ptr<const TensorSource> source = m_document.source();
+    if (source == m_source) {
+        return;
+    }
+    m_source = source;
+    m_layout.reset();
+    m_selected.reset();
+    m_facts.clear();
+    m_hasFacts.clear();
+    m_factsKnown = 0;
+    m_scanPaused = false;
+    m_values = {};
+    m_runs->leave();
+    clearOwn();
+    if (source == nullptr) {
+        m_sorting = false;
+        m_document.jobs().cancel(QLatin1String(kLayoutSlot));
+        emit layoutChanged();
+        update();
+        return;
+    }
+    m_facts.resize(source->tensors().size());
+    m_hasFacts.assign(source->tensors().size(), 0);
+    m_sorting = true;
+    m_document.jobs().start(
+        QLatin1String(kLayoutSlot),
+        tr("Sorting tensors by layer"),
+        [source](const JobContext&) {
+            return std::make_shared<const AtlasLayout>(makeAtlasLayout(source->tensors()));
+        },
+        this,
+        [this, source](const std::shared_ptr<const AtlasLayout>& layout) {
+            if (source != m_source) {
+                return;
+            }
+            m_sorting = false;
+            m_layout = layout;
+            if (!m_wantedSelection.isEmpty()) {
+                m_selected = source->find(m_wantedSelection.toStdString());
+                m_wantedSelection.clear();
+            }
+            wantData();
+            emit layoutChanged();
+            update();
+            emit selectionChanged();
+            emit progressed();
+        });
+    emit layoutChanged();
+}
+
+/// Some milliseconds at a time: a scan of many small tensors brings thousands at once.
+void AtlasModel::takeStats() {
+    if (m_source == nullptr || m_source != m_document.source()) {
+        return;
+    }
+    QElapsedTimer timer;
+    timer.start();
+    bool more = false;
+    bool any = false;
+    const Analyses& analyses = m_document.analyses();
+    for (std::size_t i = 0; i < m_hasFacts.size(); ++i) {
+        if (m_hasFacts[i] != 0) {
+            continue;
+        }
+        if (const std::shared_ptr<const TensorStats> stats = analyses.knownStats(i)) {
+            m_facts[i] = factsOf(*stats);
+            m_hasFacts[i] = 1;
+            ++m_factsKnown;
+            any = true;
+            if (timer.elapsed() >= kFactsMs) {
+                more = true;
+                break;
+            }
+        }
+    }
+    if (more) {
+        m_moreFacts.start();
+    }
+    if (any && m_metric.kind == Kind::Stats) {
+        update();
+        emit progressed();
+    }
+}
+
+std::pair<double, std::uint8_t> AtlasModel::valueOf(const AtlasMetric& metric,
+                                                    std::size_t tensor) const {
+    const TensorInfo& info = m_source->tensors()[tensor];
+    switch (metric.kind) {
+        case Kind::Header: {
+            const double value = metric.header(info);
+            return {value, std::isnan(value) ? AtlasValues::kNone : AtlasValues::kKnown};
+        }
+        case Kind::Stats: {
+            if (info.problem) {
+                return {kNan, AtlasValues::kFailed};
+            }
+            if (m_hasFacts[tensor] == 0) {
+                return {kNan, AtlasValues::kPending};
+            }
+            const double value = metric.fact(m_facts[tensor]);
+            return {value, std::isnan(value) ? AtlasValues::kNone : AtlasValues::kKnown};
+        }
+        case Kind::Own: {
+            const OwnColumn& own = m_own[static_cast<std::size_t>(metric.column)];
+            return {own.values[tensor],
+                    own.known[tensor] != 0 ? AtlasValues::kKnown : AtlasValues::kNone};
+        }
+        case Kind::Scheme:
+            break;
+    }
+    const SchemeColumn* column = m_runs->known(schemeOf(metric));
+    if (column == nullptr) {
+        return {kNan, schemeOf(metric).empty() ? AtlasValues::kNone : AtlasValues::kPending};
+    }
+    switch (column->state[tensor]) {
+        case SchemeColumn::State::Known: {
+            const std::optional<double> value = metric.figure->value(column->figures[tensor]);
+            return value ? std::pair{*value, static_cast<std::uint8_t>(AtlasValues::kKnown)}
+                         : std::pair{kNan, static_cast<std::uint8_t>(AtlasValues::kNone)};
+        }
+        case SchemeColumn::State::Failed:
+            return {kNan, AtlasValues::kFailed};
+        case SchemeColumn::State::None:
+            return {kNan, AtlasValues::kNone};
+        case SchemeColumn::State::Pending:
+            break;
+    }
+    return {kNan, AtlasValues::kPending};
+}
+
+void AtlasModel::update() {
+    if (m_layout == nullptr || m_source == nullptr) {
+        m_values = {};
+    } else {
+        updateTensors();
+        updateCells();
+    }
+    emit valuesChanged();
+}
+
+void AtlasModel::updateTensors() {
+    const std::size_t count = m_source->tensors().size();
+    m_values.tensor.resize(count);
+    m_values.tensorState.resize(count);
+    m_values.known = m_values.pending = m_values.failed = 0;
+    for (std::size_t i = 0; i < count; ++i) {
+        const auto [value, state] = valueOf(m_metric, i);
+        m_values.tensor[i] = value;
+        m_values.tensorState[i] = state;
+        m_values.known += state == AtlasValues::kKnown ? 1 : 0;
+        m_values.pending += state == AtlasValues::kPending ? 1 : 0;
+        m_values.failed += state == AtlasValues::kFailed ? 1 : 0;
+    }
+}
+
+void AtlasModel::poolCell(std::size_t cell) {
+    double pooled = kNan;
+    double shown = kNan;
+    std::uint8_t state = 0;
+    std::int32_t tensor = -1;
+    for (const std::uint32_t i : m_layout->in(cell)) {
+        state |= m_values.tensorState[i];
+        if (m_values.tensorState[i] != AtlasValues::kKnown) {
+            tensor = tensor < 0 ? static_cast<std::int32_t>(i) : tensor;
+            continue;
+        }
+        const double value = m_values.tensor[i];
+        const bool first = std::isnan(shown);
+        if (first || isWorse(m_metric.pool, value, shown)) {
+            shown = value;
+            tensor = static_cast<std::int32_t>(i);
+        }
+        pooled = m_metric.pool != Pool::Sum ? shown : first ? value : pooled + value;
+    }
+    m_values.cell[cell] = pooled;
+    m_values.cellState[cell] = state;
+    m_values.cellTensor[cell] = tensor;
+}
+
+void AtlasModel::updateCells() {
+    const std::size_t cells = m_layout->cells();
+    m_values.cell.resize(cells);
+    m_values.cellState.resize(cells);
+    m_values.cellTensor.resize(cells);
+    m_values.nan = m_values.inf = 0;
+    double least = std::numeric_limits<double>::infinity();
+    double most = -least;
+    double positive = least;
+    for (std::size_t c = 0; c < cells; ++c) {
+        poolCell(c);
+        if ((m_values.cellState[c] & AtlasValues::kKnown) == 0) {
+            continue;
+        }
+        const double value = m_values.cell[c];
+        m_values.nan += std::isnan(value) ? 1U : 0U;
+        m_values.inf += std::isinf(value) ? 1U : 0U;
+        if (std::isfinite(value)) {
+            least = std::min(least, value);
+            most = std::max(most, value);
+            positive = value > 0 ? std::min(positive, value) : positive;
+        }
+    }
+    m_values.least = std::isfinite(least) ? least : 0;
+    m_values.most = std::isfinite(most) ? most : 0;
+    m_values.leastPositive = std::isfinite(positive) ? positive : 0;
+}
+
+bool AtlasModel::isFlagged(double value) const {
+    if (!m_threshold.on) {
+        return false;
+    }
+    if (std::isnan(value)) {
+        return true;  // no number at all is worse than any
+    }
+    const double shown = m_metric.pool == Pool::Magnitude ? std::fabs(value) : value;
+    return m_threshold.above ? shown >= m_threshold.value : shown <= m_threshold.value;
+}
+
+bool AtlasModel::isCellFlagged(std::size_t cell) const {
+    if (!m_threshold.on || m_layout == nullptr) {
+        return false;
+    }
+    const auto in = m_layout->in(cell);
+    return std::any_of(in.begin(), in.end(), [this](std::uint32_t i) {
+        return m_values.tensorState[i] == AtlasValues::kKnown && isFlagged(m_values.tensor[i]);
+    });
+}
+
+void AtlasModel::setThreshold(const AtlasThreshold& threshold) {
+    if (threshold != m_threshold) {
+        m_threshold = threshold;
+        emit thresholdChanged();
+    }
+}
+
+void AtlasModel::select(std::optional<std::size_t> tensor) {
+    if (tensor != m_selected) {
+        m_selected = tensor;
+        emit selectionChanged();
+    }
+}
+
+void AtlasModel::open(std::size_t tensor, QWidget* from) {
+    if (m_source == nullptr || tensor >= m_source->tensors().size()) {
+        return;
+    }
+    select(tensor);
+    const std::string& name = m_source->tensors()[tensor].name;
+    m_document.edit(tr("Select %1").arg(QString::fromStdString(name)),
+                    [&](ExperimentSpec& spec) { spec.tensor = name; });
+    if (auto* action = from->window()->findChild<QAction*>(QStringLiteral("workspace.inspect"))) {
+        action->trigger();
+    }
+}
+
+bool AtlasModel::computing() const {
+    return (m_metric.kind == Kind::Stats && m_document.analyses().scanning()) ||
+           (m_metric.kind == Kind::Scheme && m_runs->running());
+}
+
+bool AtlasModel::paused() const {
+    return (m_metric.kind == Kind::Scheme && m_runs->paused()) ||
+           (m_metric.kind == Kind::Stats && m_scanPaused && m_values.pending > 0);
+}
+
+double AtlasModel::fraction() const {
+    return m_metric.kind == Kind::Scheme ? m_runs->fraction()
+                                         : m_document.jobs().fraction(QLatin1String(kScanSlot));
+}
+
+void AtlasModel::pause() {
+    if (m_metric.kind == Kind::Scheme) {
+        m_runs->pause();
+    } else if (m_document.analyses().scanning()) {
+        m_document.jobs().cancel(QLatin1String(kScanSlot));
+    }
+}
+
+void AtlasModel::resume() {
+    if (m_metric.kind == Kind::Scheme) {
+        m_runs->resume();
+    } else {
+        m_document.analyses().scanAll();
+    }
+}
+
+void AtlasModel::setOwn(const QString& title, const OwnTable& table) {
+    m_own = table.columns;
+    m_ownTitle = title;
+    const QString was = m_metric.id;
+    if (!m_own.empty()) {
+        m_metric.id.clear();  // even the same title has other numbers now
+        chooseMetric(QStringLiteral("own.") + m_own.front().title);
+    } else if (was.startsWith(QLatin1String("own."))) {
+        chooseMetric(builtInMetrics().front().id);
+    }
+    emit metricChanged();
+}
+
+void AtlasModel::clearOwn() {
+    if (!m_own.empty()) {
+        m_own.clear();
+        m_ownTitle.clear();
+        if (m_metric.kind == Kind::Own) {
+            m_metric = builtInMetrics().front();
+            m_threshold = {};
+            emit thresholdChanged();
+        }
+        emit metricChanged();
+    }
+}
+
+QJsonObject AtlasModel::save() const {
+    QJsonObject state{{QStringLiteral("metric"), m_metric.id},
+                      {QStringLiteral("flag"), m_threshold.on},
+                      {QStringLiteral("above"), m_threshold.above},
+                      {QStringLiteral("threshold"), m_threshold.value}};
+    if (m_selected && m_source != nullptr) {
+        state[QStringLiteral("selected")] =
+            QString::fromStdString(m_source->tensors()[*m_selected].name);
+    } else if (!m_wantedSelection.isEmpty()) {
+        state[QStringLiteral("selected")] = m_wantedSelection;
+    }
+    return state;
+}
+
+void AtlasModel::restore(const QJsonObject& state) {
+    const QString metric = state[QStringLiteral("metric")].toString();
+    chooseMetric(metric.isEmpty() ? builtInMetrics().front().id : metric);
+    if (metric == m_metric.id) {
+        setThreshold({.on = state[QStringLiteral("flag")].toBool(),
+                      .above = state[QStringLiteral("above")].toBool(true),
+                      .value = state[QStringLiteral("threshold")].toDouble()});
+    }
+    const QString wanted = state[QStringLiteral("selected")].toString();
+    if (m_layout != nullptr && m_source != nullptr) {
+        select(m_source->find(wanted.toStdString()));
+    } else {
+        m_wantedSelection = wanted;
+    }
+}
+
+QString AtlasModel::copyText() const {
+    if (m_layout == nullptr || m_source == nullptr) {
+        return {};
+    }
+    const std::vector<AtlasMetric> all = metrics();
+    std::vector<const AtlasMetric*> shown;
+    QString text = QStringLiteral("tensor\tstack\tlayer\trole");
+    for (const AtlasMetric& metric : all) {
+        const bool known =
+            metric.kind != Kind::Scheme || m_runs->known(schemeOf(metric)) != nullptr;
+        if (known) {
+            shown.push_back(&metric);
+            text += QLatin1Char('\t') + metric.id;
+        }
+    }
+    text += QLatin1Char('\n');
+    for (std::size_t i = 0; i < m_layout->places.size(); ++i) {
+        const TensorPlace& place = m_layout->places[i];
+        text += QString::fromStdString(m_source->tensors()[i].name) + QLatin1Char('\t') +
+                QString::fromStdString(place.stack) + QLatin1Char('\t') +
+                (place.layer < 0 ? QString() : QString::number(place.layer)) + QLatin1Char('\t') +
+                QString::fromStdString(place.role);
+        for (const AtlasMetric* metric : shown) {
+            const auto [value, state] = valueOf(*metric, i);
+            text += QLatin1Char('\t');
+            if (state == AtlasValues::kKnown) {
+                text += QString::fromStdString(shortest(value));
+            }
+        }
+        text += QLatin1Char('\n');
+    }
+    return text;
+}
+
+}  // namespace loupe::app

@@ -1,0 +1,284 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// The Atlas: where tensors stand, what a metric shows of them, thresholds, one's own figures.
+#include "app/jobs/job_manager.hpp"
+#include "app/plot/range_legend.hpp"
+#include "app/shell/help.hpp"
+#include "app/widgets/messages.hpp"
+#include "app/workspaces/atlas/atlas_pane.hpp"
+#include "app/workspaces/atlas/atlas_picture.hpp"
+#include "app/workspaces/atlas/flag_list.hpp"
+#include "app/workspaces/atlas/metric_panel.hpp"
+#include "tests/gui/atlas_fixture.hpp"
+
+#include <QAbstractItemModelTester>
+#include <QLineEdit>
+#include <QListWidget>
+#include <QPushButton>
+#include <QSlider>
+
+#include <fstream>
+
+using namespace loupe;
+using namespace loupe::app;
+
+TEST_CASE("atlas: tensors by stack, layer and role; experts share a cell") {
+    std::vector<TensorInfo> tensors;
+    for (const char* name : {"model.embed_tokens.weight",
+                             "model.layers.0.self_attn.q_proj.weight",
+                             "model.layers.0.mlp.experts.0.up_proj.weight",
+                             "model.layers.0.mlp.experts.1.up_proj.weight",
+                             "model.layers.2.self_attn.q_proj.weight",
+                             "model.norm.weight",
+                             "odd.name"}) {
+        TensorInfo tensor;
+        tensor.name = name;
+        tensors.push_back(tensor);
+    }
+    const AtlasLayout layout = makeAtlasLayout(tensors);
+    REQUIRE(layout.sections.size() == 2);
+    const AtlasSection& stack = layout.sections[0];
+    CHECK(stack.title == "model.layers");
+    CHECK(stack.layers == std::vector<std::int64_t>{0, 2});
+    REQUIRE(stack.roles == std::vector<QString>{"q", "expert up"});
+    CHECK(layout.in(static_cast<std::size_t>(stack.cell(0, 0))).size() == 1);
+    const auto experts = layout.in(static_cast<std::size_t>(stack.cell(1, 0)));
+    CHECK(std::vector<std::uint32_t>(experts.begin(), experts.end()) ==
+          std::vector<std::uint32_t>{2, 3});
+    CHECK(stack.cell(1, 1) == -1);
+    CHECK(layout.sections[1].outer);
+    CHECK(layout.sections[1].roles ==
+          std::vector<QString>{"final norm", "token embedding", "odd.name"});
+    CHECK(makeAtlasLayout({}).cells() == 0);
+}
+
+TEST_CASE("atlas: names that only look like layers do not make a grid of holes") {
+    std::vector<TensorInfo> tensors(3000);
+    for (std::size_t i = 0; i < tensors.size(); ++i) {
+        tensors[i].name = "t." + std::to_string(i) + ".own" + std::to_string(i) + ".weight";
+    }
+    const AtlasLayout layout = makeAtlasLayout(tensors);
+    REQUIRE(layout.sections.size() == 1);
+    CHECK(layout.sections[0].outer);
+    CHECK(layout.cells() == 3000);
+}
+
+TEST_CASE("atlas: a planted outlier stands out in picture, read-out and list") {
+    test::AtlasFixture atlas(4);
+    atlas.model.chooseMetric("absmax");
+    atlas.settle();
+    const AtlasValues& values = atlas.model.values();
+    CHECK(values.known == atlas.tensorCount());
+    const std::size_t planted = atlas.tensor("model.layers.2.mlp.down_proj.weight");
+    CHECK(values.tensor[planted] == 64.0);
+    const auto cell = static_cast<std::size_t>(atlas.model.layout()->cellOf[planted]);
+    AtlasPicture& picture = atlas.pane->picture();
+    const QRectF rect = picture.cellRect(cell);
+    REQUIRE_FALSE(rect.isEmpty());
+    const QImage image = picture.viewport()->grab().toImage();
+    const auto at = [&](const QRectF& where) {
+        // Beside the number that stands in the middle.
+        return image.pixelColor(
+            QPoint(static_cast<int>(where.left()) + 4, static_cast<int>(where.top()) + 4));
+    };
+    CHECK(at(rect) == QColor(picture.colors().color(64.0F)));
+    const std::size_t other = atlas.tensor("model.layers.1.mlp.down_proj.weight");
+    const QRectF beside =
+        picture.cellRect(static_cast<std::size_t>(atlas.model.layout()->cellOf[other]));
+    CHECK(at(beside) != at(rect));
+    CHECK(picture.cellAt(rect.center()) == cell);
+    CHECK(picture.sentence(cell).contains("layer 2, down"));
+    CHECK(picture.sentence(cell).contains("64"));
+    // Below the threshold of 10 there is everything but the planted one.
+    atlas.model.setThreshold({.on = true, .above = true, .value = 10});
+    FlagModel& list = atlas.pane->flags().list();
+    REQUIRE(QTest::qWaitFor([&] { return list.rowCount() == 1; }, test::kPatience));
+    CHECK(list.tensor(0) == planted);
+    CHECK(atlas.model.isCellFlagged(cell));
+    CHECK(list.copyText().contains("model.layers.2.mlp.down_proj.weight"));
+    const QImage flagged = picture.viewport()->grab().toImage();
+    CHECK(flagged != image);
+    QAbstractItemModelTester tester(&list, QAbstractItemModelTester::FailureReportingMode::Fatal);
+    atlas.model.setThreshold({});
+    REQUIRE(QTest::qWaitFor(
+        [&] { return list.rowCount() == static_cast<int>(atlas.tensorCount()); }, test::kPatience));
+    CHECK(list.tensor(0) == planted);  // the worst on top
+}
+
+TEST_CASE("atlas: the threshold's slider and field mean the same") {
+    test::AtlasFixture atlas(3);
+    atlas.model.chooseMetric("absmax");
+    atlas.settle();
+    ThresholdBar& bar = atlas.pane->flags().threshold();
+    bar.slider()->setValue(1000);
+    CHECK(atlas.model.threshold().on);
+    CHECK(std::abs(atlas.model.threshold().value / atlas.model.values().most - 1) < 1e-9);
+    bar.field()->selectAll();
+    QTest::keyClicks(bar.field(), "12.5");
+    QTest::keyClick(bar.field(), Qt::Key_Return);
+    CHECK(atlas.model.threshold().value == 12.5);
+    bar.field()->selectAll();
+    QTest::keyClicks(bar.field(), "twelve");
+    QTest::keyClick(bar.field(), Qt::Key_Return);
+    CHECK(atlas.model.threshold().value == 12.5);
+    bool told = false;
+    for (const QLabel* label : bar.findChildren<QLabel*>()) {
+        told = told || (!label->isHidden() && label->text().contains("twelve"));
+    }
+    CHECK(told);
+}
+
+TEST_CASE("atlas: a scheme over all matrices, paused, resumed, and kept") {
+    test::AtlasFixture atlas(6, "absmax:bits=4", "absmax:bits=3");
+    QStringList shown;
+    atlas.model.chooseMetric("A.sqnr");
+    REQUIRE(atlas.model.computing());
+    atlas.model.pause();
+    CHECK_FALSE(atlas.model.computing());
+    CHECK(atlas.model.paused());
+    CHECK(atlas.model.values().pending > 0);
+    const std::size_t before = atlas.model.values().known;
+    QTest::qWait(150);
+    CHECK(atlas.model.values().known == before);  // nothing goes on behind one's back
+    CHECK(atlas.pane->chooser().pauseButton()->isVisible());
+    QTest::mouseClick(atlas.pane->chooser().pauseButton(), Qt::LeftButton);
+    atlas.settle();
+    const AtlasValues& values = atlas.model.values();
+    CHECK(values.pending == 0);
+    CHECK(values.failed == 0);
+    const std::size_t q = atlas.tensor("model.layers.1.self_attn.q_proj.weight");
+    const std::size_t norm = atlas.tensor("model.layers.1.input_layernorm.weight");
+    CHECK(values.tensorState[norm] == AtlasValues::kNone);  // norms are never quantized
+    const double a = values.tensor[q];
+    const Result<std::shared_ptr<const RowSource>> rows = atlas.model.source()->matrix(q);
+    REQUIRE(rows.has_value());
+    SchemeInput input;
+    input.weights = *rows;
+    const auto direct = applyScheme(*parseScheme("absmax:bits=4"), input);
+    REQUIRE(direct.has_value());
+    CHECK(a == (*direct)->metrics.sqnrDb);
+    // Another metric of the same scheme is there at once, and so is the scheme after B.
+    atlas.model.chooseMetric("A.mse");
+    CHECK_FALSE(atlas.model.computing());
+    CHECK(atlas.model.values().tensor[q] == (*direct)->metrics.mse);
+    atlas.model.chooseMetric("B.sqnr");
+    atlas.settle();
+    CHECK(atlas.model.values().tensor[q] < a);
+    atlas.model.chooseMetric("A.sqnr");
+    CHECK_FALSE(atlas.model.computing());
+    CHECK(atlas.model.values().tensor[q] == a);
+}
+
+TEST_CASE("atlas: a tensor that a scheme cannot take says why") {
+    test::AtlasFixture atlas(2, "absmax:bits=4", {}, true);
+    atlas.model.chooseMetric("A.sqnr");
+    atlas.settle();
+    const std::size_t sick = atlas.tensor("model.layers.0.self_attn.q_proj.weight");
+    CHECK(atlas.model.values().tensorState[sick] == AtlasValues::kFailed);
+    CHECK(atlas.model.failure(sick).contains("row 0"));
+    CHECK(atlas.model.values().failed == 1);
+    atlas.model.chooseMetric("nan");
+    atlas.settle();
+    CHECK(atlas.model.values().tensor[sick] == 1);
+    atlas.model.chooseMetric("B.sqnr");
+    CHECK_FALSE(atlas.model.problem().isEmpty());
+}
+
+TEST_CASE("atlas: one's own figures, and what is wrong with each line") {
+    const auto find = [](std::string_view name) -> std::optional<std::size_t> {
+        return name == "a"                 ? std::optional<std::size_t>(0)
+               : name == "b, with a comma" ? std::optional<std::size_t>(1)
+                                           : std::nullopt;
+    };
+    const OwnTable good =
+        readOwnTable("tensor,ppl,kl\na,1.5,-2e3\n\"b, with a comma\",inf,\n", 2, find);
+    REQUIRE(good.columns.size() == 2);
+    CHECK(good.problems == 0);
+    CHECK(good.rows == 2);
+    CHECK(good.columns[0].title == "ppl");
+    CHECK(good.columns[0].values[0] == 1.5);
+    CHECK(std::isinf(good.columns[0].values[1]));
+    CHECK(good.columns[1].values[0] == -2000);
+    CHECK(good.columns[1].known[1] == 0);
+    const OwnTable bad = readOwnTable("a\t1\nz\t2\na\t3\nb, with a comma\tx\na\n", 2, find);
+    REQUIRE(bad.problems == 4);
+    CHECK(bad.rows == 1);
+    CHECK(bad.told[0] == "line 2: no tensor is named \"z\"");
+    CHECK(bad.told[1] == "line 3: \"a\" again: line 1 already has it");
+    CHECK(bad.told[2] == "line 4: expected a number for value, found \"x\"");
+    CHECK(bad.told[3] == "line 5: expected 2 fields, found 1");
+    CHECK(readOwnTable("", 2, find).problems == 1);
+    CHECK(readOwnTable("justonefield\n", 2, find).problems == 1);
+    CHECK(readOwnTable("\xef\xbb\xbftensor;v\r\na;7\r\n", 2, find).columns[0].values[0] == 7);
+
+    test::AtlasFixture atlas(2);
+    const auto path = test::scratchDir() / "own.csv";
+    std::ofstream(path) << "tensor,impact\nmodel.norm.weight,5\nno.such.tensor,6\n";
+    atlas.pane->importOwn(QString::fromStdString(path.string()));
+    REQUIRE(
+        QTest::qWaitFor([&] { return atlas.model.metric().id == "own.impact"; }, test::kPatience));
+    CHECK(atlas.model.values().tensor[atlas.tensor("model.norm.weight")] == 5);
+    CHECK(atlas.model.values().known == 1);
+    CHECK(atlas.pane->message().isShowing());
+    CHECK(atlas.pane->message().why().contains("line 3: no tensor is named \"no.such.tensor\""));
+    atlas.pane->importOwn("/no/such/file.csv");
+    REQUIRE(QTest::qWaitFor([&] { return atlas.pane->message().what().contains("cannot be read"); },
+                            test::kPatience));
+    CHECK(atlas.model.metric().id == "own.impact");
+}
+
+TEST_CASE("atlas: keys walk over the cells and open a tensor") {
+    test::AtlasFixture atlas(3);
+    AtlasPicture& picture = atlas.pane->picture();
+    picture.setFocus();
+    QTest::keyClick(&picture, Qt::Key_Right);
+    REQUIRE(atlas.model.selected().has_value());
+    CHECK(*atlas.model.selected() == atlas.tensor("model.layers.0.self_attn.q_proj.weight"));
+    QTest::keyClick(&picture, Qt::Key_Right);
+    CHECK(*atlas.model.selected() == atlas.tensor("model.layers.1.self_attn.q_proj.weight"));
+    QTest::keyClick(&picture, Qt::Key_Down);
+    CHECK(*atlas.model.selected() == atlas.tensor("model.layers.1.mlp.down_proj.weight"));
+    QTest::keyClick(&picture, Qt::Key_Down);
+    QTest::keyClick(&picture, Qt::Key_Down);
+    CHECK(*atlas.model.selected() == atlas.tensor("model.norm.weight"));
+    CHECK(picture.accessibleDescription().contains("final norm"));
+    QTest::keyClick(&picture, Qt::Key_Return);
+    CHECK(atlas.document.spec().tensor == "model.norm.weight");
+    CHECK(!helpText("atlas").isEmpty());
+    // A session brings metric, threshold and selection back.
+    atlas.model.chooseMetric("std");
+    atlas.model.setThreshold({.on = true, .above = false, .value = 0.25});
+    const QJsonObject state = atlas.model.save();
+    atlas.model.restore({});
+    CHECK(atlas.model.metric().id == "bytes");
+    CHECK_FALSE(atlas.model.selected().has_value());
+    atlas.model.restore(state);
+    CHECK(atlas.model.metric().id == "std");
+    CHECK(atlas.model.threshold() == AtlasThreshold{.on = true, .above = false, .value = 0.25});
+    CHECK(*atlas.model.selected() == atlas.tensor("model.norm.weight"));
+}
+
+TEST_CASE("atlas: 100,000 tensors neither block nor paint what is not seen") {
+    std::vector<TensorInfo> tensors(100'000);
+    for (std::size_t i = 0; i < tensors.size(); ++i) {
+        tensors[i].name = "model.layers." + std::to_string(i % 64) + ".mlp.experts." +
+                          std::to_string(i / 64 / 3) +
+                          (i / 64 % 3 == 0   ? ".gate_proj.weight"
+                           : i / 64 % 3 == 1 ? ".up_proj.weight"
+                                             : ".down_proj.weight");
+        tensors[i].shape = {8, 8};
+        tensors[i].rows = tensors[i].cols = 8;
+        tensors[i].parameters = 64;
+        tensors[i].bytes = 64 + i;
+        tensors[i].problem = Error{ErrorCode::Unsupported, "made up", {}, {}};
+    }
+    app::applyTheme(app::ThemeId::Light, 1);
+    Document document;
+    AtlasModel model(document);
+    const AtlasLayout layout = makeAtlasLayout(tensors);
+    CHECK(layout.cells() == 192);
+    std::size_t sum = 0;
+    for (std::size_t c = 0; c < layout.cells(); ++c) {
+        sum += layout.in(c).size();
+    }
+    CHECK(sum == tensors.size());
+}
