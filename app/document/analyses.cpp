@@ -514,6 +514,9 @@ void Analyses::Private::sourceChanged() {
     scan = std::make_shared<ScanShared>();  // a scan that is ending leaves its mail in the old one
     source = now;
     known.assign(now ? now->tensors().size() : 0, nullptr);
+    flags.assign(known.size(), nullptr);
+    scanErrors.clear();
+    firstContent.clear();
     if (!now) {
         return;
     }
@@ -605,9 +608,45 @@ void Analyses::Private::updateBusy() {
 // --- scan
 // -------------------------------------------------------------------------------------------------------------
 
+std::shared_ptr<const std::vector<RaisedFlag>> Analyses::knownFlags(std::size_t tensor) const {
+    return tensor < m_private->flags.size() ? m_private->flags[tensor] : nullptr;
+}
+
+const Error* Analyses::scanError(std::size_t tensor) const {
+    const auto found = m_private->scanErrors.find(tensor);
+    return found == m_private->scanErrors.end() ? nullptr : &found->second;
+}
+
 std::shared_ptr<const TensorStats> Analyses::knownStats(std::size_t tensorIndex) const {
     return tensorIndex < m_private->known.size() ? m_private->known[tensorIndex] : nullptr;
 }
+
+namespace {
+
+ScanFound scanTensor(const TensorSource& source, std::size_t index, const JobContext& ctx) {
+    ScanFound found{.tensor = index, .stats = nullptr, .flags = {}, .contentHash = {}};
+    const Result<std::shared_ptr<const RowSource>> matrix = source.matrix(index);
+    if (!matrix) {
+        found.error = matrix.error();
+        return found;
+    }
+    const Result<TensorStats> stats = computeStats(**matrix, ctx);
+    if (!stats) {
+        found.error = stats.error();
+        return found;
+    }
+    const Result<TensorMarks> marks = computeMarks(**matrix, ctx);
+    if (!marks) {
+        found.error = marks.error();
+        return found;
+    }
+    found.flags = raiseFlags(*stats, *marks);
+    found.contentHash = marks->contentHash;
+    found.stats = compacted(*stats);
+    return found;
+}
+
+}  // namespace
 
 void Analyses::scanAll() {
     Private& p = *m_private;
@@ -617,7 +656,8 @@ void Analyses::scanAll() {
     }
     std::vector<std::size_t> missing;
     for (std::size_t i = 0; i < p.known.size(); ++i) {
-        if (!p.known[i] && !source->tensors()[i].problem) {
+        if ((!p.known[i] || !p.flags[i]) && !source->tensors()[i].problem &&
+            p.scanErrors.count(i) == 0) {
             missing.push_back(i);
         }
     }
@@ -640,14 +680,11 @@ void Analyses::scanAll() {
                     std::this_thread::sleep_for(std::chrono::milliseconds(5));
                 }
                 ctx.checkpoint();
-                const auto matrix = source->matrix(index);
-                if (matrix) {
-                    if (Result<TensorStats> stats = computeStats(**matrix, part)) {
-                        auto small = compacted(*stats);
-                        ctx.checkpoint();
-                        const std::scoped_lock lock(shared->mutex);
-                        shared->found.emplace_back(index, std::move(small));
-                    }
+                ScanFound found = scanTensor(*source, index, part);
+                ctx.checkpoint();
+                {
+                    const std::scoped_lock lock(shared->mutex);
+                    shared->found.push_back(std::move(found));
                 }
                 ctx.advance(1);
             }
@@ -662,15 +699,21 @@ bool Analyses::scanning() const {
 }
 
 void Analyses::Private::drainScan() {
-    std::vector<std::pair<std::size_t, std::shared_ptr<const TensorStats>>> found;
+    std::vector<ScanFound> found;
     {
         const std::scoped_lock lock(scan->mutex);
         found.swap(scan->found);
     }
-    for (auto& [index, stats] : found) {
-        if (index < known.size()) {
-            known[index] = std::move(stats);
+    for (ScanFound& one : found) {
+        if (one.tensor >= known.size()) {
+            continue;
         }
+        if (one.error) {
+            scanErrors[one.tensor] = *one.error;
+            continue;
+        }
+        known[one.tensor] = std::move(one.stats);
+        takeFlags(one);
     }
     if (!q.scanning()) {
         scanTimer.stop();
@@ -678,6 +721,29 @@ void Analyses::Private::drainScan() {
     if (!found.empty()) {
         announceResults();
     }
+}
+
+/// Equal tensors: the first is none, nor are constant ones (zero biases are many and say nothing).
+void Analyses::Private::takeFlags(ScanFound& found) {
+    const bool constant =
+        std::any_of(found.flags.begin(), found.flags.end(), [](const RaisedFlag& flag) {
+            return flag.flag == TensorFlag::Constant || flag.flag == TensorFlag::AllZero;
+        });
+    const std::shared_ptr<const TensorSource> now = source.lock();
+    if (!constant && now) {
+        const auto [at, added] = firstContent.try_emplace(found.contentHash, found.tensor);
+        if (!added && at->second != found.tensor) {
+            const RaisedFlag duplicate{TensorFlag::Duplicate,
+                                       "the same as '" + now->tensors()[at->second].name + "'"};
+            const auto place = std::find_if(
+                found.flags.begin(), found.flags.end(), [](const RaisedFlag& flag) {
+                    return flag.flag > TensorFlag::Duplicate;
+                });
+            found.flags.insert(place, duplicate);
+        }
+    }
+    flags[found.tensor] =
+        std::make_shared<const std::vector<RaisedFlag>>(std::move(found.flags));
 }
 
 const std::optional<Error>& Analyses::activationsError() const {

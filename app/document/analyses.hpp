@@ -5,6 +5,7 @@
 #include "core/experiment/pipeline.hpp"
 #include "core/prune/storage_cost.hpp"
 #include "core/stats/pyramid.hpp"
+#include "core/stats/tensor_flags.hpp"
 #include "core/stats/tensor_stats.hpp"
 
 #include <QObject>
@@ -85,7 +86,12 @@ public:
     /// Kept compact, without edits: `values` are 96 bins within 4 standard deviations, of the
     /// channel ranges only absmax is filled.
     [[nodiscard]] std::shared_ptr<const TensorStats> knownStats(std::size_t tensorIndex) const;
-    /// Fills knownStats() of all tensors in the background; cancellable in the job bar ("scan"). It
+    /// What a scan found odd or telling about a tensor; null: not scanned yet.
+    [[nodiscard]] std::shared_ptr<const std::vector<RaisedFlag>> knownFlags(
+        std::size_t tensorIndex) const;
+    /// Why a scan could not read a tensor; null: it could, or has not come to it.
+    [[nodiscard]] const Error* scanError(std::size_t tensorIndex) const;
+    /// Fills knownStats() and knownFlags() of all tensors in the background; cancellable in the job bar ("scan"). It
     /// pauses while something that a person waits for is being computed.
     void scanAll();
     [[nodiscard]] bool scanning() const;

@@ -12,15 +12,25 @@
 #include <memory>
 #include <mutex>
 #include <string>
+#include <unordered_map>
 #include <utility>
 #include <vector>
 
 namespace loupe::app {
 
+/// What a scan found of one tensor.
+struct ScanFound {
+    std::size_t tensor = 0;
+    std::shared_ptr<const TensorStats> stats;  ///< null: `error` says why
+    std::vector<RaisedFlag> flags;             ///< all but duplicates
+    std::string contentHash;
+    std::optional<Error> error{};
+};
+
 /// What a scan shares with the UI thread.
 struct ScanShared {
     std::mutex mutex;
-    std::vector<std::pair<std::size_t, std::shared_ptr<const TensorStats>>> found;
+    std::vector<ScanFound> found;
     std::atomic<int> busy{0};  ///< jobs that a person waits for: the scan gives way
 };
 
@@ -79,6 +89,7 @@ public:
     void resumeWaiting();
     void updateBusy();
     void drainScan();
+    void takeFlags(ScanFound& found);
     void announceResults() { document.announce(Change::Results); }
     JobManager& jobs() const { return document.jobs(); }
 
@@ -92,6 +103,9 @@ public:
     LayerInput activations;
     LayerInput gradients;
     std::vector<std::shared_ptr<const TensorStats>> known;
+    std::vector<std::shared_ptr<const std::vector<RaisedFlag>>> flags;
+    std::map<std::size_t, Error> scanErrors;
+    std::unordered_map<std::string, std::size_t> firstContent;  ///< by hash, for duplicates
     std::shared_ptr<ScanShared> scan = std::make_shared<ScanShared>();
     QTimer scanTimer;
     std::weak_ptr<const TensorSource> source;

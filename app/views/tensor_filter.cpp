@@ -72,6 +72,18 @@ void TensorFilter::addWord(const QString& word) {
             const std::string shape = shapeText(tensor);
             return want.empty() || shape == want || matchesGlob(want, shape);
         });
+    } else if (word.startsWith(QLatin1String("badge:"))) {
+        const std::string want = toLower(text.substr(6));
+        const auto means = [](const RaisedFlag& flag, const std::string& what) {
+            const FlagDefinition& definition = flagDefinition(flag.flag);
+            return what == definition.id || what == toLower(std::string(definition.badge)) ||
+                   what == toLower(flag.detail);
+        };
+        m_flagTests.push_back([want, means](std::span<const RaisedFlag> flags) {
+            return std::any_of(flags.begin(), flags.end(), [&](const RaisedFlag& flag) {
+                return want.empty() || want == "any" || means(flag, want);
+            });
+        });
     } else if (word.startsWith(QLatin1String("size")) && word.size() > 4 &&
                (word[4] == QLatin1Char('>') || word[4] == QLatin1Char('<'))) {
         addSize(word);
@@ -113,9 +125,12 @@ void TensorFilter::addSize(const QString& word) {
     });
 }
 
-bool TensorFilter::accepts(const TensorInfo& tensor) const {
+bool TensorFilter::accepts(const TensorInfo& tensor, std::span<const RaisedFlag> flags) const {
     return std::all_of(
-        m_tests.begin(), m_tests.end(), [&](const auto& test) { return test(tensor); });
+               m_tests.begin(), m_tests.end(), [&](const auto& test) { return test(tensor); }) &&
+           std::all_of(m_flagTests.begin(), m_flagTests.end(), [&](const auto& test) {
+               return test(flags);
+           });
 }
 
 }  // namespace loupe::app

@@ -33,6 +33,32 @@ std::string joined(const std::string& prefix, const std::string& word) {
     return prefix.empty() ? word : prefix + "." + word;
 }
 
+std::span<const RaisedFlag> flagsOf(const TensorSummary& summary) {
+    return summary.flags ? std::span<const RaisedFlag>(*summary.flags)
+                         : std::span<const RaisedFlag>();
+}
+
+/// At most five letters each: what stands in a row's badges. NaN and infinities have theirs.
+QStringList badgesOf(const TensorSummary& summary) {
+    QStringList badges;
+    for (const RaisedFlag& flag : flagsOf(summary)) {
+        if (flag.flag == TensorFlag::Pattern) {
+            badges << QString::fromStdString(flag.detail);
+        } else if (flag.flag != TensorFlag::Nan && flag.flag != TensorFlag::Inf) {
+            const std::string_view badge = flagDefinition(flag.flag).badge;
+            badges << QString::fromUtf8(badge.data(), static_cast<qsizetype>(badge.size()));
+        }
+    }
+    return badges;
+}
+
+QString flagLine(const RaisedFlag& flag) {
+    const std::string_view title = flagDefinition(flag.flag).title;
+    const QString text = QString::fromUtf8(title.data(), static_cast<qsizetype>(title.size()));
+    return flag.detail.empty() ? text
+                               : text + QStringLiteral(": ") + QString::fromStdString(flag.detail);
+}
+
 }  // namespace
 
 struct TensorTreeModel::Node {
@@ -107,7 +133,7 @@ void TensorTreeModel::setSource(std::shared_ptr<const TensorSource> source,
         Trie trie;
         const std::span<const TensorInfo> tensors = m_source->tensors();
         for (std::size_t i = 0; i < tensors.size(); ++i) {
-            if (!filter.accepts(tensors[i])) {
+            if (!filter.accepts(tensors[i], flagsOf(m_summaries[i]))) {
                 continue;
             }
             Trie* at = &trie;
@@ -264,6 +290,18 @@ void TensorTreeModel::setStats(std::size_t tensor,
     }
 }
 
+bool TensorTreeModel::setFlags(std::size_t tensor,
+                               std::shared_ptr<const std::vector<RaisedFlag>> flags) {
+    if (tensor >= m_summaries.size() || m_summaries[tensor].flags == flags) {
+        return false;
+    }
+    m_summaries[tensor].flags = std::move(flags);
+    if (const auto found = m_leaves.find(tensor); found != m_leaves.end()) {
+        emit dataChanged(indexOf(found->second, 0), indexOf(found->second, ColumnCount - 1));
+    }
+    return true;
+}
+
 void TensorTreeModel::setThreshold(double threshold) {
     for (std::size_t i = 0; i < m_summaries.size(); ++i) {
         if (m_summaries[i].stats) {
@@ -403,6 +441,19 @@ QVariant TensorTreeModel::tensorData(const Node& at, int column, int role) const
     if (role == Qt::FontRole && column == Crest) {
         return Theme::font(TextRole::Number);
     }
+    if (role == FlagsRole) {
+        return badgesOf(summary);
+    }
+    if (role == Qt::AccessibleTextRole && column == Badge) {
+        QStringList lines;
+        for (const RaisedFlag& flag : flagsOf(summary)) {
+            lines << flagLine(flag);
+        }
+        if (summary.outliers > 0) {
+            lines << tr("%1 outlier input channels").arg(summary.outliers);
+        }
+        return lines.join(QStringLiteral(", "));
+    }
     if (!summary.stats) {
         return role == NanRole       ? QVariant(QString())
                : role == OutlierRole ? QVariant(0)
@@ -453,6 +504,11 @@ QString TensorTreeModel::tooltip(std::size_t tensor) const {
         }
         if (stats.nan + stats.inf > 0) {
             lines << tr("%1 NaN, %2 infinities").arg(stats.nan).arg(stats.inf);
+        }
+        for (const RaisedFlag& flag : flagsOf(*known)) {
+            if (flag.flag != TensorFlag::Nan && flag.flag != TensorFlag::Inf) {
+                lines << flagLine(flag);
+            }
         }
         if (stats.zeros > 0) {
             lines << tr("%1 zeros").arg(formatCount(static_cast<qint64>(stats.zeros)));

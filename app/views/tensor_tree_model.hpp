@@ -22,6 +22,7 @@ struct TensorSummary {
     std::uint64_t nan = 0;
     std::uint64_t inf = 0;
     std::vector<float> spark;  ///< heights 0 to 1
+    std::shared_ptr<const std::vector<RaisedFlag>> flags;  ///< null: not scanned yet
 };
 
 /// The tensors of a checkpoint as modules: blocks that are alike are folded ("2 – 10"), what is
@@ -38,6 +39,7 @@ public:
         NanRole,      ///< "3 NaN", "2 Inf" or empty
         NoteRole,     ///< "9 alike"
         ProblemRole,  ///< true: cannot be read
+        FlagsRole,    ///< QStringList: badges of what a scan raised, but NaN and infinities
     };
 
     explicit TensorTreeModel(QObject* parent = nullptr);
@@ -47,6 +49,8 @@ public:
     void setSource(std::shared_ptr<const TensorSource> source, const TensorFilter& filter = {});
     /// Tells the statistics of a tensor; views update its row and its modules.
     void setStats(std::size_t tensor, std::shared_ptr<const TensorStats> stats, double threshold);
+    /// What a scan raised. False: the model has it already.
+    bool setFlags(std::size_t tensor, std::shared_ptr<const std::vector<RaisedFlag>> flags);
     [[nodiscard]] const TensorSummary* summary(std::size_t tensor) const;
     /// Recounts outlier channels.
     void setThreshold(double threshold);

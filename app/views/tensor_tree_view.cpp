@@ -90,6 +90,38 @@ private:
         painter.drawPolygon(shape);
     }
 
+    /// Badges of a scan, as many as fit; how many more there are stands for the rest. Returns what
+    /// is left of the row.
+    static QRect paintFlags(QPainter& painter, QRect area, const QStringList& flags) {
+        const Theme& theme = Theme::current();
+        painter.setFont(Theme::font(TextRole::Caption));
+        for (qsizetype i = 0; i < flags.size(); ++i) {
+            const bool last = i + 1 == flags.size();
+            const QString more = QStringLiteral("+%1").arg(flags.size() - i);
+            const int wanted =
+                painter.fontMetrics().horizontalAdvance(flags[i]) + Theme::px(8) +
+                (last ? 0 : painter.fontMetrics().horizontalAdvance(more) + Theme::px(4));
+            const bool fits = wanted <= area.width();
+            const QString text = fits ? flags[i] : more;
+            const int width = painter.fontMetrics().horizontalAdvance(text) + Theme::px(8);
+            const QRectF box(area.right() - width + 0.5,
+                             area.center().y() - Theme::px(7) + 0.5,
+                             width - 1,
+                             Theme::px(15));
+            painter.setPen(QPen(theme.text3, 1));
+            painter.setBrush(Qt::NoBrush);
+            painter.drawRoundedRect(box, 3, 3);
+            painter.setPen(theme.text2);
+            painter.drawText(box, Qt::AlignCenter, text);
+            area.setRight(area.right() - width - Theme::px(3));
+            if (!fits) {
+                break;
+            }
+        }
+        painter.setFont(Theme::font(TextRole::Small));
+        return area;
+    }
+
     static void paintMarks(QPainter& painter,
                            const QStyleOptionViewItem& option,
                            const QModelIndex& index) {
@@ -119,6 +151,7 @@ private:
             painter.drawText(box, Qt::AlignCenter, nan);
             area.setRight(area.right() - width - Theme::px(4));
         }
+        area = paintFlags(painter, area, index.data(TensorTreeModel::FlagsRole).toStringList());
         const QString note = index.data(TensorTreeModel::NoteRole).toString();
         const qlonglong outliers = index.data(TensorTreeModel::OutlierRole).toLongLong();
         if (outliers != 0 && nan.isEmpty()) {
@@ -181,6 +214,7 @@ private:
     QTimer m_scanTimer;
     std::vector<char> m_seen;  ///< tensors whose statistics the model has
     double m_threshold = 0;
+    bool m_usesFlags = false;  ///< the filter names badges
     bool m_showing = false;
 };
 
@@ -189,7 +223,7 @@ TensorTreeView::TensorTreeView(Document& document, QWidget* parent) : View(docum
     layout->setContentsMargins(0, 0, 0, 0);
     layout->setSpacing(Theme::px(6));
     m_filter = new QLineEdit(this);
-    m_filter->setPlaceholderText(tr("Filter: name, /regex/, dtype:, shape:, size>"));
+    m_filter->setPlaceholderText(tr("Filter: name, /regex/, dtype:, shape:, size>, badge:"));
     m_filter->setClearButtonEnabled(true);
     m_filter->setAccessibleName(tr("Filter tensors"));
     m_filter->addAction(themedIcon(QStringLiteral("search")), QLineEdit::LeadingPosition);
@@ -309,6 +343,7 @@ void TensorTreeView::refresh(Changes what) {
 void TensorTreeView::rebuild() {
     const std::shared_ptr<const TensorSource> source = document().source();
     const TensorFilter filter(m_filter->text());
+    m_usesFlags = filter.usesFlags();
     m_showing = true;
     m_model->setSource(source, filter);
     m_showing = false;
@@ -360,6 +395,7 @@ void TensorTreeView::updateFooter() {
 }
 
 void TensorTreeView::updateStats() {
+    bool any = false;
     for (std::size_t i = 0; i < m_seen.size(); ++i) {
         if (m_seen[i] == 0) {
             if (std::shared_ptr<const TensorStats> stats = document().analyses().knownStats(i)) {
@@ -367,6 +403,15 @@ void TensorTreeView::updateStats() {
                 m_seen[i] = 1;
             }
         }
+        if (m_seen[i] == 1) {
+            if (auto flags = document().analyses().knownFlags(i)) {
+                any = m_model->setFlags(i, std::move(flags)) || any;
+                m_seen[i] = 2;
+            }
+        }
+    }
+    if (any && m_usesFlags) {
+        m_filterTimer.start();  // what the filter accepts may have changed
     }
 }
 

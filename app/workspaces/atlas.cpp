@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // Atlas: the whole checkpoint at once, by layer and role.
+#include "app/plot/heatmap.hpp"
 #include "app/widgets/controls.hpp"
 #include "app/widgets/marks.hpp"
 #include "app/widgets/theme.hpp"
 #include "app/workspaces/atlas/atlas_model.hpp"
 #include "app/workspaces/atlas/atlas_pane.hpp"
 #include "app/workspaces/atlas/atlas_picture.hpp"
+#include "app/workspaces/atlas/compare_pane.hpp"
+#include "app/workspaces/atlas/compare_table.hpp"
 #include "app/workspaces/atlas/treemap_view.hpp"
 #include "app/workspaces/workspace.hpp"
 #include "core/base/units.hpp"
@@ -87,19 +90,33 @@ public:
 
     [[nodiscard]] QWidget* contextBar() override { return m_bar; }
     [[nodiscard]] bool busy() const override {
-        return m_model->busy() || (isTreemap() && m_treemap->picture().busy());
+        return m_model->busy() || (isTreemap() && m_treemap->picture().busy()) ||
+               (isCompare() && m_compare->model().busy());
     }
-    void resetLayout() override { m_atlas->resetLayout(); }
-    void refresh(Changes what) override { m_model->refresh(what); }
+    void resetLayout() override {
+        m_atlas->resetLayout();
+        m_compare->resetLayout();
+    }
+    void refresh(Changes what) override {
+        m_model->refresh(what);
+        m_compare->model().sourceChanged();
+    }
     [[nodiscard]] QJsonObject save() const override;
     void restore(const QJsonObject& state) override;
     [[nodiscard]] QString copyText() const override {
-        return isTreemap() ? m_treemap->picture().copyText() : m_model->copyText();
+        return isTreemap()   ? m_treemap->picture().copyText()
+               : isCompare() ? m_compare->table().copyText()
+                             : m_model->copyText();
     }
-    [[nodiscard]] bool canExport() const override { return m_model->layout() != nullptr; }
+    [[nodiscard]] bool canExport() const override {
+        return m_model->layout() != nullptr &&
+               (!isCompare() || m_compare->model().plane() != nullptr);
+    }
     void paintExport(QPainter& painter, const QRectF& target) override {
         if (isTreemap()) {
             m_treemap->picture().paintExport(painter, target);
+        } else if (isCompare()) {
+            m_compare->paintExport(painter, target);
         } else {
             m_atlas->paintExport(painter, target);
         }
@@ -108,6 +125,7 @@ public:
 
 private:
     void showPart(const QString& id);
+    [[nodiscard]] bool isCompare() const { return m_stack->currentWidget() == m_compare; }
     [[nodiscard]] bool isTreemap() const { return m_stack->currentWidget() == m_treemap; }
 
     AtlasModel* m_model = nullptr;
@@ -115,6 +133,7 @@ private:
     QStackedWidget* m_stack = nullptr;
     AtlasPane* m_atlas = nullptr;
     TreemapPane* m_treemap = nullptr;
+    ComparePane* m_compare = nullptr;
 };
 
 AtlasPage::AtlasPage(Document& document, QWidget* parent) : WorkspacePage(document, parent) {
@@ -129,8 +148,11 @@ AtlasPage::AtlasPage(Document& document, QWidget* parent) : WorkspacePage(docume
     m_treemap = new TreemapPane(*m_model, m_stack);
     m_stack->addWidget(m_atlas);
     m_stack->addWidget(m_treemap);
+    m_compare = new ComparePane(document, m_stack);
+    m_stack->addWidget(m_compare);
     m_bar->parts().setOptions({{QStringLiteral("atlas"), tr("Layers × roles"), {}},
-                               {QStringLiteral("bytes"), tr("Where the bytes go"), {}}});
+                               {QStringLiteral("bytes"), tr("Where the bytes go"), {}},
+                               {QStringLiteral("compare"), tr("Compare two"), {}}});
     m_bar->parts().setCurrent(QStringLiteral("atlas"));
     connect(&m_bar->parts(), &SegmentedControl::chosen, this, &AtlasPage::showPart);
     connect(m_atlas, &AtlasPane::readoutChanged, this, [this](const QString& html) {
@@ -139,25 +161,36 @@ AtlasPage::AtlasPage(Document& document, QWidget* parent) : WorkspacePage(docume
     connect(m_treemap, &TreemapPane::readoutChanged, this, [this](const QString& html) {
         setReadout(html);
     });
+    connect(m_compare, &ComparePane::readoutChanged, this, [this](const QString& html) {
+        setReadout(html);
+    });
     connect(m_model, &AtlasModel::layoutChanged, this, [this] { setSubtitle(m_bar->facts()); });
 }
 
 void AtlasPage::showPart(const QString& id) {
     m_bar->parts().setCurrent(id);
-    m_stack->setCurrentWidget(id == QLatin1String("bytes") ? static_cast<QWidget*>(m_treemap)
-                                                           : m_atlas);
+    QWidget* pane = m_atlas;
+    if (id == QLatin1String("bytes")) {
+        pane = m_treemap;
+    } else if (id == QLatin1String("compare")) {
+        pane = m_compare;
+    }
+    m_stack->setCurrentWidget(pane);
+    setReadout({});
 }
 
 QJsonObject AtlasPage::save() const {
     QJsonObject state = m_model->save();
     state[QStringLiteral("part")] = m_bar->parts().current();
     state[QStringLiteral("treemap")] = m_treemap->save();
+    state[QStringLiteral("compare")] = m_compare->save();
     return state;
 }
 
 void AtlasPage::restore(const QJsonObject& state) {
     m_model->restore(state);
     m_treemap->restore(state[QStringLiteral("treemap")].toObject());
+    m_compare->restore(state[QStringLiteral("compare")].toObject());
     const QString part = state[QStringLiteral("part")].toString();
     showPart(part.isEmpty() ? QStringLiteral("atlas") : part);
 }
@@ -165,6 +198,9 @@ void AtlasPage::restore(const QJsonObject& state) {
 QSizeF AtlasPage::exportSize() const {
     if (isTreemap()) {
         return m_treemap->picture().size();
+    }
+    if (isCompare()) {
+        return {m_compare->picture().width() + Theme::px(120), m_compare->picture().height()};
     }
     const double width = std::max(Theme::px(720), m_atlas->picture().width() + Theme::px(90));
     return {width, m_atlas->exportHeight(width)};

@@ -163,6 +163,36 @@ TEST_CASE("tensor tree: the filter's words") {
     CHECK_FALSE(TensorFilter("size>x").problem().isEmpty());
 }
 
+TEST_CASE("tensor tree: badges of a scan are told, painted and filtered") {
+    TensorTreeModel model;
+    const QAbstractItemModelTester tester(&model,
+                                          QAbstractItemModelTester::FailureReportingMode::Fatal);
+    const auto source = std::make_shared<NamesSource>();
+    model.setSource(source);
+    const auto flags = std::make_shared<const std::vector<RaisedFlag>>(
+        std::vector<RaisedFlag>{{TensorFlag::Nan, "1 of 64 values"},
+                                {TensorFlag::Duplicate, "the same as 'x'"},
+                                {TensorFlag::Pattern, "2:4"}});
+    CHECK(model.setFlags(2, flags));
+    CHECK_FALSE(model.setFlags(2, flags));
+    const QModelIndex badge =
+        model.indexOf(2).siblingAtColumn(TensorTreeModel::Badge);
+    CHECK(badge.data(TensorTreeModel::FlagsRole).toStringList() == QStringList{"dup", "2:4"});
+    CHECK(badge.data(Qt::AccessibleTextRole).toString().contains("the same as 'x'"));
+    CHECK(badge.data(Qt::AccessibleTextRole).toString().contains("Holds NaN"));
+    const auto shown = [&](const char* filter) {
+        model.setSource(source, TensorFilter(filter));
+        return model.tensors();
+    };
+    CHECK(shown("badge:dup") == std::vector<std::size_t>{2});
+    CHECK(shown("badge:2:4 q_proj") == std::vector<std::size_t>{2});
+    CHECK(shown("badge:any") == std::vector<std::size_t>{2});
+    CHECK(shown("badge:duplicate").size() == 1);
+    CHECK(shown("badge:const").empty());
+    CHECK(TensorFilter("badge:nan").usesFlags());
+    CHECK_FALSE(TensorFilter("nan").usesFlags());
+}
+
 TEST_CASE("tensor tree: the view selects, filters and copies") {
     Document document;
     const ViewDefinition* definition = nullptr;

@@ -141,6 +141,10 @@ QString AtlasModel::failure(std::size_t tensor) const {
     if (const MaybeError& problem = m_source->tensors()[tensor].problem) {
         return QString::fromStdString(problem->message());
     }
+    if (const Error* error = m_document.analyses().scanError(tensor);
+        error != nullptr && m_metric.kind == Kind::Stats) {
+        return QString::fromStdString(error->message());
+    }
     if (m_metric.kind == Kind::Scheme) {
         const SchemeColumn* column = m_runs->known(schemeOf(m_metric));
         if (column != nullptr) {
@@ -243,6 +247,10 @@ void AtlasModel::takeStats() {
                 more = true;
                 break;
             }
+        } else if (analyses.scanError(i) != nullptr) {
+            m_hasFacts[i] = 2;
+            ++m_factsKnown;
+            any = true;
         }
     }
     if (more) {
@@ -254,7 +262,12 @@ void AtlasModel::takeStats() {
     }
 }
 
+const SchemeColumn* AtlasModel::columnOf(const AtlasMetric& metric) const {
+    return metric.kind == Kind::Scheme ? m_runs->known(schemeOf(metric)) : nullptr;
+}
+
 std::pair<double, std::uint8_t> AtlasModel::valueOf(const AtlasMetric& metric,
+                                                    const SchemeColumn* column,
                                                     std::size_t tensor) const {
     const TensorInfo& info = m_source->tensors()[tensor];
     switch (metric.kind) {
@@ -263,7 +276,7 @@ std::pair<double, std::uint8_t> AtlasModel::valueOf(const AtlasMetric& metric,
             return {value, std::isnan(value) ? AtlasValues::kNone : AtlasValues::kKnown};
         }
         case Kind::Stats: {
-            if (info.problem) {
+            if (info.problem || m_hasFacts[tensor] == 2) {
                 return {kNan, AtlasValues::kFailed};
             }
             if (m_hasFacts[tensor] == 0) {
@@ -280,7 +293,6 @@ std::pair<double, std::uint8_t> AtlasModel::valueOf(const AtlasMetric& metric,
         case Kind::Scheme:
             break;
     }
-    const SchemeColumn* column = m_runs->known(schemeOf(metric));
     if (column == nullptr) {
         return {kNan, schemeOf(metric).empty() ? AtlasValues::kNone : AtlasValues::kPending};
     }
@@ -315,8 +327,9 @@ void AtlasModel::updateTensors() {
     m_values.tensor.resize(count);
     m_values.tensorState.resize(count);
     m_values.known = m_values.pending = m_values.failed = 0;
+    const SchemeColumn* column = columnOf(m_metric);
     for (std::size_t i = 0; i < count; ++i) {
-        const auto [value, state] = valueOf(m_metric, i);
+        const auto [value, state] = valueOf(m_metric, column, i);
         m_values.tensor[i] = value;
         m_values.tensorState[i] = state;
         m_values.known += state == AtlasValues::kKnown ? 1 : 0;
@@ -517,13 +530,12 @@ QString AtlasModel::copyText() const {
         return {};
     }
     const std::vector<AtlasMetric> all = metrics();
-    std::vector<const AtlasMetric*> shown;
+    std::vector<std::pair<const AtlasMetric*, const SchemeColumn*>> shown;
     QString text = QStringLiteral("tensor\tstack\tlayer\trole");
     for (const AtlasMetric& metric : all) {
-        const bool known =
-            metric.kind != Kind::Scheme || m_runs->known(schemeOf(metric)) != nullptr;
-        if (known) {
-            shown.push_back(&metric);
+        const SchemeColumn* column = columnOf(metric);
+        if (metric.kind != Kind::Scheme || column != nullptr) {
+            shown.emplace_back(&metric, column);
             text += QLatin1Char('\t') + metric.id;
         }
     }
@@ -534,8 +546,8 @@ QString AtlasModel::copyText() const {
                 QString::fromStdString(place.stack) + QLatin1Char('\t') +
                 (place.layer < 0 ? QString() : QString::number(place.layer)) + QLatin1Char('\t') +
                 QString::fromStdString(place.role);
-        for (const AtlasMetric* metric : shown) {
-            const auto [value, state] = valueOf(*metric, i);
+        for (const auto& [metric, column] : shown) {
+            const auto [value, state] = valueOf(*metric, column, i);
             text += QLatin1Char('\t');
             if (state == AtlasValues::kKnown) {
                 text += QString::fromStdString(shortest(value));

@@ -121,7 +121,10 @@ private:
     void updateCells();
     void poolCell(std::size_t cell);
     [[nodiscard]] std::pair<double, std::uint8_t> valueOf(const AtlasMetric& metric,
+                                                          const SchemeColumn* column,
                                                           std::size_t tensor) const;
+    /// What is known of the scheme of a metric; null: nothing, or it is of no scheme.
+    [[nodiscard]] const SchemeColumn* columnOf(const AtlasMetric& metric) const;
     [[nodiscard]] std::string schemeOf(const AtlasMetric& metric) const;
 
     Document& m_document;
@@ -131,7 +134,7 @@ private:
     AtlasMetric m_metric;
     AtlasValues m_values;
     std::vector<TensorFacts> m_facts;
-    std::vector<std::uint8_t> m_hasFacts;
+    std::vector<std::uint8_t> m_hasFacts;  ///< 1: known, 2: could not be read
     std::size_t m_factsKnown = 0;
     AtlasThreshold m_threshold;
     std::optional<std::size_t> m_selected;

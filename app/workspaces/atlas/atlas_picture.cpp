@@ -3,6 +3,7 @@
 // atlas_paint.cpp.
 #include "app/workspaces/atlas/atlas_picture.hpp"
 
+#include "app/document/analyses.hpp"
 #include "app/plot/plot_style.hpp"
 #include "app/views/tensor_filter.hpp"
 #include "app/widgets/theme.hpp"
@@ -339,14 +340,25 @@ QString AtlasPicture::sentence(std::size_t cell) const {
                    ? tr(" (least of %1 tensors)").arg(formatCount(static_cast<qint64>(count)))
                    : tr(" (largest of %1 tensors)").arg(formatCount(static_cast<qint64>(count)));
     }
-    return tr("%1 · %2: %3%4 · %5, %6 %7")
-        .arg(placeText(m_model.layout()->places[tensor]),
-             metric.title,
-             value,
-             many,
-             QString::fromStdString(info.name),
-             QString::fromStdString(shapeText(info, " × ")),
-             QString::fromStdString(info.dtypeName));
+    QString text = tr("%1 · %2: %3%4 · %5, %6 %7")
+                       .arg(placeText(m_model.layout()->places[tensor]),
+                            metric.title,
+                            value,
+                            many,
+                            QString::fromStdString(info.name),
+                            QString::fromStdString(shapeText(info, " × ")),
+                            QString::fromStdString(info.dtypeName));
+    if (const auto flags = m_model.document().analyses().knownFlags(tensor)) {
+        for (const RaisedFlag& flag : *flags) {
+            const std::string_view title = flagDefinition(flag.flag).title;
+            text += QStringLiteral(" · ") +
+                    QString::fromUtf8(title.data(), static_cast<qsizetype>(title.size()));
+            if (!flag.detail.empty()) {
+                text += QStringLiteral(": ") + QString::fromStdString(flag.detail);
+            }
+        }
+    }
+    return text;
 }
 
 void AtlasPicture::announce() {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "app/workspaces/atlas/flag_list.hpp"
 
+#include "app/jobs/job_manager.hpp"
 #include "app/plot/plot_style.hpp"
 #include "app/widgets/controls.hpp"
 #include "app/widgets/theme.hpp"
@@ -18,7 +19,11 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
+#include <numeric>
+#include <string_view>
 #include <tuple>
+#include <utility>
 
 namespace loupe::app {
 
@@ -27,6 +32,8 @@ namespace {
 constexpr int kSteps = 1000;
 constexpr int kListMs = 120;
 constexpr int kMeasured = 64;
+constexpr std::size_t kSortInJob = 20'000;
+constexpr auto kSlot = "atlas.list";
 
 double shownValue(const AtlasMetric& metric, double value) {
     return metric.pool == AtlasMetric::Pool::Magnitude ? std::fabs(value) : value;
@@ -50,44 +57,102 @@ void FlagModel::sortAsUsual() {
         m_model.metric().pool == AtlasMetric::Pool::Low ? Qt::AscendingOrder : Qt::DescendingOrder;
 }
 
+namespace {
+
+/// What a list is sorted by, taken on the UI thread.
+struct SortInput {
+    std::vector<std::size_t> rows;
+    std::vector<double> keys;  ///< by place in `rows`; of values only
+    std::shared_ptr<const AtlasLayout> layout;
+    std::shared_ptr<const TensorSource> source;
+    int column = FlagModel::Value;
+    Qt::SortOrder order = Qt::DescendingOrder;
+};
+
+/// Ties keep the file's order in either direction.
+std::vector<std::size_t> sorted(const SortInput& input) {
+    std::vector<std::size_t> places(input.rows.size());
+    std::iota(places.begin(), places.end(), 0U);
+    const bool down = input.order == Qt::DescendingOrder;
+    const auto sortBy = [&](const auto& keyOf) {
+        std::stable_sort(places.begin(), places.end(), [&](std::size_t a, std::size_t b) {
+            return down ? keyOf(b) < keyOf(a) : keyOf(a) < keyOf(b);
+        });
+    };
+    if (input.column == FlagModel::Value) {
+        sortBy([&](std::size_t place) { return input.keys[place]; });
+    } else if (input.column == FlagModel::Tensor) {
+        sortBy([&](std::size_t place) {
+            return std::string_view(input.source->tensors()[input.rows[place]].name);
+        });
+    } else {
+        sortBy([&](std::size_t place) {
+            const TensorPlace& p = input.layout->places[input.rows[place]];
+            return std::tie(p.stack, p.layer, p.rank, p.expert);
+        });
+    }
+    std::vector<std::size_t> rows;
+    rows.reserve(places.size());
+    for (const std::size_t place : places) {
+        rows.push_back(input.rows[place]);
+    }
+    return rows;
+}
+
+}  // namespace
+
 void FlagModel::rebuild() {
     const AtlasValues& values = m_model.values();
-    std::vector<std::size_t> rows;
-    if (m_model.layout() != nullptr && values.tensor.size() == m_model.layout()->cellOf.size()) {
+    SortInput input;
+    input.layout = m_model.layout();
+    input.source = m_model.source();
+    input.column = m_column;
+    input.order = m_order;
+    if (input.layout != nullptr && values.tensor.size() == input.layout->cellOf.size()) {
         for (std::size_t i = 0; i < values.tensor.size(); ++i) {
-            if (values.tensorState[i] == AtlasValues::kKnown &&
-                (!m_model.threshold().on || m_model.isFlagged(values.tensor[i]))) {
-                rows.push_back(i);
+            if (values.tensorState[i] != AtlasValues::kKnown ||
+                (m_model.threshold().on && !m_model.isFlagged(values.tensor[i]))) {
+                continue;
             }
+            input.rows.push_back(i);
+            const double value = shownValue(m_model.metric(), values.tensor[i]);
+            // On top in either order: no number at all is worse than any.
+            const double worst = std::numeric_limits<double>::infinity();
+            input.keys.push_back(!std::isnan(value)               ? value
+                                 : m_order == Qt::DescendingOrder ? worst
+                                                                  : -worst);
         }
     }
-    const std::shared_ptr<const AtlasLayout>& layout = m_model.layout();
-    const auto less = [&](std::size_t a, std::size_t b) {
-        switch (m_column) {
-            case Tensor:
-                return m_model.source()->tensors()[a].name < m_model.source()->tensors()[b].name;
-            case Place: {
-                const TensorPlace& p = layout->places[a];
-                const TensorPlace& q = layout->places[b];
-                return std::tie(p.stack, p.layer, p.rank, p.expert) <
-                       std::tie(q.stack, q.layer, q.rank, q.expert);
-            }
-            default:
-                break;
-        }
-        const double x = shownValue(m_model.metric(), values.tensor[a]);
-        const double y = shownValue(m_model.metric(), values.tensor[b]);
-        if (std::isnan(x) || std::isnan(y)) {  // on top in either order
-            return m_order == Qt::DescendingOrder ? !std::isnan(x) && std::isnan(y)
-                                                  : std::isnan(x) && !std::isnan(y);
-        }
-        return x < y;
-    };
-    if (m_order == Qt::DescendingOrder) {
-        std::stable_sort(rows.begin(), rows.end(), [&](auto a, auto b) { return less(b, a); });
-    } else {
-        std::stable_sort(rows.begin(), rows.end(), less);
+    JobManager& jobs = m_model.document().jobs();
+    if (input.rows.size() < kSortInJob) {
+        jobs.cancel(QLatin1String(kSlot));
+        show(sorted(input));
+        return;
     }
+    // Sorting 100,000 names takes longer than a frame. A list that is being sorted is finished
+    // first: else a scan that brings results all the time would never let it.
+    if (jobs.isRunning(QLatin1String(kSlot))) {
+        m_again = true;
+        return;
+    }
+    jobs.start(
+        QLatin1String(kSlot),
+        tr("Sorting tensors"),
+        [input = std::move(input)](const JobContext&) {
+            return std::pair(input.source, sorted(input));
+        },
+        this,
+        [this](std::pair<std::shared_ptr<const TensorSource>, std::vector<std::size_t>> made) {
+            if (made.first == m_model.source()) {
+                show(std::move(made.second));
+            }
+            if (std::exchange(m_again, false)) {
+                QTimer::singleShot(0, this, &FlagModel::rebuild);
+            }
+        });
+}
+
+void FlagModel::show(std::vector<std::size_t> rows) {
     m_flagged = m_model.threshold().on ? rows.size() : 0;
     beginResetModel();
     m_rows = std::move(rows);
@@ -129,6 +194,9 @@ QVariant FlagModel::data(const QModelIndex& index, int role) const {
         return {};
     }
     const std::size_t tensor = m_rows[static_cast<std::size_t>(index.row())];
+    if (tensor >= m_model.values().tensor.size()) {
+        return {};  // another checkpoint, whose list is not there yet
+    }
     const QString name = QString::fromStdString(m_model.source()->tensors()[tensor].name);
     switch (role) {
         case kTensorRole:
@@ -338,7 +406,7 @@ FlagPanel::FlagPanel(AtlasModel& model, QWidget* parent) : QWidget(parent), m_mo
     };
     connect(&model, &AtlasModel::valuesChanged, this, later);
     connect(&model, &AtlasModel::thresholdChanged, this, later);
-    connect(&model, &AtlasModel::layoutChanged, m_list, &FlagModel::rebuild);
+    connect(&model, &AtlasModel::layoutChanged, m_list, &FlagModel::clear);
     connect(m_list, &FlagModel::rebuilt, this, &FlagPanel::count);
     const auto follow = [this] {
         m_following = true;

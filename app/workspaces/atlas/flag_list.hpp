@@ -44,6 +44,8 @@ public:
                                       int role) const override;
     void sort(int column, Qt::SortOrder order) override;
     void rebuild();
+    /// Another checkpoint: nothing until its figures are there.
+    void clear() { show({}); }
     /// The worst of this metric on top.
     void sortAsUsual();
     [[nodiscard]] QString copyText() const;
@@ -52,7 +54,10 @@ signals:
     void rebuilt();
 
 private:
+    void show(std::vector<std::size_t> rows);
+
     AtlasModel& m_model;
+    bool m_again = false;  ///< a list is being sorted, and is stale already
     std::vector<std::size_t> m_rows;
     std::size_t m_flagged = 0;
     int m_column = Value;
