@@ -200,7 +200,7 @@ QSizeF AtlasPage::exportSize() const {
         return m_treemap->picture().size();
     }
     if (isCompare()) {
-        return {m_compare->picture().width() + Theme::px(120), m_compare->picture().height()};
+        return QSizeF(m_compare->picture().width() + Theme::px(120), m_compare->picture().height());
     }
     const double width = std::max(Theme::px(720), m_atlas->picture().width() + Theme::px(90));
     return {width, m_atlas->exportHeight(width)};

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #pragma once
 
+#include "app/widgets/theme.hpp"
 #include "app/workspaces/atlas/atlas_model.hpp"
 #include "app/workspaces/atlas/atlas_pane.hpp"
 #include "core/io/safetensors_writer.hpp"

@@ -2,6 +2,7 @@
 // Two checkpoints side by side: pairs, figures, the element map, the tolerance.
 #include "app/plot/heatmap.hpp"
 #include "app/widgets/messages.hpp"
+#include "app/widgets/theme.hpp"
 #include "app/workspaces/atlas/compare_pane.hpp"
 #include "app/workspaces/atlas/compare_table.hpp"
 #include "core/io/safetensors_writer.hpp"
@@ -220,4 +221,29 @@ TEST_CASE("compare: what is no checkpoint says so; A may change while B stays") 
     compared.settle();
     CHECK(model.plan().onlyA.size() == 1);
     CHECK(compared.result("w").identical);
+}
+
+TEST_CASE("compare: a model against its GGUF has every tensor matched, q and k put in order") {
+    const auto model = test::testModel("stories260k");
+    if (!model) {
+        WARN("skipped: no test models");
+        return;
+    }
+    Compared compared((*model / "model.safetensors").string(),
+                      (*model / "stories260k-f16.gguf").string());
+    const CompareModel& pairs = compared.pane->model();
+    CHECK(pairs.rows().size() == 47);
+    CHECK(pairs.plan().onlyA.empty());
+    CHECK(pairs.plan().onlyB.empty());
+    for (const CompareRow& row : pairs.rows()) {
+        REQUIRE(row.result.has_value());
+        CAPTURE(row.pair.nameA);
+        CHECK_FALSE(row.result->error.has_value());
+        CHECK(row.result->metrics.relativeFrobenius < 5e-4);  // FP16 rounding alone
+    }
+    compared.pane->model().select(compared.row("model.layers.0.self_attn.q_proj.weight"));
+    compared.settle();
+    REQUIRE(pairs.plane() != nullptr);
+    CHECK(pairs.plane()->pyramid->absmax < 1e-3F);
+    CHECK(compared.pane->table().copyText().contains("blk.0.attn_q.weight"));
 }

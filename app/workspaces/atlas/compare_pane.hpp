@@ -65,6 +65,7 @@ private:
     void choose();
     void showPairs();
     void showProgress();
+    void followSelection();
     void showMap();
     void showHover(std::optional<Cell> cell);
     void setColors(const ColorSetting& setting, const QString& mode);
@@ -97,6 +98,7 @@ private:
     RangeLegend* m_legend = nullptr;
     QTimer m_later;
     QTimer m_histogram;
+    QString m_wanted;  ///< selection of a session, until its pairs are there
     bool m_showing = false;
     bool m_moved = false;
 };

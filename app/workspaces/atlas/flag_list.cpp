@@ -471,7 +471,7 @@ void FlagPanel::count() {
 void FlagPanel::fitColumns() {
     const int width = m_table->viewport()->width();
     // Numbers never elide: as wide as the longest of those at the ends of the list.
-    double widest = textWidth(m_model.metric().title, TextRole::Caption) + Theme::px(22);
+    double widest = textWidth(m_model.metric().title, TextRole::Caption) + Theme::px(36);
     const int rows = m_list->rowCount();
     for (int row = 0; row < rows; row += std::max(1, rows / kMeasured)) {
         widest = std::max(
