@@ -65,7 +65,9 @@ void TensorFilter::addWord(const QString& word) {
     const std::string text = word.toStdString();
     if (word.startsWith(QLatin1String("dtype:"))) {
         m_tests.push_back([want = toLower(text.substr(6))](const TensorInfo& tensor) {
-            return toLower(tensor.dtypeName).find(want) != std::string::npos;
+            return toLower(tensor.dtypeName).find(want) != std::string::npos ||
+                   (tensor.packed != nullptr &&
+                    toLower(tensor.packed->quantization).find(want) != std::string::npos);
         });
     } else if (word.startsWith(QLatin1String("shape:"))) {
         m_tests.push_back([want = text.substr(6)](const TensorInfo& tensor) {

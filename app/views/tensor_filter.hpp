@@ -17,7 +17,7 @@ namespace loupe::app {
 ///   text           the name contains it (any case)
 ///   glob*with?     the whole name matches, as in `--tensor`
 ///   /regex/        the name contains a match
-///   dtype:bf16     the stored dtype contains it
+///   dtype:bf16     the stored dtype (or the way of packing: gptq) contains it
 ///   shape:4096x*   the shape matches, extents joined by x
 ///   badge:dup      a scan raised that flag: its id or badge, or any
 ///   size>10M       bytes, with k M G T (decimal); also <, >=, <=

@@ -59,7 +59,51 @@ QString flagLine(const RaisedFlag& flag) {
                                : text + QStringLiteral(": ") + QString::fromStdString(flag.detail);
 }
 
+/// Logical and stored shape, bits per weight and parts of a packed tensor.
+QStringList packingLines(const TensorInfo& info) {
+    QStringList lines;
+    if (info.block != nullptr) {
+        lines << TensorTreeModel::tr("%1: %2 weights in %3 bytes, %4 bits per weight")
+                     .arg(QString::fromUtf8(info.block->title.data(),
+                                            static_cast<qsizetype>(info.block->title.size())))
+                     .arg(info.block->elements)
+                     .arg(info.block->bytes)
+                     .arg(formatNumber(info.block->bitsPerWeight()));
+    }
+    if (info.packed == nullptr) {
+        return lines;
+    }
+    const PackedInfo& packed = *info.packed;
+    TensorInfo stored;
+    stored.shape = packed.storedShape;
+    lines << TensorTreeModel::tr("%1: %2 bits per weight, %3 of them the code")
+                 .arg(QString::fromStdString(packed.quantization),
+                      formatNumber(packed.bitsPerWeight),
+                      formatNumber(packed.codeBits));
+    lines << TensorTreeModel::tr("logical shape %1, stored %2")
+                 .arg(QString::fromStdString(shapeText(info, " × ")),
+                      QString::fromStdString(shapeText(stored, " × ")));
+    QStringList parts;
+    for (const std::string& part : packed.parts) {
+        parts << QString::fromStdString(part);
+    }
+    lines << TensorTreeModel::tr("stored as %1").arg(parts.join(QStringLiteral(", ")));
+    return lines;
+}
+
 }  // namespace
+
+QString quantizationText(const TensorInfo& tensor) {
+    if (tensor.packed != nullptr) {
+        const QString name = QString::fromStdString(tensor.packed->quantization);
+        const double bits = tensor.packed->codeBits;
+        return bits > 0 && bits < 8
+                   ? TensorTreeModel::tr("%1 %2-bit").arg(name, QString::number(bits, 'g', 3))
+                   : name;
+    }
+    return tensor.block != nullptr ? QString::fromStdString(std::string(tensor.block->id))
+                                   : QString();
+}
 
 struct TensorTreeModel::Node {
     Node* parent = nullptr;
@@ -435,6 +479,9 @@ QVariant TensorTreeModel::tensorData(const Node& at, int column, int role) const
     if (role == Qt::ToolTipRole) {
         return tooltip(tensor);
     }
+    if (role == QuantRole) {
+        return quantizationText(info);
+    }
     if (role == Qt::TextAlignmentRole && column == Crest) {
         return static_cast<int>(Qt::AlignRight | Qt::AlignVCenter);
     }
@@ -487,6 +534,7 @@ QString TensorTreeModel::tooltip(std::size_t tensor) const {
                  .arg(QString::fromStdString(info.dtypeName),
                       QString::fromStdString(shapeText(info, " × ")),
                       QString::fromStdString(decimalBytes(static_cast<double>(info.bytes))));
+    lines << packingLines(info);
     if (info.problem) {
         lines << QString::fromStdString(info.problem->message());
     }

@@ -25,6 +25,9 @@ struct TensorSummary {
     std::shared_ptr<const std::vector<RaisedFlag>> flags;  ///< null: not scanned yet
 };
 
+/// How a tensor is packed, in a word: "q4_k", "gptq 4-bit"; empty for plain elements.
+[[nodiscard]] QString quantizationText(const TensorInfo& tensor);
+
 /// The tensors of a checkpoint as modules: blocks that are alike are folded ("2 – 10"), what is
 /// inside a block is one level.
 class TensorTreeModel : public QAbstractItemModel {
@@ -40,6 +43,7 @@ public:
         NoteRole,     ///< "9 alike"
         ProblemRole,  ///< true: cannot be read
         FlagsRole,    ///< QStringList: badges of what a scan raised, but NaN and infinities
+        QuantRole,    ///< "q4_k", "gptq 4-bit"; empty for plain elements
     };
 
     explicit TensorTreeModel(QObject* parent = nullptr);

@@ -4,6 +4,7 @@
 #include "app/document/document.hpp"
 #include "app/views/tensor_tree_model.hpp"
 #include "app/views/view.hpp"
+#include "app/widgets/controls.hpp"
 #include "app/widgets/theme.hpp"
 #include "core/base/text.hpp"
 #include "core/base/units.hpp"
@@ -11,18 +12,24 @@
 #include <QApplication>
 #include <QClipboard>
 #include <QContextMenuEvent>
+#include <QHBoxLayout>
 #include <QHeaderView>
 #include <QKeyEvent>
 #include <QLabel>
 #include <QLineEdit>
 #include <QMenu>
 #include <QPainter>
+#include <QPlainTextEdit>
+#include <QPushButton>
 #include <QStyledItemDelegate>
 #include <QTimer>
 #include <QTreeView>
 #include <QVBoxLayout>
 
+#include <algorithm>
 #include <cmath>
+#include <map>
+#include <span>
 
 namespace loupe::app {
 
@@ -33,6 +40,40 @@ constexpr int kScanDelayMs = 100;
 constexpr int kSelectMerge = 0x7e50;
 /// Larger checkpoints are scanned on demand: reading them all would take minutes of disk.
 constexpr double kScanByItself = 8e9;
+
+/// "6.738 billion": what fits into a header; the foot has every digit.
+QString shortCount(std::uint64_t count) {
+    const auto value = static_cast<double>(count);
+    if (count < 10'000'000) {
+        return formatCount(static_cast<qint64>(count));
+    }
+    return count < 1'000'000'000 ? QObject::tr("%1 million").arg(formatNumber(value / 1e6))
+                                 : QObject::tr("%1 billion").arg(formatNumber(value / 1e9));
+}
+
+/// "12 × q4_k", the most frequent first.
+QStringList commonPackings(std::span<const TensorInfo> tensors) {
+    constexpr std::size_t kMost = 4;
+    std::map<QString, int> counts;
+    for (const TensorInfo& tensor : tensors) {
+        if (tensor.packed != nullptr || tensor.block != nullptr) {
+            ++counts[quantizationText(tensor)];
+        }
+    }
+    std::vector<std::pair<int, QString>> sorted;
+    for (const auto& [name, count] : counts) {
+        sorted.emplace_back(-count, name);
+    }
+    std::sort(sorted.begin(), sorted.end());
+    QStringList lines;
+    for (std::size_t i = 0; i < std::min(sorted.size(), kMost); ++i) {
+        lines << QStringLiteral("%1 × %2").arg(-sorted[i].first).arg(sorted[i].second);
+    }
+    if (sorted.size() > kMost) {
+        lines << QStringLiteral("…");
+    }
+    return lines;
+}
 
 /// Draws the sparkline, and the marks at the end of a row.
 class TreeDelegate : public QStyledItemDelegate {
@@ -49,7 +90,9 @@ public:
                                        : index);
         painter->save();
         painter->setRenderHint(QPainter::Antialiasing);
-        if (index.column() == TensorTreeModel::Shape) {
+        if (index.column() == TensorTreeModel::Name) {
+            paintPacking(*painter, option, index);
+        } else if (index.column() == TensorTreeModel::Shape) {
             paintSpark(
                 *painter, option, index.data(TensorTreeModel::SparkRole).value<QVector<float>>());
         } else if (index.column() == TensorTreeModel::Badge) {
@@ -66,6 +109,26 @@ public:
     }
 
 private:
+    /// How the tensor is packed, behind its name where there is room (the tool tip has it always).
+    static void paintPacking(QPainter& painter,
+                             const QStyleOptionViewItem& option,
+                             const QModelIndex& index) {
+        const QString text = index.data(TensorTreeModel::QuantRole).toString();
+        if (text.isEmpty()) {
+            return;
+        }
+        const int name = option.fontMetrics.horizontalAdvance(index.data().toString());
+        painter.setFont(Theme::font(TextRole::Caption));
+        const int own = painter.fontMetrics().horizontalAdvance(text);
+        const QRect room = option.rect.adjusted(Theme::px(26) + name, 0, -Theme::px(4), 0);
+        if (own + Theme::px(8) > room.width()) {
+            return;
+        }
+        const bool selected = (option.state & QStyle::State_Selected) != 0;
+        painter.setPen(selected ? Theme::current().text2 : Theme::current().text3);
+        painter.drawText(room, Qt::AlignRight | Qt::AlignVCenter, text);
+    }
+
     static void paintSpark(QPainter& painter,
                            const QStyleOptionViewItem& option,
                            const QVector<float>& heights) {
@@ -204,11 +267,17 @@ private:
     void updateFooter();
     [[nodiscard]] QString row(std::size_t tensor) const;
     [[nodiscard]] static QString headerRow();
+    void buildHead(QVBoxLayout& layout);
+    void buildFoot(QVBoxLayout& layout);
+    void updateStored();
 
     QLineEdit* m_filter = nullptr;
+    SegmentedControl* m_stored = nullptr;
     QLabel* m_message = nullptr;
     QTreeView* m_tree = nullptr;
     QLabel* m_footer = nullptr;
+    QPushButton* m_warnings = nullptr;
+    QPlainTextEdit* m_warningList = nullptr;
     TensorTreeModel* m_model = nullptr;
     QTimer m_filterTimer;
     QTimer m_scanTimer;
@@ -222,21 +291,7 @@ TensorTreeView::TensorTreeView(Document& document, QWidget* parent) : View(docum
     auto* layout = new QVBoxLayout(this);
     layout->setContentsMargins(0, 0, 0, 0);
     layout->setSpacing(Theme::px(6));
-    m_filter = new QLineEdit(this);
-    m_filter->setPlaceholderText(tr("Filter: name, /regex/, dtype:, shape:, size>, badge:"));
-    m_filter->setClearButtonEnabled(true);
-    m_filter->setAccessibleName(tr("Filter tensors"));
-    m_filter->addAction(themedIcon(QStringLiteral("search")), QLineEdit::LeadingPosition);
-    m_message = new QLabel(this);
-    setTextRole(m_message, TextRole::Small);
-    setTone(m_message, Tone::Tertiary);
-    m_message->setWordWrap(true);
-    auto* head = new QVBoxLayout;
-    head->setContentsMargins(Theme::px(12), 0, Theme::px(12), 0);
-    head->setSpacing(Theme::px(6));
-    head->addWidget(m_filter);
-    head->addWidget(m_message);
-    layout->addLayout(head);
+    buildHead(*layout);
     m_model = new TensorTreeModel(this);
     m_tree = new QTreeView(this);
     m_tree->setModel(m_model);
@@ -252,12 +307,7 @@ TensorTreeView::TensorTreeView(Document& document, QWidget* parent) : View(docum
     QPalette palette = m_tree->palette();
     m_tree->viewport()->setBackgroundRole(QPalette::Window);
     layout->addWidget(m_tree, 1);
-    m_footer = new QLabel(this);
-    m_footer->setContentsMargins(Theme::px(12), Theme::px(2), Theme::px(12), Theme::px(8));
-    m_footer->setWordWrap(true);
-    setTextRole(m_footer, TextRole::Small);
-    setTone(m_footer, Tone::Tertiary);
-    layout->addWidget(m_footer);
+    buildFoot(*layout);
     setFocusProxy(m_tree);
     QHeaderView* header = m_tree->header();
     header->setStretchLastSection(false);
@@ -279,6 +329,80 @@ TensorTreeView::TensorTreeView(Document& document, QWidget* parent) : View(docum
             this,
             &TensorTreeView::selectTensor);
     connect(m_tree, &QTreeView::customContextMenuRequested, this, &TensorTreeView::contextMenu);
+}
+
+void TensorTreeView::buildHead(QVBoxLayout& layout) {
+    m_filter = new QLineEdit(this);
+    m_filter->setPlaceholderText(tr("Filter: name, /regex/, dtype:, shape:, size>, badge:"));
+    m_filter->setClearButtonEnabled(true);
+    m_filter->setAccessibleName(tr("Filter tensors"));
+    m_filter->addAction(themedIcon(QStringLiteral("search")), QLineEdit::LeadingPosition);
+    m_message = new QLabel(this);
+    setTextRole(m_message, TextRole::Small);
+    setTone(m_message, Tone::Tertiary);
+    m_message->setWordWrap(true);
+    auto* head = new QVBoxLayout;
+    head->setContentsMargins(Theme::px(12), 0, Theme::px(12), 0);
+    head->setSpacing(Theme::px(6));
+    head->addWidget(m_filter);
+    auto* choice = new QHBoxLayout;
+    choice->setSpacing(Theme::px(8));
+    m_stored = new SegmentedControl(this);
+    m_stored->setCompact(true);
+    m_stored->setAccessibleName(tr("Stored or logical tensors"));
+    connect(m_stored, &SegmentedControl::chosen, this, [this](const QString& id) {
+        this->document().setStored(id == QLatin1String("stored"));
+    });
+    choice->addWidget(m_stored, 0, Qt::AlignVCenter);
+    choice->addWidget(m_message, 1);
+    head->addLayout(choice);
+    layout.addLayout(head);
+    updateStored();
+}
+
+void TensorTreeView::buildFoot(QVBoxLayout& layout) {
+    m_footer = new QLabel(this);
+    m_footer->setContentsMargins(Theme::px(12), Theme::px(2), Theme::px(12), Theme::px(8));
+    m_footer->setWordWrap(true);
+    setTextRole(m_footer, TextRole::Small);
+    setTone(m_footer, Tone::Tertiary);
+    layout.addWidget(m_footer);
+    m_warnings = new QPushButton(this);
+    m_warnings->setCheckable(true);
+    m_warnings->setIcon(themedIcon(QStringLiteral("warning")));
+    m_warnings->setToolTip(tr("What the reader found odd about this checkpoint"));
+    m_warnings->hide();
+    m_warningList = new QPlainTextEdit(this);
+    m_warningList->setReadOnly(true);
+    m_warningList->setTabChangesFocus(true);
+    m_warningList->setAccessibleName(tr("Warnings"));
+    m_warningList->setMaximumHeight(Theme::px(140));
+    setTextRole(m_warningList, TextRole::Small);
+    m_warningList->hide();
+    connect(m_warnings, &QPushButton::toggled, m_warningList, &QWidget::setVisible);
+    auto* row = new QHBoxLayout;
+    row->setContentsMargins(Theme::px(12), 0, Theme::px(12), Theme::px(6));
+    row->addWidget(m_warnings);
+    row->addStretch();
+    layout.addLayout(row);
+    layout.addWidget(m_warningList);
+}
+
+/// The switch is there always; where there is nothing to choose it says why.
+void TensorTreeView::updateStored() {
+    const bool can = document().canChooseStored();
+    m_stored->setOptions(
+        {{QStringLiteral("stored"),
+          tr("Stored"),
+          can ? tr("The file's own tensors: codes, scales and zero points as they lie there")
+              : tr("No tensor here is packed of several: stored and logical are the same")},
+         {QStringLiteral("logical"),
+          tr("Logical"),
+          can ? tr("The weights that packed tensors stand for, in their true shape")
+              : tr("No tensor here is packed of several: stored and logical are the same")}});
+    m_stored->setCurrent(document().spec().stored ? QStringLiteral("stored")
+                                                  : QStringLiteral("logical"));
+    m_stored->setEnabled(can);
 }
 
 /// From the filter, Down and Return go to the first match, Escape empties it.
@@ -369,10 +493,16 @@ void TensorTreeView::rebuild() {
     }
     if (source) {
         const auto count = static_cast<qint64>(source->tensors().size());
-        setSubtitle(count == 1 ? tr("1 tensor") : tr("%1 tensors").arg(formatCount(count)));
+        const QString tensors =
+            count == 1 ? tr("1 tensor") : tr("%1 tensors").arg(formatCount(count));
+        setSubtitle(document().spec().stored
+                        ? tr("%1, stored").arg(tensors)
+                        : tr("%1 · %2 weights")
+                              .arg(tensors, shortCount(source->info().parameters)));
     } else {
         setSubtitle({});
     }
+    updateStored();
     updateStats();
     updateFooter();
     showSelection();
@@ -382,16 +512,34 @@ void TensorTreeView::updateFooter() {
     const std::shared_ptr<const TensorSource> source = document().source();
     if (!source) {
         m_footer->clear();
+        m_warnings->hide();
+        m_warningList->hide();
         return;
     }
     const SourceInfo& info = source->info();
-    QString text = tr("%1 · %2 parameters")
+    const bool stored = document().spec().stored;
+    QString text = (stored ? tr("%1 · %2 stored numbers") : tr("%1 · %2 parameters"))
                        .arg(QString::fromStdString(decimalBytes(static_cast<double>(info.bytes))),
                             formatCount(static_cast<qint64>(info.parameters)));
-    for (const std::string& warning : info.warnings) {
-        text += QLatin1Char('\n') + QString::fromStdString(warning);
+    if (!stored && info.parameters > 0) {
+        text += tr(" · %1 bits each")
+                    .arg(formatNumber(8.0 * static_cast<double>(info.bytes) /
+                                      static_cast<double>(info.parameters)));
+    }
+    const QStringList packings = commonPackings(source->tensors());
+    if (!packings.isEmpty()) {
+        text += QLatin1Char('\n') + packings.join(QStringLiteral(" · "));
     }
     m_footer->setText(text);
+    QStringList warnings;
+    for (const std::string& warning : info.warnings) {
+        warnings << QString::fromStdString(warning);
+    }
+    m_warningList->setPlainText(warnings.join(QLatin1Char('\n')));
+    m_warnings->setText(warnings.size() == 1 ? tr("1 warning")
+                                             : tr("%1 warnings").arg(warnings.size()));
+    m_warnings->setVisible(!warnings.isEmpty());
+    m_warningList->setVisible(m_warnings->isChecked() && !warnings.isEmpty());
 }
 
 void TensorTreeView::updateStats() {
@@ -447,7 +595,7 @@ void TensorTreeView::selectTensor(const QModelIndex& index) {
 
 QString TensorTreeView::headerRow() {
     return QStringLiteral(
-        "tensor\tdtype\tshape\tparameters\tbytes\tmin\tmax\tabsmax\tmean\tstd\tcrest\tkurtosis\tzer"
+        "tensor\tdtype\tquantization\tshape\tparameters\tbytes\tmin\tmax\tabsmax\tmean\tstd\tcrest\tkurtosis\tzer"
         "os\tnan\tinf\toutlier_channels\n");
 }
 
@@ -455,6 +603,7 @@ QString TensorTreeView::row(std::size_t tensor) const {
     const TensorInfo& info = document().source()->tensors()[tensor];
     QStringList cells{QString::fromStdString(info.name),
                       QString::fromStdString(info.dtypeName),
+                      quantizationText(info),
                       QString::fromStdString(shapeText(info)),
                       QString::number(info.parameters),
                       QString::number(info.bytes)};
