@@ -17,6 +17,7 @@ namespace {
 
 constexpr int kStateVersion = 1;
 constexpr int kRailWidth = 40;
+constexpr int kCompareBottom = 378;
 constexpr int kWidthM = 1500;
 constexpr int kWidthL = 2300;
 
@@ -194,8 +195,11 @@ void DockLayout::arrange(WindowClass size) {
         } else if (i < abreast) {
             m_window.splitDockWidget(bottom[i - 1], bottom[i], Qt::Horizontal);
         } else {
-            // What has no place of its own is a tab beside the second (the first, at S).
-            m_window.tabifyDockWidget(bottom[std::min<std::size_t>(1, abreast - 1)], bottom[i]);
+            // What has no place of its own is a tab beside the second (the first, at S); the
+            // microscope, which says more of the same weight, beside that.
+            const bool wide = qstrcmp(bottom[i]->definition().id, "microscope") == 0;
+            m_window.tabifyDockWidget(bottom[std::min<std::size_t>(wide ? 2 : 1, abreast - 1)],
+                                      bottom[i]);
         }
         bottom[i]->show();
     }
@@ -212,6 +216,9 @@ void DockLayout::arrange(WindowClass size) {
         }
     } else if (bottom.size() > abreast) {
         bottom[1]->raise();
+        if (weight != bottom.end()) {
+            (*weight)->raise();
+        }
     }
     applySizes(size);
     updateRail();
@@ -274,7 +281,11 @@ void DockLayout::compare() {
         setFolded(dock, true);
     }
     for (ViewDock* dock : of(Area::Bottom)) {
-        dock->setVisible(qstrcmp(dock->definition().id, "weight") == 0);
+        const bool shown = qstrcmp(dock->definition().id, "microscope") == 0;
+        dock->setVisible(shown);
+        if (shown && m_class != WindowClass::S) {
+            m_window.resizeDocks({dock}, {Theme::px(kCompareBottom)}, Qt::Vertical);
+        }
     }
     updateRail();
 }

@@ -29,7 +29,7 @@ public:
     [[nodiscard]] bool isActive() const { return m_active; }
     /// The built-in layout for the present size of the window.
     void reset();
-    /// Tree on its rail and only the weight below: room for two pictures.
+    /// Tree on its rail and only the block microscope below: room for two pictures.
     void compare();
     /// Call when the window was shown: sizes given while it was hidden do not hold.
     void shown();

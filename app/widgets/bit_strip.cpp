@@ -67,7 +67,9 @@ QColor fieldColour(FieldKind kind) {
         case FieldKind::Sign: return t.bitSign;
         case FieldKind::Exponent: return t.bitExponent;
         case FieldKind::Fraction:
-        case FieldKind::Integer: return t.bitFraction;
+        case FieldKind::Integer:
+        case FieldKind::HighBits:
+        case FieldKind::GridIndex: return t.bitFraction;
         case FieldKind::Scale:
         case FieldKind::SubScale: return t.bitScale;
         case FieldKind::ZeroPoint:
@@ -80,7 +82,9 @@ QColor fieldColour(FieldKind kind) {
 QBrush fieldPattern(FieldKind kind) {
     switch (kind) {
         case FieldKind::Exponent: return hatchBrush(black(0.20), 5, 1.2);
+        case FieldKind::HighBits:
         case FieldKind::SubScale: return tile(false);
+        case FieldKind::GridIndex:
         case FieldKind::SubMinimum: return tile(true);
         case FieldKind::Padding: return hatchBrush(black(0.25), 6, 1.5, true);
         default: return Qt::NoBrush;
@@ -93,6 +97,8 @@ QString fieldLetter(FieldKind kind) {
         case FieldKind::Exponent: return QStringLiteral("e");
         case FieldKind::Fraction: return QStringLiteral("m");
         case FieldKind::Integer: return QStringLiteral("q");
+        case FieldKind::HighBits: return QStringLiteral("h");
+        case FieldKind::GridIndex: return QStringLiteral("g");
         case FieldKind::Scale: return QStringLiteral("d");
         case FieldKind::SubScale: return QStringLiteral("sc");
         case FieldKind::ZeroPoint: return QStringLiteral("z");

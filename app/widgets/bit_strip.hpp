@@ -17,12 +17,12 @@ struct NumberFormat;
 namespace loupe::app {
 
 /// What a run of bits or bytes means; decides colour and pattern, the same in every theme.
-enum class FieldKind { Sign, Exponent, Fraction, Integer, Scale, SubScale, ZeroPoint, SubMinimum, Padding };
+enum class FieldKind { Sign, Exponent, Fraction, Integer, HighBits, GridIndex, Scale, SubScale, ZeroPoint, SubMinimum, Padding };
 
 [[nodiscard]] QColor fieldColour(FieldKind kind);
 /// Drawn over the colour; Qt::NoBrush where the field is plain.
 [[nodiscard]] QBrush fieldPattern(FieldKind kind);
-/// "s", "e", "m", "q", "d", "sc", "z", "m", "–".
+/// "s", "e", "m", "q", "h", "g", "d", "sc", "z", "m", "–".
 [[nodiscard]] QString fieldLetter(FieldKind kind);
 
 /// Bits [first, first + count), bit 0 being the least significant.

@@ -20,7 +20,9 @@ namespace {
 
 constexpr double kScriptSize = 0.74;
 
-bool isSubField(FieldKind kind) { return kind == FieldKind::SubScale || kind == FieldKind::SubMinimum; }
+bool isSubField(FieldKind kind) {
+    return kind == FieldKind::SubScale || kind == FieldKind::SubMinimum || kind == FieldKind::HighBits || kind == FieldKind::GridIndex;
+}
 
 QString typeset(QString text) {
     // A minus between or before numbers; names such as "round-trip" do not occur in equations.
