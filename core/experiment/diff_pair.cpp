@@ -363,6 +363,8 @@ public:
         if (errors.any()) {
             return fail(errors.result().error());
         }
+        a_.release(0, a_.rows());  // pages at the borders of chunks that ran at once
+        b_.release(0, b_.rows());
         Part all;
         for (const Part& part : parts) {
             all.add(part);

@@ -164,6 +164,8 @@ Result<void> applyTo(const TensorSource& source,
     }
     const Scheme& scheme = request.schemes[static_cast<std::size_t>(task.scheme)];
     const Result<std::shared_ptr<const SchemeResult>> result = applyScheme(scheme, *input, ctx);
+    // Parts that ran at once leave the pages at their borders behind: of many tensors, many pages.
+    input->weights->release(0, input->weights->rows());
     if (!result) {
         return fail(result.error());
     }
