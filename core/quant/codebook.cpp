@@ -20,7 +20,8 @@ namespace loupe {
 
 namespace {
 
-constexpr std::int64_t kBlock = 1024;
+/// Sums are kept up to every so many weights: a run costs at most twice as many additions.
+constexpr std::int64_t kBlock = 16;
 
 /// Bits that order as the floats do: negative numbers reversed, positive ones above them.
 std::uint32_t keyOf(float x) {
@@ -69,7 +70,7 @@ std::int64_t nearestCentroid(std::span<const double> centroids, double weight) {
 }
 
 SortedWeights::SortedWeights(std::vector<float> values) : single_(std::move(values)) {
-    constexpr std::size_t kSmall = 4096;
+    constexpr std::size_t kSmall = 512;
     if (single_.size() < kSmall) {
         std::sort(single_.begin(), single_.end());
     } else {
