@@ -2,8 +2,10 @@
 // The Timing workspace as a user meets it: form, keys, sizes, session, export, and a real run.
 #include "app/plot/export.hpp"
 #include "app/widgets/controls.hpp"
+#include "app/widgets/value_spin_box.hpp"
 #include "app/workspaces/timing/cases_view.hpp"
 #include "app/workspaces/timing/record_panel.hpp"
+#include "app/workspaces/timing/request_json.hpp"
 #include "app/workspaces/timing/roofline.hpp"
 #include "app/workspaces/timing/shape_presets.hpp"
 #include "app/workspaces/timing/source_view.hpp"
@@ -97,6 +99,17 @@ TEST_CASE("timing form: what is chosen is what is asked for") {
     // The command line says the same.
     const std::vector<std::string> arguments = gpu::toArguments(model.request());
     CHECK(std::find(arguments.begin(), arguments.end(), "57345") != arguments.end());
+    auto* outliers = form.findChild<ValueSpinBox*>("outliers");
+    REQUIRE(outliers != nullptr);
+    CHECK(outliers->value() == 0);
+    outliers->setValue(16);
+    CHECK(model.request().matmul.outliers == 16);
+    CHECK(requestFromJson(toJson(model.request())).matmul.outliers == 16);
+    outliers->setValue(8193);  // more than there are inputs
+    CHECK_FALSE(model.refusal().isEmpty());
+    outliers->setValue(0);
+    CHECK(requestFromJson(toJson(model.request())).matmul.outliers == 0);
+    CHECK(model.refusal().isEmpty());
 }
 
 TEST_CASE("timing form: every preset is a request that can be checked") {

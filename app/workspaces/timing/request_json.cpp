@@ -50,7 +50,8 @@ QJsonObject toJson(const TimingRequest& request) {
          QJsonObject{{"m", number(m.m)},
                      {"n", number(m.n)},
                      {"k", number(m.k)},
-                     {"group", number(m.group)}}},
+                     {"group", number(m.group)},
+                     {"outliers", number(m.outliers)}}},
         {"attention",
          QJsonObject{{"seq", number(a.seq)},
                      {"dim", number(a.dim)},
@@ -85,6 +86,7 @@ TimingRequest requestFromJson(const QJsonObject& json) {
     take(m, "n", request.matmul.n);
     take(m, "k", request.matmul.k);
     take(m, "group", request.matmul.group);
+    request.matmul.outliers = std::max<std::int64_t>(0, m[QLatin1String("outliers")].toInteger());
     const QJsonObject a = json[QStringLiteral("attention")].toObject();
     take(a, "seq", request.attention.seq);
     take(a, "dim", request.attention.dim);

@@ -174,7 +174,8 @@ RunForm::RunForm(TimingModel& model, QWidget* parent) : QWidget(parent), m_model
     scroll->setWidget(content);
     outer->addWidget(scroll, 1);
     setTabOrder(m_more, m_group);
-    setTabOrder(m_group, m_samples);
+    setTabOrder(m_group, m_outliers);
+    setTabOrder(m_outliers, m_samples);
     auto* foot = new QVBoxLayout;
     foot->setContentsMargins(Theme::px(12), Theme::px(6), Theme::px(12), Theme::px(8));
     foot->setSpacing(Theme::px(4));
@@ -261,6 +262,9 @@ void RunForm::buildShapes(QVBoxLayout* column) {
     m_n = number(tr("Out N"), 1, kLargestSize, true);
     m_k = number(tr("In K"), 1, kLargestSize, true);
     m_group = number(tr("Group"), 1, kLargestSize, true);
+    m_outliers = number(tr("Outlier inputs"), 0, kLargestSize, false);
+    m_outliers->setObjectName(QStringLiteral("outliers"));
+    m_outliers->setSpecialValueText(tr("none"));
     rows->addWidget(new FormRow(tr("Layer"), m_layer, m_matmul));
     rows->addWidget(new FormRow(tr("Phase"), m_tokens, m_matmul));
     rows->addWidget(
@@ -352,6 +356,8 @@ void RunForm::connectShapes() {
     sized(
         m_group, [](Request& r, std::int64_t v) { r.matmul.group = v; }, false);
     sized(
+        m_outliers, [](Request& r, std::int64_t v) { r.matmul.outliers = v; }, false);
+    sized(
         m_seq, [](Request& r, std::int64_t v) { r.attention.seq = v; }, false);
     sized(
         m_dim, [](Request& r, std::int64_t v) { r.attention.dim = v; }, true);
@@ -418,7 +424,7 @@ void RunForm::buildAdvanced(QVBoxLayout* column) {
     m_more->setToolButtonStyle(Qt::ToolButtonTextBesideIcon);
     m_more->setIcon(themedIcon(QStringLiteral("next")));
     m_more->setText(tr("More"));
-    m_more->setToolTip(tr("Samples, seed, threads, remote host"));
+    m_more->setToolTip(tr("Group, outliers, samples, seed, threads, remote host"));
     m_more->setAccessibleName(tr("More settings"));
     setTextRole(m_more, TextRole::Small);
     column->addWidget(m_more);
@@ -443,6 +449,10 @@ void RunForm::buildAdvanced(QVBoxLayout* column) {
         return made;
     };
     m_groupRow = row(tr("Group"), m_group, tr("Inputs that share a scale, in formats with groups"));
+    m_outlierRow = row(tr("Outliers"),
+                       m_outliers,
+                       tr("Inputs whose activations are 20 times as large: what int8_outliers keeps "
+                          "in 16 bits"));
     row(tr("Samples"), m_samples, tr("Most samples of a case"));
     row(tr("Seconds"), m_seconds, tr("Most seconds of a case, without warm-up"));
     row(tr("Seed"), m_seed, tr("Of the random operands"));
@@ -525,6 +535,7 @@ void RunForm::refreshShapes(const gpu::TimingRequest& request) {
     setSize(m_n, request.matmul.n);
     setSize(m_k, request.matmul.k);
     setSize(m_group, request.matmul.group);
+    setSize(m_outliers, request.matmul.outliers);
     int layer = 0;
     for (std::size_t i = 0; i < layerPresets().size(); ++i) {
         const LayerPreset& each = layerPresets()[i];
@@ -641,6 +652,7 @@ void RunForm::refreshAdvanced(const gpu::TimingRequest& request) {
     // What means nothing here cannot be set.
     const bool counts = request.backend == "simt";
     m_groupRow->setVisible(request.operation == gpu::Operation::Matmul);
+    m_outlierRow->setVisible(request.operation == gpu::Operation::Matmul);
     m_samples->setEnabled(!counts);
     m_seconds->setEnabled(!counts);
     m_peers->setEnabled(!counts);

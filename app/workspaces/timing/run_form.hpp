@@ -89,7 +89,8 @@ private:
     QComboBox* m_layer = nullptr;
     QComboBox* m_tokens = nullptr;
     QComboBox* m_preset = nullptr;
-    ValueSpinBox *m_m = nullptr, *m_n = nullptr, *m_k = nullptr, *m_group = nullptr;
+    ValueSpinBox *m_m = nullptr, *m_n = nullptr, *m_k = nullptr, *m_group = nullptr,
+                 *m_outliers = nullptr;
     ValueSpinBox *m_seq = nullptr, *m_dim = nullptr, *m_heads = nullptr, *m_kvHeads = nullptr,
                  *m_batch = nullptr;
     Toggle *m_causal = nullptr, *m_decode = nullptr;
@@ -103,6 +104,7 @@ private:
     QToolButton* m_more = nullptr;
     QWidget* m_advanced = nullptr;
     FormRow* m_groupRow = nullptr;
+    FormRow* m_outlierRow = nullptr;
     ValueSpinBox *m_samples = nullptr, *m_seconds = nullptr, *m_seed = nullptr,
                  *m_threads = nullptr, *m_patience = nullptr;
     QLineEdit *m_kernel = nullptr, *m_remote = nullptr;
