@@ -8,14 +8,39 @@
 
 namespace loupe {
 
-/// Thrown by JobContext::checkpoint() when the work is no longer wanted. Not derived from std::exception, so that no
-/// handler swallows it; caught only where jobs are started.
+/// Thrown by JobContext::checkpoint() when the work is no longer wanted. Not derived from
+/// std::exception, so that no handler swallows it; caught only where jobs are started.
 struct Cancelled {};
 
 /// How far a job is, in any unit. Written by workers, polled by the UI.
 struct Progress {
     std::atomic<std::uint64_t> done{0};
     std::atomic<std::uint64_t> total{0};
+    /// Of a part of a larger job: that job, how many of its units the part is worth, and how many
+    /// it has given.
+    std::shared_ptr<Progress> whole;
+    std::uint64_t share = 0;
+    std::atomic<std::uint64_t> given{0};
+
+    void advance(std::uint64_t amount) noexcept {
+        const std::uint64_t now = done.fetch_add(amount, std::memory_order_relaxed) + amount;
+        const std::uint64_t all = total.load(std::memory_order_relaxed);
+        if (whole && all > 0) {
+            const double fraction = static_cast<double>(now) / static_cast<double>(all);
+            give(fraction < 1 ? static_cast<std::uint64_t>(static_cast<double>(share) * fraction)
+                              : share);
+        }
+    }
+    /// Raises what the whole has been given to `target`: never back, and each unit once.
+    void give(std::uint64_t target) noexcept {
+        std::uint64_t before = given.load(std::memory_order_relaxed);
+        while (before < target) {
+            if (given.compare_exchange_weak(before, target, std::memory_order_relaxed)) {
+                whole->advance(target - before);
+                return;
+            }
+        }
+    }
 };
 
 /// Passed to every core function that may run longer than 20 ms. Cheap to call: relaxed atomics.
@@ -40,7 +65,24 @@ public:
     }
     void advance(std::uint64_t amount) const noexcept {
         if (progress_) {
-            progress_->done.fetch_add(amount, std::memory_order_relaxed);
+            progress_->advance(amount);
+        }
+    }
+
+    /// A part of this job that counts in units of its own, its end worth `share` units of this one.
+    [[nodiscard]] JobContext part(std::uint64_t share) const {
+        if (!progress_) {
+            return {stop_, nullptr};
+        }
+        auto progress = std::make_shared<Progress>();
+        progress->whole = progress_;
+        progress->share = share;
+        return {stop_, std::move(progress)};
+    }
+    /// A part has come to its end: what it has not given yet is given now.
+    void finishPart() const noexcept {
+        if (progress_ && progress_->whole) {
+            progress_->give(progress_->share);
         }
     }
 

@@ -224,9 +224,8 @@ Result<LadderResult> runLadder(const LadderPlan& plan,
                                const JobContext& ctx) {
     LadderResult result;
     result.skipped = plan.skipped;
-    ctx.setTotal(plan.entries.size());
-    const JobContext inner = ctx.withoutProgress();
-    const Result<LadderReference> reference = ladderReference(*input.weights, inner);
+    ctx.setTotal(plan.entries.size() * kLadderUnits);
+    const Result<LadderReference> reference = ladderReference(*input.weights, ctx.withoutProgress());
     if (!reference) {
         return fail(reference.error());
     }
@@ -235,7 +234,9 @@ Result<LadderResult> runLadder(const LadderPlan& plan,
         if (observer.onStart) {
             observer.onStart(entry);
         }
-        Result<LadderRow> row = measureLadderRow(entry, input, *reference, inner);
+        // An entry's scheme counts its own rows: a slow solver's share moves while it works.
+        const JobContext part = ctx.part(kLadderUnits);
+        Result<LadderRow> row = measureLadderRow(entry, input, *reference, part);
         if (row) {
             result.rows.push_back(std::move(*row));
             if (observer.onRow) {
@@ -247,7 +248,7 @@ Result<LadderResult> runLadder(const LadderPlan& plan,
                 observer.onSkip(result.skipped.back());
             }
         }
-        ctx.advance(1);
+        part.finishPart();
     }
     markPareto(result.rows,
                *findFigure(input.activations != nullptr ? std::string_view("output")

@@ -106,8 +106,11 @@ struct LadderObserver {
     std::function<void(const LadderSkip& skip)> onSkip{};
 };
 
-/// Measures the entries one after the other; progress counts entries. An entry that fails is
-/// skipped with its error as the reason.
+/// Units of progress of one entry.
+constexpr std::uint64_t kLadderUnits = 1000;
+
+/// Measures the entries one after the other. An entry that fails is skipped with its error as the
+/// reason.
 /// @errors as ladderReference
 [[nodiscard]] Result<LadderResult> runLadder(const LadderPlan& plan,
                                              const SchemeInput& input,

@@ -319,16 +319,17 @@ Result<SweepResult> runSweep(const std::vector<Scheme>& schemes,
         order[solver ? 1 : 0].push_back(result.series.size());
         result.series.push_back({toString(scheme), sweepTitle(scheme, axis.key), {}, {}});
     }
-    ctx.setTotal(schemes.size() * axis.values.size());
-    const JobContext inner = ctx.withoutProgress();
+    constexpr std::uint64_t kUnits = 1000;
+    ctx.setTotal(schemes.size() * axis.values.size() * kUnits);
     for (const std::vector<std::size_t>& group : order) {
         for (const std::string& value : axis.values) {
             for (const std::size_t index : group) {
                 ctx.checkpoint();
                 SweepSeries& series = result.series[index];
+                const JobContext part = ctx.part(kUnits);
                 const Result<Scheme> scheme = withSweepValue(schemes[index], axis.key, value);
                 const auto applied =
-                    scheme ? applyScheme(*scheme, input, inner)
+                    scheme ? applyScheme(*scheme, input, part)
                            : Result<std::shared_ptr<const SchemeResult>>(fail(scheme.error()));
                 if (applied) {
                     series.points.push_back({value,
@@ -343,7 +344,7 @@ Result<SweepResult> runSweep(const std::vector<Scheme>& schemes,
                              applied ? &series.points.back() : nullptr,
                              applied ? nullptr : &series.errors.back());
                 }
-                ctx.advance(1);
+                part.finishPart();
             }
         }
     }
