@@ -107,7 +107,7 @@ void packIq4Xs(const float* values, std::int64_t count, std::byte* blocks) {
     packEach<Iq4Xs, kSuper>(values, count, blocks, [](const float* x, Iq4Xs& block) {
         std::array<float, 8> scales{};
         for (int part = 0; part < 8; ++part) {
-            scales[static_cast<std::size_t>(part)] = searchedScale(x + 32 * part);
+            scales[static_cast<std::size_t>(part)] = searchedScale(nth(x, part, 32));
         }
         const float d = -firstLargest(scales.data(), 8) / 32.0F;
         const float id = inverse(d);
@@ -115,7 +115,8 @@ void packIq4Xs(const float* values, std::int64_t count, std::byte* blocks) {
         for (int part = 0; part < 8; ++part) {
             const int l =
                 std::clamp(nearestInt(id * scales[static_cast<std::size_t>(part)]), -32, 31);
-            storeCodes(x + 32 * part, inverse(d * static_cast<float>(l)), block.qs + 16 * part);
+            storeCodes(
+                nth(x, part, 32), inverse(d * static_cast<float>(l)), nth(&block.qs[0], part, 16));
             const auto stored = static_cast<unsigned>(l + 32);
             block.scalesLow[part / 2] = static_cast<std::uint8_t>(
                 block.scalesLow[part / 2] | (stored & 15U) << (4 * (part % 2)));

@@ -231,7 +231,7 @@ void packPairs(const float* x, const AffineSearch& search, Block& block, std::ui
     float mostScale = 0;
     float mostMinimum = 0;
     for (int j = 0; j < 8; ++j) {
-        const float* part = x + 32 * j;
+        const float* part = nth(x, j, 32);
         float squares = 0;
         for (int i = 0; i < 32; ++i) {
             squares += part[i] * part[i];
@@ -241,7 +241,7 @@ void packPairs(const float* x, const AffineSearch& search, Block& block, std::ui
         for (int i = 0; i < 32; ++i) {
             weights[i] = average + std::fabs(part[i]);
         }
-        found[j] = searchAffine<32>(part, weights, search, codes + 32 * j);
+        found[j] = searchAffine<32>(part, weights, search, nth(codes, j, 32));
         mostScale = found[j].scale > mostScale ? found[j].scale : mostScale;
         mostMinimum = found[j].minimum > mostMinimum ? found[j].minimum : mostMinimum;
     }
@@ -282,7 +282,7 @@ void packQ2K(const float* values, std::int64_t count, std::byte* blocks) {
             for (int i = 0; i < 16; ++i) {
                 weights[i] = std::fabs(x[16 * j + i]);
             }
-            found[j] = searchAffine<16>(x + 16 * j, weights, kSearch, codes + 16 * j);
+            found[j] = searchAffine<16>(nth(x, j, 16), weights, kSearch, nth(codes, j, 16));
             mostScale = found[j].scale > mostScale ? found[j].scale : mostScale;
             mostMinimum = found[j].minimum > mostMinimum ? found[j].minimum : mostMinimum;
         }
@@ -313,7 +313,7 @@ void packQ3K(const float* values, std::int64_t count, std::byte* blocks) {
         std::uint8_t codes[kSuper];
         float found[16];
         for (int j = 0; j < 16; ++j) {
-            found[j] = searchThreeBits(x + 16 * j, codes + 16 * j);
+            found[j] = searchThreeBits(nth(x, j, 16), nth(codes, j, 16));
         }
         const float most = firstLargest(found, 16);
         if (most != 0) {
@@ -371,7 +371,7 @@ void packQ6K(const float* values, std::int64_t count, std::byte* blocks) {
         std::uint8_t codes[kSuper];
         float found[16];
         for (int j = 0; j < 16; ++j) {
-            found[j] = searchSymmetric<16>(x + 16 * j, 32, codes + 16 * j);
+            found[j] = searchSymmetric<16>(nth(x, j, 16), 32, nth(codes, j, 16));
         }
         const float most = firstLargest(found, 16);
         if (std::fabs(most) < kLeast) {
@@ -392,7 +392,7 @@ void packQ6K(const float* values, std::int64_t count, std::byte* blocks) {
             }
         }
         for (int half = 0; half < 2; ++half) {
-            const std::uint8_t* q = codes + 128 * half;
+            const std::uint8_t* q = nth(codes, half, 128);
             for (int i = 0; i < 32; ++i) {
                 block.ql[64 * half + i] = lowByte((q[i] & 15) | q[i + 64] << 4);
                 block.ql[64 * half + 32 + i] = lowByte((q[i + 32] & 15) | q[i + 96] << 4);

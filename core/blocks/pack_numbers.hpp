@@ -6,6 +6,7 @@
 
 #include <bit>
 #include <cmath>
+#include <cstddef>
 #include <cstdint>
 #include <cstring>
 #include <limits>
@@ -52,6 +53,12 @@ namespace loupe::blocks {
 
 [[nodiscard]] inline float largestMagnitude(const float* x, int count) {
     return std::fabs(firstLargest(x, count));
+}
+
+/// Part `index` of parts of `size` elements.
+template <class T>
+[[nodiscard]] T* nth(T* elements, int index, int size) {
+    return elements + static_cast<std::ptrdiff_t>(index) * size;
 }
 
 /// Calls encode(values of the block, block) for `count` blocks; each begins as zero bytes.

@@ -51,6 +51,7 @@ std::uint8_t toUe4m3(float x) {
     const std::uint32_t bits = std::bit_cast<std::uint32_t>(std::min(x, 448.0F));
     int exponent = static_cast<int>(bits >> 23U) - 127 + 7;
     if (exponent <= 0) {
+        // NOLINTNEXTLINE(bugprone-incorrect-roundings): halves up, as ggml rounds
         return static_cast<std::uint8_t>(std::min(static_cast<int>(x * 512.0F + 0.5F), 7));
     }
     std::uint32_t mantissa = ((bits >> 20U) & 7U) + ((bits >> 19U) & 1U);
@@ -126,7 +127,7 @@ void packMxfp4(const float* values, std::int64_t count, std::byte* blocks) {
 void packNvfp4(const float* values, std::int64_t count, std::byte* blocks) {
     packEach<GgmlNvfp4, 64>(values, count, blocks, [](const float* values64, GgmlNvfp4& block) {
         for (int part = 0; part < 4; ++part) {
-            const float* x = values64 + 16 * part;
+            const float* x = nth(values64, part, 16);
             block.d[part] = toUe4m3(largestMagnitude(x, 16) / 6.0F);
             const float scale = halfOfUe4m3(block.d[part]);
             for (int i = 0; i < 8; ++i) {

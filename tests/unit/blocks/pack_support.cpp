@@ -136,6 +136,7 @@ std::vector<std::byte> packed(blocks::Pack pack,
 
 std::vector<float> rampValues(int count) {
     std::vector<float> values;
+    values.reserve(static_cast<std::size_t>(count));
     for (int i = 0; i < count; ++i) {
         values.push_back(static_cast<float>(37 * i % 256 - 128) / 64.0F);
     }
