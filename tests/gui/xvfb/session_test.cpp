@@ -120,15 +120,18 @@ QImage quietPicture(MainWindow& window) {
     settle(window);
     QWidget& heatmap = picture(window);
     const auto grab = [&] { return onUi([&] { return heatmap.grab().toImage(); }); };
-    // Docks and tool bars may still move under a slow build: what counts is the picture that stays.
+    // Docks may still move and finer pictures still arrive under a slow build: what counts is the picture that stays.
+    constexpr int kSame = 3;
     QImage shown = grab();
-    REQUIRE(waitFor([&] {
+    int same = 0;
+    for (int tries = 0; same < kSame && tries < 60; ++tries) {
         pause(200);
+        settle(window);
         const QImage next = grab();
-        const bool still = next == shown;
+        same = next == shown ? same + 1 : 0;
         shown = next;
-        return still;
-    }));
+    }
+    CHECK(same == kSame);
     return shown;
 }
 
