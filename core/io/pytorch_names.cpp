@@ -117,12 +117,15 @@ constexpr std::array<std::string_view, 39> kReachesOut{"commands",  "popen2",   
                                                        "requests",  "ftplib",    "smtplib",
                                                        "ssl",       "marshal",   "types",
                                                        "operator",  "functools", "_operator"};
-/// What real checkpoints name of such modules; as data they do nothing.
-constexpr std::array<std::string_view, 5> kHarmless{"functools.partial",
+/// What real checkpoints name of such modules (saved detectors hold a getattr); as data they do
+/// nothing, and what they would give is not called either.
+constexpr std::array<std::string_view, 7> kHarmless{"functools.partial",
                                                     "types.SimpleNamespace",
                                                     "operator.itemgetter",
                                                     "io.BytesIO",
-                                                    "signal.Signals"};
+                                                    "signal.Signals",
+                                                    "builtins.getattr",
+                                                    "__builtin__.getattr"};
 constexpr std::array<std::string_view, 13> kPlainBuiltins{"set",
                                                           "frozenset",
                                                           "bytearray",
@@ -138,13 +141,13 @@ constexpr std::array<std::string_view, 13> kPlainBuiltins{"set",
                                                           "slice"};
 
 bool isDangerous(std::string_view global) {
+    if (contains(kHarmless, global)) {
+        return false;
+    }
     const std::size_t dot = global.find('.');
     const std::string_view module = global.substr(0, dot);
     if (module == "builtins" || module == "__builtin__") {
         return dot == std::string_view::npos || !contains(kPlainBuiltins, global.substr(dot + 1));
-    }
-    if (contains(kHarmless, global)) {
-        return false;
     }
     if (contains(kReachesOut, module) || module == "pickle" || module == "_pickle" ||
         module == "cPickle" || module == "dill" || module == "cloudpickle") {

@@ -278,3 +278,15 @@ TEST_CASE("a folder of several kinds prefers safetensors, then PyTorch's index, 
     const auto empty = freshFolder();
     CHECK_THAT(openSource(empty.string()).error().what, ContainsSubstring("found none"));
 }
+
+TEST_CASE("files of one model split over devices are not passed off as whole") {
+    const auto folder = freshFolder();
+    const std::vector<std::string> names{"a", "b", "c", "d", "e", "f", "g", "h", "i", "j"};
+    writeTorchShard(folder / "consolidated.00.pth", names);
+    writeTorchShard(folder / "consolidated.01.pth", names);
+    const auto source = openSource(folder.string()).value();
+    CHECK(source->tensors().size() == 10);
+    CHECK(hasWarning(*source, "10 tensors occur in several files: if these are parts"));
+    CHECK(hasWarning(*source, "tensor h occurs in several files"));
+    CHECK_FALSE(hasWarning(*source, "tensor i occurs"));  // eight are enough
+}

@@ -490,6 +490,25 @@ TEST_CASE("pytorch: what would run a program is named, refused and not run") {
     CHECK_FALSE(std::filesystem::exists(marker));
 }
 
+TEST_CASE("pytorch: a getattr that real detectors are saved with is told, its result not called") {
+    const std::string call = joined({pickledGlobal("__builtin__", "getattr"),
+                                     "(",
+                                     pickledGlobal("models", "Net"),
+                                     pickled("forward"),
+                                     "tR"});
+    const std::string tensor = pickledTensor(kFloats, 0, {2, 3}, {3, 1});
+    const std::string both =
+        joined({kPickleStart, "}", pickled("w"), tensor, "s", pickled("f"), call, "s."});
+    const Opened source = openBytes(torchZip(both), "x.pt");
+    REQUIRE(source.has_value());
+    CHECK((*source)->tensors().size() == 1);
+    CHECK_THAT((*source)->info().warnings.at(0),
+               ContainsSubstring("would execute __builtin__.getattr"));
+    const Opened called = openBytes(torchZip(pickledDict(call + ")R")), "x.pt");
+    REQUIRE_FALSE(called.has_value());
+    CHECK_THAT(called.error().what, ContainsSubstring("something that it computes first"));
+}
+
 TEST_CASE("pytorch: damaged pickles") {
     check(badPickles());
 }
