@@ -233,7 +233,8 @@ TorchCall judgeTorchGlobal(std::string_view global) {
     if (isDangerous(global)) {
         return TorchCall::Dangerous;
     }
-    const bool plain = startsWith(global, "builtins.") || startsWith(global, "__builtin__.");
+    const bool plain = (startsWith(global, "builtins.") || startsWith(global, "__builtin__.")) &&
+                       !contains(kHarmless, global);
     if (plain || contains(kPassive, global) || contains(kData, global) ||
         startsWith(global, "__torch__.") || startsWith(global, "torch.nn.modules.") ||
         startsWith(global, "torch.jit._pickle.") || startsWith(global, "torch.per_") ||
