@@ -126,12 +126,13 @@ Result<void> MappedFile::checkUnchanged() const {
 }
 
 void MappedFile::release(std::uint64_t offset, std::uint64_t count) const {
-    constexpr std::uint64_t kWindow = std::uint64_t{64} * 1024;
-    if (descriptor_ < 0 || offset >= size()) {
+    constexpr std::uint64_t kWindow = std::uint64_t{2} << 20;
+    if (descriptor_ < 0 || offset >= size() || count == 0) {
         return;
     }
     const std::uint64_t begin = offset / kWindow * kWindow;
-    const std::uint64_t end = (offset + std::min(count, size() - offset)) / kWindow * kWindow;
+    const std::uint64_t last = offset + std::min(count, size() - offset);
+    const std::uint64_t end = std::min((last + kWindow - 1) / kWindow * kWindow, size());
     if (end > begin) {
         ::madvise(const_cast<std::byte*>(bytes_.data()) + begin, end - begin, MADV_DONTNEED);
     }

@@ -47,8 +47,8 @@ public:
     /// @errors Damaged: the file is shorter now than when it was opened
     [[nodiscard]] Result<void> checkUnchanged() const;
     /// Gives the pages of [offset, offset + count) back to the system; they are read again when
-    /// touched. Borders are cut down to multiples of 64 KiB (the kernel maps around a fault in such
-    /// windows), so that consecutive ranges leave nothing over.
+    /// touched. Borders go outward to multiples of 2 MiB: one fault may map as large a folio of the
+    /// page cache, with pages of neighbours that were released before.
     void release(std::uint64_t offset, std::uint64_t count) const;
 
 private:
