@@ -107,11 +107,14 @@ void decodeBlocks(const StoredElements& elements, std::int64_t first, std::int64
 
 template <class T>
 void decodeRun(const StoredElements& elements, std::int64_t first, std::int64_t count, T* out) {
-    if (count > 0 && elements.block != nullptr) {
+    if (count <= 0) {
+        return;
+    }
+    if (elements.block != nullptr) {
         decodeBlocks(elements, first, count, out);
     } else if (elements.swapWidth > 1) {
         decodeSwapped(elements, first, count, out);
-    } else if (count > 0) {
+    } else {
         decodeElements(*elements.type, bytesOf(elements), first, count, out);
     }
 }

@@ -411,6 +411,14 @@ TEST_CASE("gguf: tensors without elements, files without tensors, scales that ar
             .value();
     CHECK(zero->matrix(0).value()->cols() == 0);
     CHECK(zero->matrix(1).value()->rows() == 0);
+    // Found by fuzzing: blocks of a big-endian file, and none of them.
+    for (const bool big : {false, true}) {
+        const auto empty =
+            openBytes(GgufBuilder(3, big).tensor("a", {0, 3}, 8, "").build(), "x.gguf").value();
+        float nothing = 7;
+        CHECK(empty->matrix(0).value()->read(0, 3, &nothing).has_value());
+        CHECK(nothing == 7);
+    }
     std::string block(34, '\1');
     block[0] = '\0';
     block[1] = '\x7C';  // d = infinity
