@@ -13,7 +13,10 @@ namespace loupe::packed {
 
 namespace {
 
-constexpr std::int64_t kStrip = 16;  ///< outputs decoded at once: one cache line of words
+constexpr std::int64_t kStrip = 64;  ///< outputs decoded at once: whole cache lines of words
+constexpr std::int64_t kTile = 128;  ///< inputs decoded at once
+using Tile = std::array<std::array<std::uint8_t, static_cast<std::size_t>(kTile)>,
+                        static_cast<std::size_t>(kStrip)>;
 
 /// Scales, zero points and (where they pay) tables of values for a strip of outputs.
 struct Strip {
@@ -47,14 +50,7 @@ public:
             strip.first = first + done;
             strip.count = std::min(kStrip, count - done);
             prepare(*zeros, *scales, strip);
-            float* to = out + done * cols();
-            if (layout_.alongOutputs) {
-                decodeAlongOutputs(codes->data(), strip, to);
-            } else if (layout_.bits == 3) {
-                decodeStream(codes->data(), strip, to);
-            } else {
-                decodeAlongInputs(codes->data(), strip, to);
-            }
+            decode(codes->data(), strip, out + done * cols());
         }
         return {};
     }
@@ -123,71 +119,106 @@ private:
         }
     }
 
-    [[nodiscard]] float valueOf(const Strip& strip,
-                                std::int64_t k,
-                                std::int64_t group,
-                                std::uint32_t code) const {
-        const auto at = static_cast<std::size_t>(k * layout_.groups + group);
-        if (!strip.tables.empty()) {
-            return strip.tables[(at << static_cast<unsigned>(layout_.bits)) + code];
+    /// Tile by tile, so that neither codes nor rows are walked in long strides.
+    void decode(const std::byte* codes, const Strip& strip, float* out) const {
+        Tile tile;
+        for (std::int64_t begin = 0; begin < layout_.inputs; begin += kTile) {
+            const std::int64_t n = std::min(kTile, layout_.inputs - begin);
+            if (layout_.alongOutputs) {
+                unpackAlongOutputs(codes, strip, begin, n, tile);
+            } else {
+                unpackAlongInputs(codes, strip, begin, n, tile);
+            }
+            for (std::int64_t k = 0; k < strip.count; ++k) {
+                finish(strip,
+                       k,
+                       begin,
+                       n,
+                       tile[static_cast<std::size_t>(k)].data(),
+                       out + k * layout_.inputs + begin);
+            }
         }
-        return roundTo(result_, strip.scales[at] * (static_cast<float>(code) - strip.zeros[at]));
     }
 
-    /// 2, 4 and 8 bits: no code crosses a word.
-    void decodeAlongInputs(const std::byte* codes, const Strip& strip, float* out) const {
-        const std::int64_t per = 32 / layout_.bits;
+    /// kTile codes fill whole words at every width: 3 bits leave nothing over after 32.
+    void unpackAlongInputs(const std::byte* codes,
+                           const Strip& strip,
+                           std::int64_t begin,
+                           std::int64_t n,
+                           Tile& tile) const {
         const auto bits = static_cast<unsigned>(layout_.bits);
         const auto low = static_cast<std::uint32_t>(mask());
-        for (std::int64_t w = 0; w * per < layout_.inputs; ++w) {
-            const std::int64_t begin = w * per;
-            const std::int64_t n = std::min(per, layout_.inputs - begin);
-            const std::int64_t group = groupOf(begin);
-            const bool same = !permuted_ && groupOf(begin + n - 1) == group;
-            for (std::int64_t k = 0; k < strip.count; ++k) {
-                std::uint32_t word = wordAt(codes, w * layout_.outputs + strip.first + k);
-                float* to = out + k * layout_.inputs + begin;
-                if (same && !strip.tables.empty()) {
-                    const float* table =
-                        strip.tables.data() +
-                        (static_cast<std::size_t>(k * layout_.groups + group) << bits);
-                    for (std::int64_t i = 0; i < n; ++i, word >>= bits) {
-                        to[i] = table[word & low];
-                    }
-                    continue;
+        const std::int64_t firstWord = begin * layout_.bits / 32;
+        const std::int64_t words = ceilDiv(n * layout_.bits, 32);
+        std::array<std::uint32_t, static_cast<std::size_t>(kStrip * kTile / 4)> column{};
+        for (std::int64_t w = 0; w < words; ++w) {
+            std::memcpy(column.data() + w * kStrip,
+                        codes + ((firstWord + w) * layout_.outputs + strip.first) * 4,
+                        static_cast<std::size_t>(strip.count) * 4);
+        }
+        for (std::int64_t k = 0; k < strip.count; ++k) {
+            std::uint8_t* to = tile[static_cast<std::size_t>(k)].data();
+            std::uint64_t pending = 0;
+            unsigned there = 0;
+            std::int64_t w = 0;
+            for (std::int64_t i = 0; i < n; ++i) {
+                if (there < bits) {
+                    pending |= std::uint64_t{column[static_cast<std::size_t>(w++ * kStrip + k)]}
+                               << there;
+                    there += 32;
                 }
-                for (std::int64_t i = 0; i < n; ++i) {
-                    to[i] = valueOf(strip, k, groupOf(begin + i), word & low);
-                    word = bits < 32 ? word >> bits : 0;
-                }
+                to[i] = static_cast<std::uint8_t>(pending & low);
+                pending >>= bits;
+                there -= bits;
             }
         }
     }
 
-    /// 3 bits: a dense stream, codes cross words.
-    void decodeStream(const std::byte* codes, const Strip& strip, float* out) const {
-        const std::int64_t words = ceilDiv(layout_.inputs * layout_.bits, 32);
-        for (std::int64_t i = 0; i < layout_.inputs; ++i) {
-            const std::int64_t group = groupOf(i);
-            for (std::int64_t k = 0; k < strip.count; ++k) {
-                const std::uint64_t code =
-                    codeInWords(codes, words, layout_.outputs, strip.first + k, i, layout_.bits);
-                out[k * layout_.inputs + i] =
-                    valueOf(strip, k, group, static_cast<std::uint32_t>(code));
-            }
-        }
-    }
-
-    void decodeAlongOutputs(const std::byte* codes, const Strip& strip, float* out) const {
+    void unpackAlongOutputs(const std::byte* codes,
+                            const Strip& strip,
+                            std::int64_t begin,
+                            std::int64_t n,
+                            Tile& tile) const {
         const std::int64_t rowWords = ceilDiv(layout_.outputs, 8);
-        for (std::int64_t i = 0; i < layout_.inputs; ++i) {
-            const std::int64_t group = groupOf(i);
-            for (std::int64_t k = 0; k < strip.count; ++k) {
-                const std::int64_t output = strip.first + k;
-                const std::uint32_t word = wordAt(codes, i * rowWords + output / 8);
-                const std::uint32_t code =
-                    (word >> static_cast<unsigned>(4 * awqNibble(output))) & 15U;
-                out[k * layout_.inputs + i] = valueOf(strip, k, group, code);
+        for (std::int64_t from = 0; from < strip.count;) {
+            const std::int64_t word = (strip.first + from) / 8;
+            const std::int64_t end = std::min(strip.count, (word + 1) * 8 - strip.first);
+            for (std::int64_t k = from; k < end; ++k) {
+                const auto shift = static_cast<unsigned>(4 * awqNibble(strip.first + k));
+                std::uint8_t* to = tile[static_cast<std::size_t>(k)].data();
+                const std::byte* at = codes + (begin * rowWords + word) * 4;
+                for (std::int64_t i = 0; i < n; ++i) {
+                    to[i] = static_cast<std::uint8_t>((wordAt(at, i * rowWords) >> shift) & 15U);
+                }
+            }
+            from = end;
+        }
+    }
+
+    /// Codes of inputs [begin, begin + n) of output k into values.
+    void finish(const Strip& strip,
+                std::int64_t k,
+                std::int64_t begin,
+                std::int64_t n,
+                const std::uint8_t* codes,
+                float* out) const {
+        for (std::int64_t i = 0; i < n;) {
+            const std::int64_t group = groupOf(begin + i);
+            const std::int64_t end =
+                permuted_ ? i + 1 : std::min(n, (group + 1) * layout_.groupSize - begin);
+            const auto at = static_cast<std::size_t>(k * layout_.groups + group);
+            if (strip.tables.empty()) {
+                const float scale = strip.scales[at];
+                const float zero = strip.zeros[at];
+                for (; i < end; ++i) {
+                    out[i] = roundTo(result_, scale * (static_cast<float>(codes[i]) - zero));
+                }
+            } else {
+                const float* table =
+                    strip.tables.data() + (at << static_cast<unsigned>(layout_.bits));
+                for (; i < end; ++i) {
+                    out[i] = table[codes[i]];
+                }
             }
         }
     }

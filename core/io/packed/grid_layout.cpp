@@ -70,6 +70,13 @@ private:
     }
     void figures(const Data& data, std::int64_t row, RowFigures& into) const;
     void decodeRow(const std::byte* codes, const RowFigures& figures, float* out) const;
+    void lookUp(const std::byte* codes,
+                const float* table,
+                std::int64_t begin,
+                std::int64_t end,
+                float* out) const;
+    /// To what the product is rounded to.
+    void roundAll(float* values, std::int64_t count) const;
     [[nodiscard]] float valueOf(float value, float scale, float zero) const;
     [[nodiscard]] Recipe recipe() const;
     [[nodiscard]] std::vector<std::int64_t> window(std::int64_t col) const;
@@ -235,6 +242,29 @@ float GridMatrix::valueOf(float value, float scale, float zero) const {
            layout_.after;
 }
 
+/// Values of `count` codes from column `begin`, looked up by their codes.
+void GridMatrix::lookUp(const std::byte* codes,
+                        const float* table,
+                        std::int64_t begin,
+                        std::int64_t end,
+                        float* out) const {
+    std::int64_t c = begin;
+    if (layout_.bits == 4 && layout_.codesPerWord == 0 && begin % 2 == 0) {
+        for (; c + 1 < end; c += 2) {
+            const auto pair = std::to_integer<std::size_t>(codes[c / 2]);
+            out[c] = table[pair & 15U];
+            out[c + 1] = table[pair >> 4U];
+        }
+    } else if (layout_.bits == 8) {
+        for (; c < end; ++c) {
+            out[c] = table[std::to_integer<std::size_t>(codes[c])];
+        }
+    }
+    for (; c < end; ++c) {
+        out[c] = table[codeAt(codes, bitOf(c), layout_.bits)];
+    }
+}
+
 void GridMatrix::decodeRow(const std::byte* codes, const RowFigures& figures, float* out) const {
     const float* values = layout_.values.data();
     const auto count = static_cast<std::int64_t>(layout_.values.size());
@@ -246,6 +276,7 @@ void GridMatrix::decodeRow(const std::byte* codes, const RowFigures& figures, fl
         }
         return;
     }
+    const bool product = layout_.zero == ZeroKind::None && layout_.after == 1.0F;
     std::array<float, 256> table;
     for (std::int64_t b = 0; b < blocks_; ++b) {
         const float scale = figures.scales[static_cast<std::size_t>(b)];
@@ -254,28 +285,30 @@ void GridMatrix::decodeRow(const std::byte* codes, const RowFigures& figures, fl
         const std::int64_t end = std::min(begin + layout_.blockCols, layout_.cols);
         if (end - begin >= count) {
             for (std::int64_t q = 0; q < count; ++q) {
-                table[static_cast<std::size_t>(q)] = valueOf(values[q], scale, zero);
+                table[static_cast<std::size_t>(q)] =
+                    product ? values[q] * scale : valueOf(values[q], scale, zero);
             }
-            std::int64_t c = begin;
-            if (layout_.bits == 4 && layout_.codesPerWord == 0 && begin % 2 == 0) {
-                for (; c + 1 < end; c += 2) {
-                    const auto pair = std::to_integer<std::size_t>(codes[c / 2]);
-                    out[c] = table[pair & 15U];
-                    out[c + 1] = table[pair >> 4U];
-                }
-            } else if (layout_.bits == 8) {
-                for (; c < end; ++c) {
-                    out[c] = table[std::to_integer<std::size_t>(codes[c])];
-                }
+            if (product) {
+                roundAll(table.data(), count);
             }
-            for (; c < end; ++c) {
-                out[c] = table[codeAt(codes, bitOf(c), layout_.bits)];
-            }
-        } else {
-            for (std::int64_t c = begin; c < end; ++c) {
-                out[c] = valueOf(values[codeAt(codes, bitOf(c), layout_.bits)], scale, zero);
-            }
+            lookUp(codes, table.data(), begin, end, out);
+            continue;
         }
+        lookUp(codes, values, begin, end, out);
+        for (std::int64_t c = begin; c < end; ++c) {
+            out[c] = product ? out[c] * scale : valueOf(out[c], scale, zero);
+        }
+        if (product) {
+            roundAll(out + begin, end - begin);
+        }
+    }
+}
+
+void GridMatrix::roundAll(float* values, std::int64_t count) const {
+    if (layout_.result == Result16::Bf16) {
+        std::transform(values, values + count, values, roundToBf16);
+    } else if (layout_.result == Result16::Fp16) {
+        std::transform(values, values + count, values, roundToHalf);
     }
 }
 

@@ -2,7 +2,6 @@
 #include "core/io/packed/parts.hpp"
 
 #include "core/base/assert.hpp"
-#include "core/blocks/parts.hpp"
 #include "core/formats/codec.hpp"
 #include "core/io/layout.hpp"
 
@@ -187,26 +186,6 @@ Result16 resultOf(std::string_view type) {
 
 std::string_view nameOf(Result16 result) {
     return result == Result16::Fp16 ? "fp16" : result == Result16::Bf16 ? "bf16" : "fp32";
-}
-
-float roundTo(Result16 result, float value) {
-    if (result == Result16::Fp16) {
-        return blocks::halfToFloat(blocks::floatToHalf(value));
-    }
-    if (result == Result16::Bf16) {
-        const auto bits = std::bit_cast<std::uint32_t>(value);
-        if ((bits & 0x7FFFFFFFU) > 0x7F800000U) {
-            return value;
-        }
-        return std::bit_cast<float>((bits + 0x7FFFU + ((bits >> 16U) & 1U)) & 0xFFFF0000U);
-    }
-    return value;
-}
-
-std::uint32_t wordAt(const std::byte* data, std::int64_t index) {
-    std::uint32_t word = 0;
-    std::memcpy(&word, data + index * 4, sizeof word);
-    return word;
 }
 
 }  // namespace loupe::packed

@@ -3,8 +3,10 @@
 
 #include "core/io/tensor_source.hpp"
 
+#include <bit>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <memory>
 #include <span>
 #include <string_view>
@@ -61,9 +63,42 @@ enum class Result16 : std::uint8_t { Fp32, Fp16, Bf16 };
 /// By the dtype of the scales; Fp32 for anything but fp16 and bf16.
 [[nodiscard]] Result16 resultOf(std::string_view type);
 [[nodiscard]] std::string_view nameOf(Result16 result);
-[[nodiscard]] float roundTo(Result16 result, float value);
+
+/// Nearest FP16 value, ties to even; 65520 and more give infinity.
+[[nodiscard]] inline float roundToHalf(float value) {
+    const auto bits = std::bit_cast<std::uint32_t>(value);
+    const std::uint32_t magnitude = bits & 0x7FFFFFFFU;
+    const std::uint32_t sign = bits & 0x80000000U;
+    if (magnitude >= 0x477FF000U) {
+        return magnitude > 0x7F800000U ? value : std::bit_cast<float>(sign | 0x7F800000U);
+    }
+    if (magnitude < 0x38800000U) {  // below 2^-14: steps of 2^-24, as beside one half
+        const float rounded = (std::bit_cast<float>(magnitude) + 0.5F) - 0.5F;
+        return std::bit_cast<float>(std::bit_cast<std::uint32_t>(rounded) | sign);
+    }
+    return std::bit_cast<float>((bits + 0xFFFU + ((bits >> 13U) & 1U)) & 0xFFFFE000U);
+}
+
+/// Nearest BF16 value, ties to even.
+[[nodiscard]] inline float roundToBf16(float value) {
+    const auto bits = std::bit_cast<std::uint32_t>(value);
+    if ((bits & 0x7FFFFFFFU) > 0x7F800000U) {
+        return value;
+    }
+    return std::bit_cast<float>((bits + 0x7FFFU + ((bits >> 16U) & 1U)) & 0xFFFF0000U);
+}
+
+[[nodiscard]] inline float roundTo(Result16 result, float value) {
+    return result == Result16::Fp32   ? value
+           : result == Result16::Bf16 ? roundToBf16(value)
+                                      : roundToHalf(value);
+}
 
 /// A 32-bit word, wherever it lies.
-[[nodiscard]] std::uint32_t wordAt(const std::byte* data, std::int64_t index);
+[[nodiscard]] inline std::uint32_t wordAt(const std::byte* data, std::int64_t index) {
+    std::uint32_t word = 0;
+    std::memcpy(&word, data + index * 4, sizeof word);
+    return word;
+}
 
 }  // namespace loupe::packed

@@ -552,3 +552,53 @@ TEST_CASE("packings that are not read are recognised and refused by name") {
         CHECK(source->info().parameters == 0);
     }
 }
+
+TEST_CASE("wide matrices decode at once as row by row") {
+    const auto words = [](const char* name, std::vector<std::int64_t> shape) {
+        StoredTensor tensor{name, "int32", std::move(shape), {}};
+        std::uint32_t state = 12345;
+        for (std::int64_t i = 0; i < bytesOfShape(tensor); ++i) {
+            state = state * 1664525U + 1013904223U;
+            tensor.data.push_back(static_cast<char>(state >> 24U));
+        }
+        return tensor;
+    };
+    const auto scales = [](std::int64_t groups, std::int64_t outputs) {
+        StoredTensor tensor{"m.scales", "fp16", {groups, outputs}, {}};
+        for (std::int64_t i = 0; i < groups * outputs; ++i) {
+            tensor.data.push_back(static_cast<char>(i * 37));
+            tensor.data.push_back(static_cast<char>(0x20 + i % 5));
+        }
+        return tensor;
+    };
+    // 136 outputs are two strips and a part of one; 352 inputs two tiles and a part of one.
+    const std::vector<Checkpoint> cases{
+        {{words("m.qweight", {352 / 8, 136}), words("m.qzeros", {11, 17}), scales(11, 136)},
+         "{\"quantization_config\":{\"quant_method\":\"gptq\",\"bits\":4,\"group_size\":32}}"},
+        {{words("m.qweight", {352 * 3 / 32, 160}), words("m.qzeros", {4, 15}), scales(4, 160)},
+         "{\"quantization_config\":{\"quant_method\":\"gptq\",\"bits\":3,\"group_size\":88}}"},
+        {{words("m.qweight", {352 / 4, 136}), words("m.qzeros", {11, 34}), scales(11, 136)},
+         "{\"quantization_config\":{\"quant_method\":\"gptq\",\"bits\":8,\"group_size\":32}}"},
+        {{words("m.qweight", {352, 17}), words("m.qzeros", {11, 17}), scales(11, 136)},
+         "{\"quantization_config\":{\"quant_method\":\"awq\",\"bits\":4,\"group_size\":32}}"}};
+    for (const Checkpoint& checkpoint : cases) {
+        CAPTURE(checkpoint.config);
+        const auto source = open(checkpoint);
+        const auto matrix = source->matrix(0);
+        CAPTURE(matrix ? "" : matrix.error().message());
+        REQUIRE(matrix.has_value());
+        REQUIRE((*matrix)->cols() == 352);
+        const std::vector<double> all = readAll(**matrix);
+        std::vector<double> row(352);
+        bool equal = true;
+        for (std::int64_t r = 0; r < (*matrix)->rows(); ++r) {
+            REQUIRE((*matrix)->read(r, 1, row.data()).has_value());
+            equal = equal && std::equal(row.begin(), row.end(), all.begin() + r * 352);
+            const auto view = source->block(0, r, r % 352);
+            REQUIRE(view.has_value());
+            equal = equal && view->explain(view->bytes, view->element).value ==
+                                 all[static_cast<std::size_t>(r * 352 + r % 352)];
+        }
+        CHECK(equal);
+    }
+}
