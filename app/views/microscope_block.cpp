@@ -163,6 +163,12 @@ void MicroscopeBlock::findOwners() {
                     owner.element = first ? static_cast<std::int32_t>(element) : kShared;
                     if (first) {
                         owner.kind = partKind(part);
+                        const int field = fieldAt(run.byte);
+                        if (owner.kind == FieldKind::Integer && field >= 0 &&
+                            m_view.fields[static_cast<std::size_t>(field)].role ==
+                                BlockRole::HighBits) {
+                            owner.kind = FieldKind::HighBits;
+                        }
                         owner.name = name;
                     }
                 }

@@ -67,7 +67,13 @@ void MicroscopeView::buildPage() {
     m_content->setObjectName("microscopeContent");
     auto* outer = new QVBoxLayout(this);
     outer->setContentsMargins(0, 0, 0, 0);
-    outer->addWidget(m_empty, 1);
+    // In a scroll area, so that its text does not make a small window grow.
+    m_emptyArea = new QScrollArea;
+    m_emptyArea->setFrameShape(QFrame::NoFrame);
+    m_emptyArea->setWidgetResizable(true);
+    m_emptyArea->setFocusPolicy(Qt::NoFocus);
+    m_emptyArea->setWidget(m_empty);
+    outer->addWidget(m_emptyArea, 1);
     outer->addWidget(m_scroll, 1);
     auto* page = new QVBoxLayout(m_content);
     page->setContentsMargins(Theme::px(12), Theme::px(6), Theme::px(12), Theme::px(10));
@@ -104,7 +110,11 @@ void MicroscopeView::buildPage() {
     buildStruct();
     buildEffect();
     m_scroll->setWidget(m_content);
-    for (QWidget* widget : {static_cast<QWidget*>(this), m_content, m_scroll->viewport()}) {
+    for (QWidget* widget : {static_cast<QWidget*>(this),
+                            m_content,
+                            m_scroll->viewport(),
+                            static_cast<QWidget*>(m_empty),
+                            m_emptyArea->viewport()}) {
         widget->setBackgroundRole(QPalette::Base);
         widget->setAutoFillBackground(true);
     }
@@ -178,20 +188,26 @@ void MicroscopeView::buildEffect() {
     });
     layout->addWidget(m_cells);
     layout->addSpacing(Theme::px(4));
-    caption(tr("What flipped bits change"), layout);
+    buildEffectTable(*layout);
+    buildFieldPlot(*layout);
+    layout->addStretch();
+}
+
+void MicroscopeView::buildEffectTable(QVBoxLayout& layout) {
+    caption(tr("What flipped bits change"), &layout);
     m_table = new NumberTable({QString(), tr("in the file"), tr("flipped"), tr("change")});
     m_table->setAccessibleName(tr("Values in the file and with flipped bits"));
     m_table->setVerticalScrollBarPolicy(Qt::ScrollBarAlwaysOff);
     m_table->setBackgroundRole(QPalette::Base);
     m_table->viewport()->setBackgroundRole(QPalette::Base);
-    layout->addWidget(m_table);
+    layout.addWidget(m_table);
     m_effect = new QLabel;
     m_effect->setObjectName("effect");
     m_effect->setWordWrap(true);
     m_effect->setTextInteractionFlags(Qt::TextSelectableByMouse);
     setTextRole(m_effect, TextRole::Small);
     setTone(m_effect, Tone::Secondary);
-    layout->addWidget(m_effect);
+    layout.addWidget(m_effect);
     auto* row = new FlowBox;
     row->setSpacing(6);
     const auto button = [&](const char* icon, const QString& text, void (MicroscopeView::*run)()) {
@@ -204,10 +220,13 @@ void MicroscopeView::buildEffect() {
     m_redoButton = button("redo", tr("Redo"), &MicroscopeView::redo);
     m_resetButton = button("reset", tr("Reset bits"), &MicroscopeView::resetFlips);
     m_resetButton->setToolTip(tr("Read this block as the file has it"));
-    layout->addWidget(row);
-    layout->addSpacing(Theme::px(4));
+    layout.addWidget(row);
+}
+
+void MicroscopeView::buildFieldPlot(QVBoxLayout& layout) {
+    layout.addSpacing(Theme::px(4));
     auto* fieldRow = new FlowBox;
-    caption(tr("The same field in all blocks"), layout);
+    caption(tr("The same field in all blocks"), &layout);
     m_field = new QComboBox;
     m_field->setAccessibleName(tr("Field"));
     connect(m_field, &QComboBox::textActivated, this, [this](const QString& name) {
@@ -224,11 +243,10 @@ void MicroscopeView::buildEffect() {
     });
     fieldRow->add(m_field);
     fieldRow->add(m_scope);
-    layout->addWidget(fieldRow);
+    layout.addWidget(fieldRow);
     m_plot = new FieldPlot;
-    layout->addWidget(m_plot);
-    m_fieldText = caption({}, layout);
-    layout->addStretch();
+    layout.addWidget(m_plot);
+    m_fieldText = caption({}, &layout);
 }
 
 void MicroscopeView::makeActions() {

@@ -188,7 +188,7 @@ void MicroscopeView::updateAll() {
                        m_block->element() != view->element || m_tensor != tensor->name;
     m_tensor = tensor->name;
     takeBlock(std::move(*view));
-    m_empty->hide();
+    m_emptyArea->hide();
     m_scroll->show();
     arrange();
     updateHead();
@@ -215,7 +215,7 @@ void MicroscopeView::showReason(const QString& title, const QString& why, const 
     m_scroll->hide();
     m_empty->setContent("microscope", title, why);
     m_empty->setButton(button);
-    m_empty->show();
+    m_emptyArea->show();
     setSubtitle({});
     setAccessibleDescription(title + ". " + why);
     document().jobs().cancel(QLatin1String(kFieldSlot));

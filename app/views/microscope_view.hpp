@@ -81,6 +81,8 @@ private:
     void buildBytes();
     void buildStruct();
     void buildEffect();
+    void buildEffectTable(QVBoxLayout& layout);
+    void buildFieldPlot(QVBoxLayout& layout);
     void buildPage();
     void makeActions();
     void arrange();
@@ -113,6 +115,7 @@ private:
     QScrollArea* m_scroll = nullptr;
     QWidget* m_content = nullptr;
     EmptyState* m_empty = nullptr;
+    QScrollArea* m_emptyArea = nullptr;
     QGridLayout* m_grid = nullptr;
     QWidget* m_bytesPanel = nullptr;
     QWidget* m_structPanel = nullptr;

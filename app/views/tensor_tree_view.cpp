@@ -390,6 +390,11 @@ void TensorTreeView::buildFoot(QVBoxLayout& layout) {
 
 /// The switch is there always; where there is nothing to choose it says why.
 void TensorTreeView::updateStored() {
+    m_stored->setCurrent(document().spec().stored ? QStringLiteral("stored")
+                                                  : QStringLiteral("logical"));
+    if (document().opening() && m_stored->isEnabled()) {
+        return;  // keeps the focus while the other view opens
+    }
     const bool can = document().canChooseStored();
     m_stored->setOptions(
         {{QStringLiteral("stored"),
