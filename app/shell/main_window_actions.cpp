@@ -13,6 +13,7 @@
 #include "app/shell/help.hpp"
 #include "app/shell/main_window.hpp"
 #include "app/shell/notice_bar.hpp"
+#include "app/shell/selftest_dialog.hpp"
 #include "app/shell/session_keeper.hpp"
 #include "app/shell/view_dock.hpp"
 #include "app/shell/workspaces.hpp"
@@ -52,6 +53,7 @@ void MainWindow::bindActions() {
     a.bind(ActionId::saveSession, m_sessions, &SessionKeeper::save);
     a.bind(ActionId::saveSessionAs, m_sessions, &SessionKeeper::saveAs);
     a.bind(ActionId::shortcuts, this, [this] { showShortcuts(*m_actions, this); });
+    a.bind(ActionId::selfTest, this, [this] { showSelfTest(this); });
     a.bind(ActionId::about, this, [this] { showAbout(this); });
     a.bind(ActionId::palette, this, &MainWindow::openPalette);
     a.bind(ActionId::exportPicture, this, [this] { exportView(focusView()); });

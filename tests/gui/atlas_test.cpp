@@ -13,6 +13,8 @@
 #include "tests/support/timing.hpp"
 
 #include <QAbstractItemModelTester>
+#include <QHeaderView>
+#include <QLabel>
 #include <QLineEdit>
 #include <QListWidget>
 #include <QPushButton>
@@ -107,6 +109,13 @@ TEST_CASE("atlas: a planted outlier stands out in picture, read-out and list") {
     REQUIRE(QTest::qWaitFor(
         [&] { return list.rowCount() == static_cast<int>(atlas.tensorCount()); }, test::kPatience));
     CHECK(list.tensor(0) == planted);  // the worst on top
+    const QTreeView& table = atlas.pane->flags().table();
+    for (const int width : {1700, 1000, 1280}) {
+        atlas.pane->resize(width, 720);
+        QTest::qWait(20);
+        CAPTURE(width);
+        CHECK(table.header()->length() <= table.viewport()->width() + 2);
+    }
 }
 
 TEST_CASE("atlas: the threshold's slider and field mean the same") {

@@ -172,6 +172,7 @@ void ComparePane::buildList() {
     m_view->header()->setMinimumSectionSize(Theme::px(30));
     m_view->header()->setSortIndicator(CompareTableModel::Relative, Qt::DescendingOrder);
     m_view->setSortingEnabled(true);
+    m_view->viewport()->installEventFilter(this);
     column->addWidget(m_view, 1);
 }
 
@@ -493,7 +494,7 @@ void ComparePane::fitColumns() {
     for (std::size_t i = 0; i < m_model->rows().size() && !renamed; ++i) {
         renamed = m_model->nameA(static_cast<int>(i)) != m_model->nameB(static_cast<int>(i));
     }
-    const bool showB = matched ? renamed && width > Theme::px(620)
+    const bool showB = matched ? renamed && width > Theme::px(760)
                                : m_table->list() != CompareTableModel::List::OnlyA;
     m_view->setColumnHidden(CompareTableModel::TensorB, !showB);
     int left = width;
@@ -511,6 +512,13 @@ void ComparePane::fitColumns() {
     const int names = showB && m_table->list() != CompareTableModel::List::OnlyB ? left / 2 : left;
     header->resizeSection(CompareTableModel::TensorA, std::max(Theme::px(60), names));
     header->resizeSection(CompareTableModel::TensorB, std::max(Theme::px(60), names));
+}
+
+bool ComparePane::eventFilter(QObject* watched, QEvent* event) {
+    if (watched == m_view->viewport() && event->type() == QEvent::Resize) {
+        fitColumns();
+    }
+    return QWidget::eventFilter(watched, event);
 }
 
 void ComparePane::resizeEvent(QResizeEvent* event) {

@@ -391,6 +391,7 @@ FlagPanel::FlagPanel(AtlasModel& model, QWidget* parent) : QWidget(parent), m_mo
     m_table->header()->setSortIndicator(FlagModel::Value, Qt::DescendingOrder);
     m_table->setSortingEnabled(true);
     m_table->installEventFilter(this);
+    m_table->viewport()->installEventFilter(this);
     column->addWidget(m_table, 1);
     m_later.setSingleShot(true);
     m_later.setInterval(kListMs);
@@ -436,6 +437,9 @@ FlagPanel::FlagPanel(AtlasModel& model, QWidget* parent) : QWidget(parent), m_mo
 }
 
 bool FlagPanel::eventFilter(QObject* watched, QEvent* event) {
+    if (watched == m_table->viewport() && event->type() == QEvent::Resize) {
+        fitColumns();  // when the table itself has its size, not when the panel has
+    }
     if (watched == m_table && event->type() == QEvent::KeyPress) {
         const auto* key = static_cast<QKeyEvent*>(event);
         if ((key->key() == Qt::Key_Return || key->key() == Qt::Key_Enter) &&
@@ -487,11 +491,6 @@ void FlagPanel::fitColumns() {
     m_table->header()->resizeSection(FlagModel::Place, place);
     m_table->header()->resizeSection(FlagModel::Tensor,
                                      std::max(Theme::px(40), width - value - place));
-}
-
-void FlagPanel::resizeEvent(QResizeEvent* event) {
-    QWidget::resizeEvent(event);
-    fitColumns();
 }
 
 void FlagPanel::changeEvent(QEvent* event) {

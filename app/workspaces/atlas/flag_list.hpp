@@ -107,7 +107,6 @@ signals:
     void opened(std::size_t tensor);
 
 protected:
-    void resizeEvent(QResizeEvent* event) override;
     void changeEvent(QEvent* event) override;
     bool eventFilter(QObject* watched, QEvent* event) override;
 
