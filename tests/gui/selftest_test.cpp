@@ -2,6 +2,7 @@
 // Help → Self-test: counts that were really counted, and a window that may be closed at any time.
 #include "app/shell/selftest_dialog.hpp"
 #include "app/widgets/number_table.hpp"
+#include "app/widgets/theme.hpp"
 #include "tests/gui/gui_document.hpp"
 
 #include <QPushButton>
