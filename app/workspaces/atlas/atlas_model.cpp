@@ -19,7 +19,8 @@ namespace {
 
 constexpr auto kLayoutSlot = "atlas.layout";
 constexpr auto kScanSlot = "scan";
-constexpr qint64 kFactsMs = 6;
+constexpr qint64 kFactsMs = 5;
+constexpr int kFactsPauseMs = 25;  // what is painted and typed meanwhile comes first
 constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
 
 using Kind = AtlasMetric::Kind;
@@ -51,7 +52,7 @@ AtlasModel::AtlasModel(Document& document, QObject* parent)
         emit progressed();
     });
     m_moreFacts.setSingleShot(true);
-    m_moreFacts.setInterval(0);
+    m_moreFacts.setInterval(kFactsPauseMs);
     connect(&m_moreFacts, &QTimer::timeout, this, &AtlasModel::takeStats);
     connect(&document.jobs(), &JobManager::progressed, this, [this] {
         if (computing()) {
