@@ -11,6 +11,7 @@
 #include "app/widgets/theme.hpp"
 
 #include <QComboBox>
+#include <QFontMetrics>
 #include <QLabel>
 
 #include <algorithm>
@@ -291,6 +292,9 @@ void MicroscopeView::updateParts() {
         const int bits = std::min(64, MicroscopeBlock::codeBits(part));
         const QString name =
             QStringLiteral("%1 = %2").arg(QString::fromStdString(part.name), exact(part.value));
+        // The name under a single bit takes more room than the bit.
+        m_parts[i]->setMinimumWidth(
+            QFontMetrics(Theme::font(TextRole::Caption)).horizontalAdvance(name) + Theme::px(8));
         m_parts[i]->setBits(part.code, bits, {{name, partKind(part), 0, bits}});
         const std::vector<BlockPart>& original = m_block->originalPart().parts;
         m_parts[i]->setReference(i < original.size() ? std::optional(original[i].code)
@@ -355,10 +359,13 @@ void MicroscopeView::updateEffect() {
     const auto most = static_cast<std::size_t>(std::max<std::int64_t>(0, effect.most));
     if (edited) {
         fill(2,
-             effect.most >= 0 ? tr("most: element %1").arg(effect.most) : tr("most changed"),
+             effect.most >= 0 ? tr("element %1").arg(effect.most) : tr("none"),
              effect.most >= 0 ? exact(before[most]) : QString(),
              effect.most >= 0 ? exact(after[most]) : QString(),
              effect.most >= 0 ? formatNumber(effect.mostChange) : QString());
+    }
+    if (edited) {
+        m_table->item(2, 0)->setToolTip(tr("The element that changes most"));
     }
     m_table->setFixedHeight(m_table->fullHeight());
     m_effect->setText(effectText());

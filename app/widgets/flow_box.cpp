@@ -48,7 +48,7 @@ int FlowBox::place(int width, bool move) const {
         if (child->isHidden()) {
             continue;
         }
-        const int w = std::min(width, child->sizeHint().width());
+        const int w = std::min(width, std::max(child->sizeHint().width(), child->minimumWidth()));
         const int h =
             child->hasHeightForWidth() ? child->heightForWidth(w) : child->sizeHint().height();
         if (x > 0 && x + w > width) {
