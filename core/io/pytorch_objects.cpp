@@ -480,6 +480,7 @@ private:
         }
         tensor.storage = *storage;
         tensor.place = {0, {out_.storages[*storage].count}, {1}};
+        needType(tensor);
         out_.tensors.push_back(std::move(tensor));
     }
 
@@ -548,6 +549,11 @@ private:
         } else {
             refuse(tensor, name, arguments);
         }
+        needType(tensor);
+    }
+
+    /// Quantized elements, and those of PyTorch's that nothing here reads.
+    void needType(TorchTensor& tensor) {
         if (!tensor.problem && tensor.type == nullptr) {
             problem(tensor,
                     "expected an element type that is known here, found " + tensor.dtypeName,

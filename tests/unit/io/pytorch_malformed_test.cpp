@@ -295,6 +295,7 @@ std::vector<BadFile> badTensors() {
     add("an unknown storage class",
         dict(pickledTensor(pickledStorage("WeirdStorage", "0", 6), 0, {6}, {1})),
         "other arguments");
+    add("a quantized storage by itself", dict(pickledStorage("QInt8Storage", "0", 6)), "qint8");
     add("a quantized storage in a plain tensor",
         dict(pickledTensor(pickledStorage("QInt8Storage", "0", 6), 0, {6}, {1})),
         "qint8");
