@@ -47,7 +47,7 @@ void putHalf(std::vector<std::byte>& block, const ScalePlace& place, std::uint16
     for (int i = 0; i < 4; ++i) {  // the top half-bytes of four words
         auto& byte = block[static_cast<std::size_t>(place.offset + 2 * i + 1)];
         byte = (byte & std::byte{0x0F}) |
-               std::byte{static_cast<unsigned char>(((bits >> (4 * i)) & 15U) << 4U)};
+               (std::byte{static_cast<unsigned char>((unsigned{bits} >> (4 * i)) & 15U)} << 4);
     }
 }
 
