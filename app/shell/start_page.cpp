@@ -256,7 +256,7 @@ QWidget* StartPage::buildWays() {
     add(ActionId::open,
         "open",
         tr("Open a checkpoint"),
-        tr("safetensors, GGUF, PyTorch, ONNX, NumPy, CSV; one file, shards or a folder"));
+        tr("safetensors, GGUF, PyTorch, ONNX, NumPy, CSV, or a folder"));
     add(ActionId::makeUp,
         "matrix",
         tr("Make up a matrix"),
