@@ -45,7 +45,8 @@ TEST_CASE("loupe diff: the document and the gate") {
 
     const auto same = runProgram("loupe", {"diff", a, a, "--tolerance", "0", "--json"});
     CHECK(same.exitCode == 0);
-    for (const json& row : json::parse(same.out)["rows"]) {
+    const json document = json::parse(same.out);
+    for (const json& row : document["rows"]) {
         CHECK(row["identical"] == true);
         CHECK(row["provenance"] == "same bytes");
     }
