@@ -45,8 +45,8 @@ TEST_CASE("loupe diff: the document and the gate") {
 
     const auto same = runProgram("loupe", {"diff", a, a, "--tolerance", "0", "--json"});
     CHECK(same.exitCode == 0);
-    const json document = json::parse(same.out);
-    for (const json& row : document["rows"]) {
+    const json equal = json::parse(same.out);
+    for (const json& row : equal["rows"]) {
         CHECK(row["identical"] == true);
         CHECK(row["provenance"] == "same bytes");
     }

@@ -308,6 +308,11 @@ TEST_CASE("memory of a scan does not grow with the checkpoint") {
     std::filesystem::remove(path);
     CAPTURE(small, large);
     constexpr double kMiB = 1048576;
+#if defined(LOUPE_SANITIZED)
+    WARN("not judged: a sanitizer's shadow and quarantine grow with what is touched");
+    CHECK(large < 4096 * kMiB);
+#else
     CHECK(large < small + 24 * kMiB);
     CHECK(large < 128 * kMiB);
+#endif
 }
