@@ -100,6 +100,8 @@ ComparePane::ComparePane(Document& document, QWidget* parent) : QWidget(parent) 
 }
 
 ComparePane::~ComparePane() {
+    // A pane that is a window of its own loses the focus while it is torn down, which ends an edit.
+    disconnect(m_tolerance, nullptr, this, nullptr);
     disconnect(m_model, nullptr, this, nullptr);
 }
 
