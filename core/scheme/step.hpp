@@ -46,8 +46,9 @@ struct ParamSpec {
     std::string_view unit{};   ///< suffix in the form: "%", "weights"
     bool powersOfTwo = false;  ///< the slider steps 2^k
     /// Has effect only beside one of these settings: "per=group", "clip=percentile|mse", or
-    /// "act_bits" (given at all), and only if that key has an effect itself; "!pattern": only where
-    /// that key is absent; empty: always.
+    /// "act_bits" (given at all), and only if that key has an effect itself. With "!" in front the
+    /// other way round: "!pattern": only where that key is absent; "!format=mxfp4|nvfp4": only where
+    /// it has none of these values. Empty: always.
     std::string_view onlyWith{};
     /// Giving this key implies that setting (`group=N` implies "per=group"); empty: none.
     std::string_view implies{};
