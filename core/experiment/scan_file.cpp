@@ -24,6 +24,7 @@ namespace {
 using nlohmann::json;
 
 constexpr std::int64_t kVersion = 1;
+constexpr std::string_view kFirstLine = "{\"loupe_scan\"";  ///< how a file of lines begins
 constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
 
 std::string systemMessage(int code) {
@@ -410,6 +411,13 @@ Result<void> ScanFile::open(const std::filesystem::path& path,
     if (!text) {
         return fail(text.error());
     }
+    if (std::string_view(*text).substr(0, kFirstLine.size()) !=
+        kFirstLine.substr(0, text->size())) {
+        return fail(ErrorCode::Invalid,
+                    "expected the lines of a scan, found another file",
+                    path.string(),
+                    "give the file of an earlier --output or --resume, or a new name");
+    }
     const std::size_t lastLine = text->rfind('\n');
     const std::size_t kept = lastLine == std::string::npos ? 0 : lastLine + 1;
     if (kept > 0) {
@@ -462,14 +470,14 @@ Result<void> ScanFile::write(const std::string& line) {
 
 Result<ScanDocument> readScan(const std::filesystem::path& path) {
     const Result<std::string> text = textOf(path);
-    if (!text) {
-        return fail(text.error());
+    return text ? parseScan(*text, path) : fail(text.error());
+}
+
+Result<ScanDocument> parseScan(std::string_view text, const std::filesystem::path& path) {
+    if (text.substr(0, kFirstLine.size()) == kFirstLine) {
+        return readLines(text, path);
     }
-    constexpr std::string_view kLines = "{\"loupe_scan\"";
-    if (std::string_view(*text).substr(0, kLines.size()) == kLines) {
-        return readLines(*text, path);
-    }
-    return parse<ScanDocument>(*text, path.string(), [](const json& object) {
+    return parse<ScanDocument>(text, path.string(), [](const json& object) {
         ScanDocument document;
         document.header = headerFrom(object.at("scan"));
         for (const json& row : object.at("rows")) {
@@ -510,7 +518,7 @@ Result<ScanDocument> mergeScans(std::span<const ScanDocument> parts,
                         std::to_string(first.allTasks) +
                         " rows: " + whatIsMissing(first, parts, names));
     }
-    if (all.rbegin()->first >= first.allTasks) {
+    if (!all.empty() && all.rbegin()->first >= first.allTasks) {
         return fail(ErrorCode::Damaged,
                     "a row beyond the scan's " + std::to_string(first.allTasks) + " in " +
                         names[all.rbegin()->second.second]);

@@ -55,7 +55,8 @@ public:
     ~ScanFile();
 
     /// Begins a file, or goes on with one.
-    /// @param resume  rows that the file holds are kept; else there must be no file yet
+    /// @param resume  rows that the file holds are kept; else there must be no file yet. A file
+    ///                that is no scan is left as it is
     /// @errors Unreadable; Invalid: rows of another scan; Damaged
     [[nodiscard]] Result<void> open(const std::filesystem::path& path,
                                     const ScanHeader& header,
@@ -76,6 +77,9 @@ private:
 /// Reads what a ScanFile or `loupe scan --json` wrote; an unfinished last line is left out.
 /// @errors NotFound, Unreadable, Damaged
 [[nodiscard]] Result<ScanDocument> readScan(const std::filesystem::path& path);
+/// The same from the file's text. @param path  for messages. @errors Damaged
+[[nodiscard]] Result<ScanDocument> parseScan(std::string_view text,
+                                             const std::filesystem::path& path);
 
 /// Joins the parts of one scan, in any order; duplicates between parts are marked anew.
 /// @param names  of the parts, for messages

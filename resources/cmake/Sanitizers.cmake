@@ -12,3 +12,7 @@ if(LOUPE_SANITIZE)
     add_compile_options(-Wno-maybe-uninitialized)  # g++ 12 under sanitizers: std::function and std::regex, falsely
   endif()
 endif()
+if(LOUPE_FUZZ)
+  # libFuzzer is guided by the edges of instrumented code alone: the readers themselves, not only the target's own file.
+  add_compile_options(-fsanitize=fuzzer-no-link)
+endif()

@@ -10,15 +10,34 @@
 
 namespace loupe::fuzz {
 
-/// Opens the bytes by content, or as `name` suggests, and reads the first and last row of
-/// everything that opens.
-inline void openAndRead(const Result<std::shared_ptr<const TensorSource>>& source) {
-    if (!source) {
+/// The block that holds one weight, if its bytes lie in the file: decoded, and its element
+/// explained, as they are and with every bit turned over.
+inline void takeBlockApart(const TensorSource& source,
+                           std::size_t index,
+                           std::int64_t row,
+                           std::int64_t col) {
+    const auto view = source.block(index, row, col);
+    if (!view) {
         return;
     }
-    for (std::size_t i = 0; i < (*source)->tensors().size() && i < 64; ++i) {
-        const auto matrix = (*source)->matrix(i);
-        if (!matrix || (*matrix)->rows() == 0 || (*matrix)->cols() > (1 << 20)) {
+    std::vector<std::byte> bytes = view->bytes;
+    for (int turn = 0; turn < 2; ++turn) {
+        if (view->decode(bytes).size() != view->cells.size()) {
+            std::abort();
+        }
+        (void)view->explain(bytes, view->element);
+        for (std::byte& byte : bytes) {
+            byte = ~byte;
+        }
+    }
+}
+
+/// Reads the first and last row and takes the first and last block apart of everything in it.
+inline void readSource(const TensorSource& source) {
+    for (std::size_t i = 0; i < source.tensors().size() && i < 64; ++i) {
+        const auto matrix = source.matrix(i);
+        if (!matrix || (*matrix)->rows() == 0 || (*matrix)->cols() == 0 ||
+            (*matrix)->cols() > (1 << 20)) {
             continue;
         }
         std::vector<float> row(static_cast<std::size_t>((*matrix)->cols()));
@@ -27,6 +46,19 @@ inline void openAndRead(const Result<std::shared_ptr<const TensorSource>>& sourc
                 std::abort();  // what matrix() hands out can be read
             }
         }
+        takeBlockApart(source, i, 0, 0);
+        takeBlockApart(source, i, (*matrix)->rows() - 1, (*matrix)->cols() - 1);
+    }
+}
+
+/// Reads everything that opens, as it is stored and as it is meant.
+inline void openAndRead(const Result<std::shared_ptr<const TensorSource>>& source) {
+    if (!source) {
+        return;
+    }
+    readSource(**source);
+    if (const auto stored = (*source)->stored()) {
+        readSource(*stored);
     }
 }
 

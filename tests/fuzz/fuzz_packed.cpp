@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// A safetensors file seen as a packed checkpoint. under no configuration, and under
-// one that its size picks.
+// A safetensors file seen as a packed checkpoint: under no configuration, and under one that its
+// size picks.
 #include "core/io/packed/packed.hpp"
 #include "tests/fuzz/fuzz_io_support.hpp"
 
@@ -9,31 +9,6 @@
 namespace loupe {
 extern const Reader kReader_safetensors;
 }
-
-namespace {
-
-void readAll(const loupe::TensorSource& source) {
-    for (std::size_t i = 0; i < source.tensors().size() && i < 16; ++i) {
-        const auto matrix = source.matrix(i);
-        if (!matrix || (*matrix)->rows() == 0 || (*matrix)->cols() == 0 ||
-            (*matrix)->cols() > (1 << 16)) {
-            continue;
-        }
-        std::vector<float> row(static_cast<std::size_t>((*matrix)->cols()));
-        for (const std::int64_t r : {std::int64_t{0}, (*matrix)->rows() - 1}) {
-            if (!(*matrix)->read(r, 1, row.data())) {
-                std::abort();  // what matrix() hands out can be read
-            }
-        }
-        if (const auto view = source.block(i, (*matrix)->rows() - 1, (*matrix)->cols() - 1)) {
-            if (view->decode(view->bytes).size() != view->cells.size()) {
-                std::abort();
-            }
-        }
-    }
-}
-
-}  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size);
 
@@ -53,7 +28,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     if (!stored) {
         return 0;
     }
-    readAll(*loupe::makeLogicalSource(*stored, kConfigs[0], {}));
-    readAll(*loupe::makeLogicalSource(*stored, kConfigs[size % kConfigs.size()], {}));
+    loupe::fuzz::readSource(*loupe::makeLogicalSource(*stored, kConfigs[0], {}));
+    loupe::fuzz::readSource(
+        *loupe::makeLogicalSource(*stored, kConfigs[size % kConfigs.size()], {}));
     return 0;
 }

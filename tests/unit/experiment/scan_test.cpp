@@ -325,6 +325,32 @@ TEST_CASE("a scan's file: rows come back as they were, and a cut line is dropped
     CHECK_THAT(other.error().what, ContainsSubstring("changed since"));
 }
 
+TEST_CASE("going on with a file that is no scan leaves it as it is") {
+    const std::filesystem::path path = test::scratchDir() / "notes.txt";
+    for (const char* text : {"somebody's notes", "a line\nand half a li", "{\"loupe_scam", "\n"}) {
+        std::ofstream(path, std::ios::binary) << text;
+        const Result<void> opened = ScanFile().open(path, ScanHeader{}, true);
+        REQUIRE_FALSE(opened.has_value());
+        CHECK_THAT(opened.error().message(), ContainsSubstring("notes.txt"));
+        std::ifstream file(path, std::ios::binary);
+        CHECK(std::string(std::istreambuf_iterator<char>(file), {}) == text);
+    }
+    // What a process that died within the very first line left is such a file's beginning.
+    for (const char* text : {"", "{\"loupe_", "{\"loupe_scan\":1,\"sou"}) {
+        std::ofstream(path, std::ios::binary) << text;
+        CHECK(ScanFile().open(path, ScanHeader{}, true).has_value());
+        CHECK(readScan(path).has_value());
+    }
+}
+
+TEST_CASE("scans without a row join") {
+    const std::vector<ScanDocument> parts(2);
+    const std::vector<std::string> names{"a", "b"};
+    const Result<ScanDocument> merged = mergeScans(parts, names);
+    REQUIRE(merged.has_value());
+    CHECK(merged->rows.empty());
+}
+
 TEST_CASE("what is not a scan's file is refused at its place") {
     const std::filesystem::path path = test::scratchDir() / "bad.jsonl";
     for (const char* text :
