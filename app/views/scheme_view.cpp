@@ -18,6 +18,7 @@
 #include "app/views/layer_data_form.hpp"
 #include "app/views/scheme_form.hpp"
 #include "app/views/view.hpp"
+#include "app/widgets/elided_label.hpp"
 #include "app/widgets/marks.hpp"
 #include "app/widgets/messages.hpp"
 #include "app/widgets/scheme_string_field.hpp"
@@ -38,21 +39,6 @@ QString shellQuoted(QString text) {
     }
     return QLatin1Char('\'') + text.replace(QLatin1Char('\''), QStringLiteral("'\\''")) + QLatin1Char('\'');
 }
-
-/// A label that elides in the middle instead of asking for room.
-class ElidedLabel : public QLabel {
-public:
-    using QLabel::QLabel;
-    [[nodiscard]] QSize minimumSizeHint() const override { return {Theme::px(24), QLabel::minimumSizeHint().height()}; }
-
-protected:
-    void paintEvent(QPaintEvent*) override {
-        QPainter painter(this);
-        painter.setFont(font());
-        painter.setPen(palette().color(foregroundRole()));
-        painter.drawText(rect(), Qt::AlignLeft | Qt::AlignVCenter, fontMetrics().elidedText(text(), Qt::ElideMiddle, width()));
-    }
-};
 
 class SchemeView : public View {
     Q_OBJECT

@@ -459,6 +459,16 @@ void LoupeStyle::drawControl(ControlElement element, const QStyleOption* option,
             painter->restore();
             return;
         }
+        case CE_ComboBoxLabel:
+            if (const auto* combo = qstyleoption_cast<const QStyleOptionComboBox*>(option)) {
+                QStyleOptionComboBox copy(*combo);
+                const QRect field = proxy()->subControlRect(CC_ComboBox, &copy, SC_ComboBoxEditField, widget);
+                const int icon = copy.currentIcon.isNull() ? 0 : copy.iconSize.width() + 4;
+                copy.currentText = copy.fontMetrics.elidedText(copy.currentText, Qt::ElideMiddle, field.width() - icon - 2);
+                QProxyStyle::drawControl(element, &copy, painter, widget);
+                return;
+            }
+            break;
         case CE_TabBarTabShape:
             if (const auto* tab = qstyleoption_cast<const QStyleOptionTab*>(option)) {
                 drawTab(*painter, *tab);

@@ -3,6 +3,7 @@
 #include "app/jobs/job_manager.hpp"
 #include "app/plot/export.hpp"
 #include "app/plot/plot_style.hpp"
+#include "app/widgets/elided_label.hpp"
 #include "app/widgets/messages.hpp"
 #include "app/widgets/theme.hpp"
 #include "app/workspaces/timing/cases_view.hpp"
@@ -115,7 +116,8 @@ QWidget* heading(const QString& title, const QString& words, QWidget* parent) {
     row->setSpacing(Theme::px(8));
     auto* name = new QLabel(title, made);
     setTextRole(name, TextRole::Heading);
-    auto* rest = new QLabel(words, made);
+    auto* rest = new ElidedLabel(made, Qt::ElideRight);
+    rest->setText(words);
     setTextRole(rest, TextRole::Small);
     setTone(rest, Tone::Tertiary);
     rest->setSizePolicy(QSizePolicy::Ignored, QSizePolicy::Preferred);
@@ -190,6 +192,7 @@ void TimingPage::buildCentre() {
     m_bottom->setDocumentMode(true);
     m_bottom->setAccessibleName(tr("Cases"));
     m_bottom->setTabBarAutoHide(true);
+    m_bottom->setMinimumHeight(Theme::px(110));  // its pages scroll
     auto* box = new QWidget(m_bottom);
     auto* bottom = new QVBoxLayout(box);
     bottom->setContentsMargins(0, 0, 0, 0);

@@ -150,6 +150,7 @@ TEST_CASE("memory: the table of formats chooses, the device's tab names its sour
     }
     REQUIRE(row >= 0);
     CHECK(table.item(row, 1)->text().startsWith("4.50"));
+    CHECK(table.horizontalHeaderItem(2)->text() == "GB");
     table.setFocus();
     table.setCurrentCell(row, 0);
     CHECK(view.model().settings().format == "q4_0");
@@ -187,6 +188,19 @@ TEST_CASE("memory: an open checkpoint is counted by its tensors and its configur
     CHECK(view.model().estimate()->parameters == 120);
     CHECK(view.model().estimate()->weights.codes == 411);
     CHECK(view.model().estimate()->kvCache == 2 * 2 * 2 * 2 * 2 * 4096);
+    // A small model is counted in small units: no column of zeros.
+    const NumberTable& table = *view.find<MemoryTabs>().formats();
+    CHECK(table.horizontalHeaderItem(2)->text() == "kB");
+    CHECK(table.horizontalHeaderItem(3)->text() == "KiB");
+    bool found = false;
+    for (int k = 0; k < table.rowCount(); ++k) {
+        if (table.item(k, 0)->data(Qt::UserRole).toString() == "fp32") {
+            CHECK(table.item(k, 2)->text() == "0.480");
+            found = true;
+        }
+    }
+    CHECK(found);
+    CHECK(view.find<MemoryTabs>().deviceText()->text().contains("ns"));
 }
 
 TEST_CASE("memory: state, export and small windows") {

@@ -3,6 +3,7 @@
 
 #include "app/plot/plot_style.hpp"
 #include "app/widgets/theme.hpp"
+#include "app/widgets/time_text.hpp"
 #include "app/workspaces/memory/device_text.hpp"
 #include "app/workspaces/memory/memory_model.hpp"
 
@@ -327,7 +328,7 @@ void ByteBars::paintRow(QPainter& painter, const QRectF& row, std::size_t index)
         drawTextLine(painter,
                      {time, top, parts.times, body},
                      Qt::AlignRight,
-                     tr("≥ %1 ms").arg(formatFixed(*seconds * 1e3, 2)),
+                     QStringLiteral("≥ %1").arg(timeText(*seconds * 1e6)),
                      TextRole::Number,
                      theme.text);
         drawTextLine(painter,

@@ -3,8 +3,10 @@
 
 #include "app/widgets/number_table.hpp"
 #include "app/widgets/theme.hpp"
+#include "app/widgets/time_text.hpp"
 #include "app/workspaces/memory/device_text.hpp"
 #include "app/workspaces/memory/memory_model.hpp"
+#include "core/memory/memory_estimate.hpp"
 
 #include <QEvent>
 #include <QLabel>
@@ -34,6 +36,17 @@ QString tableRow(const QString& name, const QString& value, const QString& under
 
 QString headingRow(const QString& text) {
     return QStringLiteral("<tr><td colspan=\"2\"><b>%1</b></td></tr>").arg(text.toHtmlEscaped());
+}
+
+/// The largest prefix up to giga of which `bytes` has one or more: a small model is no 0.000 GB.
+const PrefixRow& prefixFor(double bytes) {
+    const PrefixRow* best = &prefixTable().front();
+    for (const PrefixRow& prefix : prefixTable()) {
+        if (prefix.decimalBytes <= 1e9 && prefix.decimalBytes <= bytes) {
+            best = &prefix;
+        }
+    }
+    return *best;
 }
 
 QString table(const QString& rows) {
@@ -108,6 +121,12 @@ void MemoryTabs::showFormats() {
     }
     std::stable_sort(
         rows.begin(), rows.end(), [](const Row& a, const Row& b) { return a.bytes > b.bytes; });
+    const PrefixRow& prefix =
+        prefixFor(rows.empty() ? 1e9 : static_cast<double>(rows.front().bytes));
+    m_formats->setHorizontalHeaderLabels({tr("format"),
+                                          tr("bits/weight"),
+                                          QString::fromUtf8(prefix.decimal),
+                                          QString::fromUtf8(prefix.binary)});
     m_formats->setRowCount(static_cast<int>(rows.size()));
     for (std::size_t k = 0; k < rows.size(); ++k) {
         const auto row = static_cast<int>(k);
@@ -120,8 +139,8 @@ void MemoryTabs::showFormats() {
         m_formats->item(row, 0)->setToolTip(why);
         m_formats->item(row, 0)->setData(Qt::UserRole, toQString(rows[k].format->id));
         m_formats->setCell(row, 1, formatFixed(rows[k].bits, 4));
-        m_formats->setCell(row, 2, formatFixed(bytes / 1e9, 3));
-        m_formats->setCell(row, 3, formatFixed(bytes / 1073741824.0, 3));
+        m_formats->setCell(row, 2, formatFixed(bytes / prefix.decimalBytes, 3));
+        m_formats->setCell(row, 3, formatFixed(bytes / prefix.binaryBytes, 3));
     }
     markFormat();
     m_updating = false;
@@ -147,7 +166,7 @@ void MemoryTabs::showDevice() {
         headingRow(QStringLiteral("%1, %2").arg(toQString(device.title), toQString(device.memory)));
     if (const std::optional<double> seconds = m_model.secondsPerToken(device)) {
         rows += tableRow(tr("a token takes at least (model)"),
-                         tr("%1 ms").arg(formatFixed(*seconds * 1e3, 2)),
+                         timeText(*seconds * 1e6),
                          tr("weights, scales and KV cache read once, over the bandwidth"));
     }
     if (const std::optional<double> ridge = ridgePoint(device, HardwareQuantity::Fp16)) {

@@ -142,7 +142,7 @@ QSize Roofline::sizeHint() const {
 }
 
 QSize Roofline::minimumSizeHint() const {
-    return {Theme::px(260), Theme::px(180)};
+    return {Theme::px(260), Theme::px(110)};
 }
 
 double Roofline::Frame::x(double intensity) const {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #pragma once
 
+#include "app/widgets/time_text.hpp"
 #include "gpu/timing/record.hpp"
 
 #include <QString>
@@ -13,16 +14,6 @@ namespace loupe::app {
 
 using RecordPtr = std::shared_ptr<const gpu::RunRecord>;
 
-/// One unit for all times of an axis, chosen by the largest.
-struct TimeUnit {
-    QString name;  ///< "ns", "µs", "ms", "s"
-    double perMicrosecond = 1;
-    int decimals = 3;
-    [[nodiscard]] QString text(double microseconds) const;
-};
-[[nodiscard]] TimeUnit timeUnitFor(double largestUs, double smallestUs);
-/// With its own unit: "0.287 ms".
-[[nodiscard]] QString timeText(double microseconds);
 /// "30.2 GB/s": three significant digits with a decimal prefix.
 [[nodiscard]] QString prefixedText(double value, const QString& unit);
 /// "67.14 MB", four significant digits.
