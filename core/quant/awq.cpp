@@ -51,8 +51,12 @@ Result<StepOutput> applyAwq(const StepInput& input, const Params& params, const 
     if (input.activations == nullptr) {
         return fail(ErrorCode::Missing, "awq needs activations: --activations FILE[:TENSOR]");
     }
-    const Result<AwqResult> result =
-        searchAwq(input, awqSpec(params), params.integer("grid"), params.flag("clip"), ctx);
+    const Result<AwqResult> result = searchAwq(input,
+                                               awqSpec(params),
+                                               params.integer("grid"),
+                                               params.flag("clip"),
+                                               AwqCurve::Least,
+                                               ctx);
     if (!result) {
         return fail(result.error());
     }

@@ -21,6 +21,12 @@ struct AwqSearch {
     std::size_t best = 0;                     ///< the first of the smallest losses
 };
 
+/// How much of the search is worked out. The choice is the same, and so is its loss.
+enum class AwqCurve : std::uint8_t {
+    Whole,  ///< the loss of every ratio
+    Least,  ///< ratios may be given up once they are above the least: their loss is infinity then
+};
+
 /// How far each group was clipped: the bound is (1 - shrink/20) of the group's largest |w·s|.
 struct AwqClip {
     std::vector<std::uint8_t> shrinks;                 ///< 0..9, one per (row, group)
@@ -40,13 +46,15 @@ inline constexpr int kAwqShrinkGrid = 20;  ///< of which each takes off 1/20
 inline constexpr double kAwqLeastScale = 1e-4;
 
 /// Runs the scale search and the clip search.
-/// @cost   grid products of tokens·out·in (at most in·out·in), then one more where it clips; memory
-///         for the calibration tokens or a Gram matrix [in, in], and `in·group` for clipping
+/// @cost   at most `grid` products of tokens·out·in (or of in/2·out·in, by X'X), with Least some
+///         half to two thirds of them; then one more where it clips; memory for the calibration
+///         tokens or a Gram matrix [in, in], and `in·group` for clipping
 /// @errors Invalid: NaN or infinite weights or activations naming row and column
 [[nodiscard]] Result<AwqResult> searchAwq(const StepInput& input,
                                           const UniformSpec& spec,
                                           std::int64_t gridPoints,
                                           bool clip,
+                                          AwqCurve curve,
                                           const JobContext& ctx);
 
 /// The grid of the weights: asymmetric, zero forced into the range, one per group.

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "core/linalg/panel_kernels.hpp"
+
 #include <cstdint>
 
 namespace loupe {
@@ -21,6 +23,21 @@ struct AwqKernels {
                    float low,
                    float high,
                    float* out);
+
+    // The same for kPanel rows of weights that lie in the lanes of vectors: [count][kPanel].
+    /// Smallest and largest w·s of each row.
+    void (*extentsOfLanes)(
+        const float* w, const float* s, std::int64_t count, float* low, float* high);
+    /// errors() of each row on its own grid.
+    void (*errorsOfLanes)(const float* w,
+                          const float* s,
+                          std::int64_t count,
+                          const float* gridScales,
+                          const float* lows,
+                          const float* highs,
+                          float* out);
+    /// Σ a·b over [count][kPanel] in double, each lane on its own and the lanes then in order.
+    double (*sumOfProducts)(const float* a, const float* b, std::int64_t count);
 };
 
 /// The table for cpuTarget().

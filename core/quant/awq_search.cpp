@@ -3,6 +3,7 @@
 #include "core/base/worker_pool.hpp"
 #include "core/quant/awq.hpp"
 #include "core/quant/awq_kernels.hpp"
+#include "core/quant/awq_panels.hpp"
 #include "core/quant/first_error.hpp"
 #include "core/quant/output_loss.hpp"
 #include "core/quant/range_search.hpp"
@@ -105,7 +106,7 @@ public:
           cols_(weights_.cols()),
           groups_(groupCount(spec, cols_)) {}
 
-    Result<AwqSearch> searchScale(std::int64_t gridPoints, const Ticker& ticker) {
+    Result<AwqSearch> searchScale(std::int64_t gridPoints, AwqCurve curve, const Ticker& ticker) {
         AwqSearch search;
         if (Result<void> done = meanMagnitude(search); !done) {
             return fail(done.error());
@@ -114,12 +115,11 @@ public:
             search.ratios.push_back(static_cast<double>(k) / static_cast<double>(gridPoints));
             search.scales.push_back(scaleFor(search.meanMagnitude, search.ratios.back()));
         }
-        const Result<OutputLoss<C>> loss =
-            OutputLoss<C>::make(activations_, tokens_, ctx_.withoutProgress());
-        if (!loss) {
-            return fail(loss.error());
+        std::vector<std::vector<T>> scales;
+        for (const std::vector<double>& scale : search.scales) {
+            scales.push_back(inPrecision<T>(scale));
         }
-        Result<std::vector<double>> sums = squaredErrors(search, *loss, ticker);
+        const Result<std::vector<double>> sums = squaredErrors(scales, curve, ticker);
         if (!sums) {
             return fail(sums.error());
         }
@@ -127,8 +127,8 @@ public:
         for (const double sum : *sums) {
             search.losses.push_back(outputs > 0 ? sum / outputs : 0);
         }
-        search.best = static_cast<std::size_t>(
-            std::min_element(search.losses.begin(), search.losses.end()) - search.losses.begin());
+        search.best = static_cast<std::size_t>(std::min_element(sums->begin(), sums->end()) -
+                                               sums->begin());
         return search;
     }
 
@@ -202,13 +202,19 @@ private:
         return s;
     }
 
-    /// |X (W^ - W)'|² of every ratio.
-    Result<std::vector<double>> squaredErrors(const AwqSearch& search,
-                                              const OutputLoss<C>& loss,
+    /// |X (W^ - W)'|² of every ratio, or the least of them.
+    Result<std::vector<double>> squaredErrors(const std::vector<std::vector<T>>& scales,
+                                              AwqCurve curve,
                                               const Ticker& ticker) {
-        std::vector<std::vector<T>> scales;
-        for (const std::vector<double>& s : search.scales) {
-            scales.push_back(inPrecision<T>(s));
+        if constexpr (std::is_same_v<T, float> && std::is_same_v<C, float>) {
+            if (panelKernels().fused) {
+                return throughPanels(scales, curve, ticker);
+            }
+        }
+        const Result<OutputLoss<C>> loss =
+            OutputLoss<C>::make(activations_, tokens_, ctx_.withoutProgress());
+        if (!loss) {
+            return fail(loss.error());
         }
         const std::int64_t chunks = (weights_.rows() + kRows - 1) / kRows;
         std::vector<std::vector<double>> parts(static_cast<std::size_t>(chunks));
@@ -229,7 +235,7 @@ private:
                             ctx_.checkpoint();
                             quantizationErrors(w, scales[k], errors);
                             parts[static_cast<std::size_t>(chunk)].push_back(
-                                loss.squared(asProduct<T, C>(errors, end - begin, wide), ctx_));
+                                loss->squared(asProduct<T, C>(errors, end - begin, wide), ctx_));
                             ticker.tick(static_cast<std::int64_t>(k), end - begin);
                         }
                     });
@@ -241,6 +247,20 @@ private:
             std::transform(part.begin(), part.end(), sums.begin(), sums.begin(), std::plus<>());
         }
         return sums;
+    }
+
+    Result<std::vector<double>> throughPanels(const std::vector<std::vector<float>>& scales,
+                                              AwqCurve curve,
+                                              const Ticker& ticker) {
+        const auto rows = weights_.rows() * static_cast<std::int64_t>(scales.size());
+        const Result<PanelLoss> loss =
+            PanelLoss::make(activations_, tokens_, rows, ctx_.withoutProgress());
+        if (!loss) {
+            return fail(loss.error());
+        }
+        AwqPanels panels(weights_, spec_, scales, *loss, ctx_);
+        const auto told = [&](std::int64_t ratio, std::int64_t done) { ticker.tick(ratio, done); };
+        return curve == AwqCurve::Whole ? panels.all(told) : panels.least(told);
     }
 
     void quantizationErrors(const Matrix<T>& w, const std::vector<T>& s, Matrix<T>& errors) const {
@@ -354,6 +374,7 @@ Result<AwqResult> searchAs(const StepInput& input,
                            const UniformSpec& spec,
                            std::int64_t gridPoints,
                            bool clip,
+                           AwqCurve curve,
                            const JobContext& ctx) {
     AwqResult result;
     Searcher<T, C> searcher(input, spec, ctx);
@@ -361,6 +382,7 @@ Result<AwqResult> searchAs(const StepInput& input,
     const std::int64_t clipShares = clip ? groupCount(spec, input.weights->cols()) : 0;
     Result<AwqSearch> search = searcher.searchScale(
         gridPoints,
+        curve,
         {ctx, input.weights->cols(), clip ? gridPoints + (gridPoints + 3) / 4 : gridPoints});
     if (!search) {
         return fail(search.error());
@@ -397,6 +419,7 @@ Result<AwqResult> searchAwq(const StepInput& input,
                             const UniformSpec& spec,
                             std::int64_t gridPoints,
                             bool clip,
+                            AwqCurve curve,
                             const JobContext& ctx) {
     // Names what is not finite before anything is searched.
     if (const auto plain = makeUniform(input.weights, spec, ctx.withoutProgress(), false); !plain) {
@@ -407,10 +430,10 @@ Result<AwqResult> searchAwq(const StepInput& input,
                         static_cast<double>(input.weights->rows()) *
                         static_cast<double>(input.weights->cols());
     if (input.weights->isDouble()) {
-        return searchAs<double, double>(input, spec, gridPoints, clip, ctx);
+        return searchAs<double, double>(input, spec, gridPoints, clip, curve, ctx);
     }
-    return work <= kSmall ? searchAs<float, double>(input, spec, gridPoints, clip, ctx)
-                          : searchAs<float, float>(input, spec, gridPoints, clip, ctx);
+    return work <= kSmall ? searchAs<float, double>(input, spec, gridPoints, clip, curve, ctx)
+                          : searchAs<float, float>(input, spec, gridPoints, clip, curve, ctx);
 }
 
 }  // namespace loupe

@@ -334,8 +334,12 @@ private:
 Result<std::shared_ptr<const Trace>> traceAwq(const StepInput& input,
                                               const Params& params,
                                               const JobContext& ctx) {
-    Result<AwqResult> result =
-        searchAwq(input, awqSpec(params), params.integer("grid"), params.flag("clip"), ctx);
+    Result<AwqResult> result = searchAwq(input,
+                                         awqSpec(params),
+                                         params.integer("grid"),
+                                         params.flag("clip"),
+                                         AwqCurve::Whole,
+                                         ctx);
     if (!result) {
         return fail(result.error());
     }

@@ -4,9 +4,11 @@
 #include "core/base/cpu_dispatch.hpp"
 #include "core/base/worker_pool.hpp"
 #include "core/quant/awq_kernels.hpp"
+#include "core/quant/awq_panels.hpp"
 #include "tests/unit/scheme/layer_fixture.hpp"
 
 #include <algorithm>
+#include <array>
 #include <limits>
 
 using namespace loupe;
@@ -16,7 +18,9 @@ using Catch::Matchers::WithinRel;
 
 namespace {
 
-AwqResult search(const std::string& text, const SchemeInput& input) {
+AwqResult search(const std::string& text,
+                 const SchemeInput& input,
+                 AwqCurve curve = AwqCurve::Whole) {
     const Scheme scheme = parseScheme(text).value();
     const Params params(findStep("awq")->params, scheme.steps[0]);
     StepInput step;
@@ -24,7 +28,7 @@ AwqResult search(const std::string& text, const SchemeInput& input) {
     step.activations = input.activations;
     step.calibrationRows = input.calibrationRows;
     Result<AwqResult> result =
-        searchAwq(step, awqSpec(params), params.integer("grid"), params.flag("clip"), {});
+        searchAwq(step, awqSpec(params), params.integer("grid"), params.flag("clip"), curve, {});
     REQUIRE(result.has_value());
     return std::move(*result);
 }
@@ -221,6 +225,59 @@ TEST_CASE("AWQ: few or many tokens, odd sizes, threads, and errors") {
                     .has_value());
 }
 
+TEST_CASE("AWQ: a search that gives ratios up finds what the whole curve has") {
+    struct Size {
+        std::int64_t rows, cols, tokens, seed;
+    };
+    // Blocks of 128 rows, the last one short; by the tokens, and by X'X.
+    for (const auto& [rows, cols, tokens, seed] :
+         {Size{700, 300, 350, 1}, Size{1600, 96, 1000, 2}, Size{1030, 520, 130, 3}}) {
+        CAPTURE(rows, cols, tokens);
+        const SchemeInput input = randomLayer(rows, cols, tokens, static_cast<std::uint64_t>(seed));
+        for (const char* text : {"awq:group=32,clip=false", "awq:bits=2,group=128,clip=false"}) {
+            const AwqResult whole = search(text, input);
+            const AwqResult least = search(text, input, AwqCurve::Least);
+            CHECK(least.search.best == whole.search.best);
+            CHECK(*least.scale == *whole.scale);
+            REQUIRE(least.search.losses.size() == whole.search.losses.size());
+            const double loss = whole.search.losses[whole.search.best];
+            CHECK(std::isfinite(loss));
+            for (std::size_t k = 0; k < whole.search.losses.size(); ++k) {
+                const double own = whole.search.losses[k];
+                const bool givenUp = panelKernels().fused && own != loss;
+                CHECK(least.search.losses[k] == (givenUp ? AwqPanels::kGivenUp : own));
+            }
+        }
+    }
+}
+
+TEST_CASE("AWQ: products in panels are those of the definition") {
+    // Fewer tokens than half the inputs, as many, more; sizes that fill no panel.
+    for (const std::int64_t tokens : {1, 37, 100, 333}) {
+        CAPTURE(tokens);
+        const std::int64_t cols = 131;
+        const std::int64_t rows = 3 * kPanel + 7;
+        const SchemeInput input = randomLayer(rows, cols, tokens, 5);
+        const Matrix<double> x = read(*input.activations);
+        const Matrix<double> e = read(*input.weights);
+        Matrix<float> single(rows, cols);
+        std::transform(e.data(), e.data() + e.size(), single.data(), [](double v) {
+            return static_cast<float>(v);
+        });
+        Panels errors(cols, rows);
+        errors.packRows(std::as_const(single).view(), {});
+        const Matrix<double> y = product(x, e);
+        double expected = 0;
+        for (std::int64_t i = 0; i < y.size(); ++i) {
+            expected += y.data()[i] * y.data()[i];
+        }
+        const PanelLoss loss =
+            PanelLoss::make(*input.activations, tokens, std::int64_t{1} << 20, {}).value();
+        CHECK(loss.isGram() == (tokens > 66));
+        CHECK_THAT(loss.squared(errors, {}), WithinRel(expected, 2e-6));
+    }
+}
+
 TEST_CASE("AWQ: kernels of every instruction set give the values of the definition") {
     const CpuTarget before = cpuTarget();
     for (const CpuTarget target : availableCpuTargets()) {
@@ -267,6 +324,66 @@ TEST_CASE("AWQ: kernels of every instruction set give the values of the definiti
             CHECK(low == least);
             CHECK(high == most);
         }
+    }
+    setCpuTarget(before);
+}
+
+TEST_CASE("AWQ: kernels over lanes give what those over a row give") {
+    const CpuTarget before = cpuTarget();
+    constexpr std::int64_t kCount = 37;
+    constexpr auto kSize = static_cast<std::size_t>(kCount * kPanel);
+    std::vector<float> lanes(kSize), s(static_cast<std::size_t>(kCount));
+    for (std::size_t i = 0; i < kSize; ++i) {
+        lanes[i] = static_cast<float>(0.05 * randomStudentT(3, i, 4));
+    }
+    for (std::size_t j = 0; j < s.size(); ++j) {
+        s[j] = static_cast<float>(0.1 + 5 * randomUniform(4, j));
+    }
+    std::array<float, kPanel> gridScales, lows, highs;
+    for (std::size_t lane = 0; lane < gridScales.size(); ++lane) {
+        gridScales[lane] = 0.01F + 0.001F * static_cast<float>(lane);
+        lows[lane] = -static_cast<float>(lane % 8);
+        highs[lane] = lows[lane] + 15;
+    }
+    for (const CpuTarget target : availableCpuTargets()) {
+        CAPTURE(cpuTargetName(target));
+        setCpuTarget(target);
+        std::vector<float> errors(kSize);
+        std::array<float, kPanel> low, high;
+        awqKernels().extentsOfLanes(lanes.data(), s.data(), kCount, low.data(), high.data());
+        awqKernels().errorsOfLanes(lanes.data(),
+                                   s.data(),
+                                   kCount,
+                                   gridScales.data(),
+                                   lows.data(),
+                                   highs.data(),
+                                   errors.data());
+        double sum = 0;
+        for (std::size_t lane = 0; lane < low.size(); ++lane) {
+            std::vector<float> row(s.size()), scaled(s.size()), expected(s.size());
+            for (std::size_t j = 0; j < s.size(); ++j) {
+                row[j] = lanes[j * kPanel + lane];
+                sum += static_cast<double>(row[j]) * static_cast<double>(errors[j * kPanel + lane]);
+            }
+            float least = 0;
+            float most = 0;
+            awqKernels().scale(row.data(), s.data(), kCount, scaled.data(), &least, &most);
+            awqKernels().errors(row.data(),
+                                scaled.data(),
+                                s.data(),
+                                kCount,
+                                gridScales[lane],
+                                lows[lane],
+                                highs[lane],
+                                expected.data());
+            REQUIRE(low[lane] == least);
+            REQUIRE(high[lane] == most);
+            for (std::size_t j = 0; j < s.size(); ++j) {
+                REQUIRE(errors[j * kPanel + lane] == expected[j]);
+            }
+        }
+        CHECK_THAT(awqKernels().sumOfProducts(lanes.data(), errors.data(), kCount),
+                   WithinRel(sum, 1e-12));
     }
     setCpuTarget(before);
 }
