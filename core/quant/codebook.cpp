@@ -54,12 +54,53 @@ void radixSort(std::vector<float>& values) {
     std::transform(keys.begin(), keys.end(), values.begin(), valueOf);
 }
 
+double borderOf(double below, double above) {
+    return below / 2 + above / 2;
+}
+
 std::vector<double> bordersOf(std::span<const double> centroids) {
     std::vector<double> borders(centroids.size() - 1);
     for (std::size_t i = 0; i < borders.size(); ++i) {
-        borders[i] = centroids[i] / 2 + centroids[i + 1] / 2;
+        borders[i] = borderOf(centroids[i], centroids[i + 1]);
     }
     return borders;
+}
+
+template <class T>
+double sumOfRun(const T* begin, const T* end) {
+    double sum = 0;
+    for (; begin != end; ++begin) {
+        sum += static_cast<double>(*begin);
+    }
+    return sum;
+}
+
+/// std::upper_bound in steps that double from `near` on: Lloyd's borders move little.
+template <class T>
+std::int64_t rankOf(const std::vector<T>& sorted, double x, std::int64_t near) {
+    const auto count = static_cast<std::int64_t>(sorted.size());
+    const auto isUpTo = [&](std::int64_t i) {
+        return static_cast<double>(sorted[static_cast<std::size_t>(i)]) <= x;
+    };
+    std::int64_t low = near;  // all before it are <= x
+    std::int64_t high = near;  // it and all after it are not
+    for (std::int64_t step = 1; high < count && isUpTo(high); step *= 2) {
+        low = high + 1;
+        high = std::min(high + step, count);
+    }
+    for (std::int64_t step = 1; low > 0 && !isUpTo(low - 1); step *= 2) {
+        high = low - 1;
+        low = std::max<std::int64_t>(low - step, 0);
+    }
+    while (low < high) {
+        const std::int64_t middle = low + (high - low) / 2;
+        if (isUpTo(middle)) {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    return low;
 }
 
 }  // namespace
@@ -76,12 +117,12 @@ SortedWeights::SortedWeights(std::vector<float> values) : single_(std::move(valu
     } else {
         radixSort(single_);
     }
-    addBlocks();
+    addBlocks(single_);
 }
 
 SortedWeights::SortedWeights(std::vector<double> values) : double_(std::move(values)) {
     std::sort(double_.begin(), double_.end());
-    addBlocks();
+    addBlocks(double_);
 }
 
 std::int64_t SortedWeights::count() const {
@@ -93,42 +134,36 @@ double SortedWeights::at(std::int64_t index) const {
     return double_.empty() ? static_cast<double>(single_[i]) : double_[i];
 }
 
-double SortedWeights::sumOfRun(std::int64_t begin, std::int64_t end) const {
-    double sum = 0;
-    for (std::int64_t i = begin; i < end; ++i) {
-        sum += at(i);
-    }
-    return sum;
-}
-
-void SortedWeights::addBlocks() {
-    before_.assign(static_cast<std::size_t>(count() / kBlock) + 1, 0.0);
-    for (std::size_t block = 1; block < before_.size(); ++block) {
-        const auto end = static_cast<std::int64_t>(block) * kBlock;
-        before_[block] = before_[block - 1] + sumOfRun(end - kBlock, end);
+template <class T>
+void SortedWeights::addBlocks(const std::vector<T>& sorted) {
+    before_.assign(sorted.size() / static_cast<std::size_t>(kBlock) + 1, 0.0);
+    const T* from = sorted.data();
+    for (std::size_t block = 1; block < before_.size(); ++block, from += kBlock) {
+        before_[block] = before_[block - 1] + sumOfRun(from, from + kBlock);
     }
 }
 
-std::int64_t SortedWeights::upTo(double x) const {
-    if (!double_.empty()) {
-        return std::upper_bound(double_.begin(), double_.end(), x) - double_.begin();
+std::int64_t SortedWeights::upTo(double x, std::int64_t near) const {
+    return double_.empty() ? rankOf(single_, x, near) : rankOf(double_, x, near);
+}
+
+template <class T>
+double SortedWeights::sumAs(const std::vector<T>& sorted,
+                            std::int64_t begin,
+                            std::int64_t end) const {
+    const std::int64_t first = (begin + kBlock - 1) / kBlock;
+    const std::int64_t last = end / kBlock;
+    const T* const values = sorted.data();
+    if (first >= last) {
+        return sumOfRun(values + begin, values + end);
     }
-    return std::upper_bound(single_.begin(),
-                            single_.end(),
-                            x,
-                            [](double a, float b) { return a < static_cast<double>(b); }) -
-           single_.begin();
+    return sumOfRun(values + begin, values + first * kBlock) +
+           (before_[static_cast<std::size_t>(last)] - before_[static_cast<std::size_t>(first)]) +
+           sumOfRun(values + last * kBlock, values + end);
 }
 
 double SortedWeights::sum(std::int64_t begin, std::int64_t end) const {
-    const std::int64_t first = (begin + kBlock - 1) / kBlock;
-    const std::int64_t last = end / kBlock;
-    if (first >= last) {
-        return sumOfRun(begin, end);
-    }
-    return sumOfRun(begin, first * kBlock) +
-           (before_[static_cast<std::size_t>(last)] - before_[static_cast<std::size_t>(first)]) +
-           sumOfRun(last * kBlock, end);
+    return double_.empty() ? sumAs(single_, begin, end) : sumAs(double_, begin, end);
 }
 
 std::vector<double> lloyd(const SortedWeights& weights,
@@ -136,20 +171,31 @@ std::vector<double> lloyd(const SortedWeights& weights,
                           std::int64_t iterations,
                           const JobContext& ctx,
                           const std::function<void(const std::vector<double>&)>& seen) {
+    std::vector<double> next = start;
+    std::vector<double> borders(start.size() - 1);
+    std::vector<std::int64_t> ranks(start.size(), 0);  // weights up to each border
+    ranks.back() = weights.count();
+    std::vector<std::pair<std::int64_t, std::int64_t>> runs(start.size());
     for (std::int64_t k = 0; k < iterations; ++k) {
         ctx.checkpoint();
-        std::vector<double> next = start;
-        const std::vector<double> borders = bordersOf(start);
+        for (std::size_t i = 0; i < borders.size(); ++i) {
+            const double border = borderOf(start[i], start[i + 1]);
+            if (k == 0 || border != borders[i]) {
+                borders[i] = border;
+                ranks[i] = weights.upTo(border, ranks[i]);
+            }
+        }
         std::int64_t begin = 0;
         for (std::size_t i = 0; i < start.size(); ++i) {
-            const std::int64_t end =
-                i < borders.size() ? std::max(begin, weights.upTo(borders[i])) : weights.count();
-            if (end > begin) {
+            const std::int64_t end = std::max(begin, ranks[i]);
+            // Those of the same weights as before are their mean already.
+            if (end > begin && runs[i] != std::pair(begin, end)) {
                 // Kept among its weights: a rounded mean may lie beyond the last of them.
                 next[i] = std::clamp(weights.sum(begin, end) / static_cast<double>(end - begin),
                                      weights.at(begin),
                                      weights.at(end - 1));
             }
+            runs[i] = {begin, end};
             begin = end;
         }
         if (next == start) {
@@ -158,7 +204,7 @@ std::vector<double> lloyd(const SortedWeights& weights,
         if (seen) {
             seen(start);
         }
-        start.swap(next);
+        start = next;
     }
     if (seen) {
         seen(start);

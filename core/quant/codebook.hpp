@@ -24,14 +24,18 @@ public:
 
     [[nodiscard]] std::int64_t count() const;
     [[nodiscard]] double at(std::int64_t index) const;
-    /// How many weights are <= x.
-    [[nodiscard]] std::int64_t upTo(double x) const;
+    /// How many weights are <= x, looked for from a count that may be near. @cost O(log distance)
+    [[nodiscard]] std::int64_t upTo(double x, std::int64_t near) const;
     /// Sum of the weights with ranks [begin, end).
     [[nodiscard]] double sum(std::int64_t begin, std::int64_t end) const;
 
 private:
-    void addBlocks();
-    [[nodiscard]] double sumOfRun(std::int64_t begin, std::int64_t end) const;
+    template <class T>
+    void addBlocks(const std::vector<T>& sorted);
+    template <class T>
+    [[nodiscard]] double sumAs(const std::vector<T>& sorted,
+                               std::int64_t begin,
+                               std::int64_t end) const;
 
     std::vector<float> single_;
     std::vector<double> double_;
@@ -42,7 +46,7 @@ private:
 /// its weights; one without weights stays. Ends where nothing moves, or after `iterations`.
 /// @param start ascending
 /// @param seen called with the centroids before each update and those at the end; may be empty
-/// @cost O(k (log n + 1024)) an iteration
+/// @cost O(log n) an iteration for each centroid that loses or gains weights
 [[nodiscard]] std::vector<double> lloyd(
     const SortedWeights& weights,
     std::vector<double> start,

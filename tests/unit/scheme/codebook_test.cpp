@@ -143,7 +143,12 @@ TEST_CASE("codebook: sorting by digits is sorting") {
         sum += i >= 700 && i < 15001 ? static_cast<double>(values[i]) : 0;
     }
     CHECK_THAT(sorted.sum(700, 15001), WithinRel(sum, 1e-12));
-    CHECK(sorted.upTo(static_cast<double>(values[777])) == 778);
+    for (const std::int64_t near : {0, 1, 777, 778, 779, 5000, 19999, 20000}) {
+        CAPTURE(near);
+        CHECK(sorted.upTo(static_cast<double>(values[777]), near) == 778);
+        CHECK(sorted.upTo(1e9, near) == 20000);
+        CHECK(sorted.upTo(-1e9, near) == 0);
+    }
 }
 
 TEST_CASE("codebook: the written file rebuilds the weights, under masks too") {
