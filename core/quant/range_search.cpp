@@ -304,39 +304,57 @@ std::vector<UniformGrid<T>> gridsFor(const UniformSpec& spec,
 
 namespace {
 
-/// The grids of gridsFor() as the kernels take them; symmetric ones with less work.
-std::vector<KernelGrid> candidateGrids(const UniformSpec& spec,
-                                       const GroupExtent<float>& extent,
-                                       std::span<const float> bounds) {
-    std::vector<KernelGrid> grids;
-    grids.reserve(bounds.size());
-    if (spec.asymmetric) {
-        for (const UniformGrid<float>& grid : gridsFor(spec, extent, bounds)) {
-            grids.push_back(kernelGrid(spec, grid.scale, grid.zeroPoint, 0, 0));
-        }
-        return grids;
+/// The grid of gridsFor() for one bound as the kernels take it; symmetric ones with less work.
+class CandidateGrids {
+public:
+    CandidateGrids(const UniformSpec& spec, const GroupExtent<float>& extent)
+        : spec_(spec), extent_(extent), grid_(kernelGrid(spec, 1, 0, 0, 0)) {
+        const auto levels = static_cast<double>(spec.codeMax() - spec.codeMin());
+        const bool power = spec.range == GridRange::Power;
+        steps_ = power ? std::ldexp(1.0, spec.bits - 1) : levels;
+        ends_ = power ? 1 : 2;
+        // Half a step beyond the bound where the grid is not centred on zero, and the levels of
+        // the least scale that gridFor() gives an interval far from zero.
+        const double beyond = 1.02 / levels + levels * 0x1p-21;
+        reach_ = (1 + beyond) * (1 + 0x1p-20);
     }
-    const bool power = spec.range == GridRange::Power;
-    const double steps = power ? std::ldexp(1.0, spec.bits - 1)
-                               : static_cast<double>(spec.codeMax() - spec.codeMin());
-    const double ends = power ? 1 : 2;
-    KernelGrid grid = kernelGrid(spec, 1, 0, 0, 0);
-    for (const float bound : bounds) {
-        const double exact = ends * static_cast<double>(bound) / steps;
-        setScale(grid,
+
+    [[nodiscard]] KernelGrid at(float bound) {
+        if (spec_.asymmetric) {
+            const auto [low, high] = intervalFor(spec_, extent_, bound);
+            const UniformGrid<float> grid = gridFor(spec_, low, high);
+            return kernelGrid(spec_, grid.scale, grid.zeroPoint, 0, 0);
+        }
+        const double exact = ends_ * static_cast<double>(bound) / steps_;
+        setScale(grid_,
                  bound == 0 ? 1.0F
                             : std::max(static_cast<float>(exact),
                                        std::numeric_limits<float>::denorm_min()));
-        grids.push_back(grid);
+        return grid_;
     }
-    return grids;
-}
+
+    /// No more than the squared error of the group's largest weight: what the bound cuts off it.
+    [[nodiscard]] double leastError(float bound) const {
+        constexpr float kOrdinary = 0x1p-100F;  // smaller scales may be rounded up
+        const double cut = static_cast<double>(extent_.absmax()) -
+                           reach_ * static_cast<double>(bound);
+        return cut > 0 && bound > kOrdinary ? cut * cut * (1 - 0x1p-20) : 0;
+    }
+
+private:
+    const UniformSpec& spec_;
+    GroupExtent<float> extent_;
+    KernelGrid grid_;
+    double steps_ = 1;
+    double ends_ = 2;
+    double reach_ = 1;  ///< of a grid's farthest level, in bounds
+};
 
 constexpr std::size_t kCoarseStep = 16;
 
 /// Errors of one group on all candidates, as far as the least sum needs them: a candidate stops
 /// where it is certain to exceed the best one before it (squares only add up), or does not begin
-/// where a few large weights alone exceed it. Each sum that could be the least is complete, bit for
+/// where its largest weights alone exceed it. Each sum that could be the least is complete, bit for
 /// bit that of squaredErrors(); the others are infinity.
 void leastSquaredErrors(const UniformSpec& spec,
                         std::span<const float> values,
@@ -345,7 +363,7 @@ void leastSquaredErrors(const UniformSpec& spec,
                         std::span<double> sums) {
     constexpr double kInfinity = std::numeric_limits<double>::infinity();
     const UniformKernels& kernels = uniformKernels();
-    const std::vector<KernelGrid> grids = candidateGrids(spec, extent, bounds);
+    CandidateGrids grids(spec, extent);
     const auto count = static_cast<std::int64_t>(values.size());
     std::array<float, static_cast<std::size_t>(kExtremes)> large{};
     const bool looksAhead = count >= 4 * kExtremes;
@@ -355,17 +373,18 @@ void leastSquaredErrors(const UniformSpec& spec,
     double least = kInfinity;
     std::size_t best = bounds.size() - 1;
     const auto visit = [&](std::size_t k) {
-        if (bounds[k] <= 0) {
+        if (bounds[k] <= 0 || grids.leastError(bounds[k]) > least) {
             return;
         }
+        const KernelGrid grid = grids.at(bounds[k]);
         // The same errors in another order: sums agree but for rounding.
         constexpr double kRounding = 1 - 0x1p-30;
         if (looksAhead && least < kInfinity &&
-            kernels.squaredError(large.data(), kExtremes, grids[k], kInfinity) * kRounding >
+            kernels.squaredError(large.data(), kExtremes, grid, kInfinity) * kRounding >
                 least) {
             return;
         }
-        sums[k] = kernels.squaredError(values.data(), count, grids[k], least);
+        sums[k] = kernels.squaredError(values.data(), count, grid, least);
         if (sums[k] < least) {
             least = sums[k];
             best = k;
