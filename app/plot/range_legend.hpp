@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "app/plot/color_setting.hpp"
+#include "app/widgets/quiet_end.hpp"
 
 class QLineEdit;
 
@@ -86,6 +87,7 @@ private:
     std::optional<bool> m_drag;  ///< true: the high handle
     QLineEdit* m_editor = nullptr;
     bool m_editsHigh = true;
+    QuietEnd m_end{this};
 };
 
 }  // namespace loupe::app

@@ -3,6 +3,7 @@
 
 #include "app/document/analyses.hpp"
 #include "app/document/document.hpp"
+#include "app/widgets/quiet_end.hpp"
 
 #include <QString>
 #include <QWidget>
@@ -61,6 +62,7 @@ private:
     QSpinBox* m_rows = nullptr;
     QComboBox* m_choice = nullptr;
     QSpinBox* m_seed = nullptr;
+    QuietEnd m_end{this};
 };
 
 }  // namespace loupe::app

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "app/views/matrix_pane.hpp"
 
-#include <QAccessible>
 #include <QFontMetricsF>
 #include <QHBoxLayout>
 #include <QVBoxLayout>
@@ -9,6 +8,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "app/widgets/describe.hpp"
 #include "app/widgets/theme.hpp"
 
 namespace loupe::app {
@@ -253,11 +253,7 @@ void MatrixPane::paintExport(QPainter& painter, const QRectF& target) {
 }
 
 void MatrixPane::announceSelection(const QString& sentence) {
-    if (sentence != m_heatmap->accessibleDescription()) {
-        m_heatmap->setAccessibleDescription(sentence);
-        QAccessibleEvent event(m_heatmap, QAccessible::DescriptionChanged);
-        QAccessible::updateAccessibility(&event);
-    }
+    describeWidget(*m_heatmap, sentence);
 }
 
 }  // namespace loupe::app

@@ -6,6 +6,7 @@
 
 #include <vector>
 
+#include "app/widgets/quiet_end.hpp"
 #include "core/scheme/scheme.hpp"
 
 class QComboBox;
@@ -64,6 +65,7 @@ private:
     QPushButton* m_add = nullptr;
     MessageBar* m_message = nullptr;
     SchemeStringField* m_string = nullptr;
+    QuietEnd m_end{this};
 };
 
 /// Schemes worth starting from: title and canonical string. Only those that this build knows.

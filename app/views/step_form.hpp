@@ -7,6 +7,7 @@
 #include <functional>
 #include <vector>
 
+#include "app/widgets/quiet_end.hpp"
 #include "core/scheme/step.hpp"
 
 namespace loupe::app {
@@ -60,6 +61,7 @@ private:
     bool m_brief = false;
     Step m_step;
     std::vector<Field> m_fields;
+    QuietEnd m_end{this};
 };
 
 /// "%ile" for "percentile": the word of a choice on a segment.

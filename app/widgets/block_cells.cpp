@@ -1,16 +1,13 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "app/widgets/block_cells.hpp"
 
+#include "app/widgets/describe.hpp"
 #include "app/widgets/loupe_style.hpp"
 #include "app/widgets/theme.hpp"
 #include "core/stats/colormaps.hpp"
 
-#include <QAccessible>
-#include <QHelpEvent>
-#include <QKeyEvent>
-#include <QMouseEvent>
+#include <QPaintEvent>
 #include <QPainter>
-#include <QToolTip>
 
 #include <algorithm>
 #include <cmath>
@@ -35,8 +32,7 @@ QRgb colourOf(double value, double most) {
 
 }  // namespace
 
-BlockCells::BlockCells(QWidget* parent) : QWidget(parent) {
-    setFocusPolicy(Qt::StrongFocus);
+BlockCells::BlockCells(QWidget* parent) : CellWidget(parent) {
     QSizePolicy policy(QSizePolicy::Expanding, QSizePolicy::Minimum);
     policy.setHeightForWidth(true);
     setSizePolicy(policy);
@@ -166,75 +162,28 @@ void BlockCells::paintEvent(QPaintEvent* event) {
 void BlockCells::describe() {
     setAccessibleName(tr("Elements of the block"));
     if (m_current < 0 || m_current >= count()) {
-        setAccessibleDescription({});
+        describeWidget(*this, {});
         return;
     }
-    setAccessibleDescription(tr("Element %1 of %2, %3, value %4")
-                                 .arg(m_current)
-                                 .arg(count())
-                                 .arg(m_names ? m_names(m_current) : QString(),
-                                      formatExact(m_values[static_cast<std::size_t>(m_current)])));
-    QAccessibleEvent changed(this, QAccessible::DescriptionChanged);
-    QAccessible::updateAccessibility(&changed);
+    describeWidget(*this,
+                   tr("Element %1 of %2, %3, value %4")
+                       .arg(m_current)
+                       .arg(count())
+                       .arg(m_names ? m_names(m_current) : QString(),
+                            formatExact(m_values[static_cast<std::size_t>(m_current)])));
 }
 
 void BlockCells::choose(std::int64_t cell) {
-    if (cell >= 0 && cell < count() && cell != m_current) {
+    if (cell != m_current) {
         emit cellChosen(cell);
     }
 }
 
-bool BlockCells::event(QEvent* event) {
-    if (event->type() == QEvent::ToolTip) {
-        const auto* help = static_cast<QHelpEvent*>(event);
-        const std::int64_t cell = cellAt(help->pos());
-        if (cell >= 0) {
-            QToolTip::showText(help->globalPos(),
-                               tr("Element %1, %2: %3")
-                                   .arg(cell)
-                                   .arg(m_names ? m_names(cell) : QString(),
-                                        formatExact(m_values[static_cast<std::size_t>(cell)])),
-                               this,
-                               cellRect(cell).toAlignedRect());
-        } else {
-            QToolTip::hideText();
-        }
-        return true;
-    }
-    if (event->type() == QEvent::FontChange || event->type() == QEvent::StyleChange) {
-        updateGeometry();
-    }
-    return QWidget::event(event);
-}
-
-void BlockCells::keyPressEvent(QKeyEvent* event) {
-    const int perRow = gridFor(width()).perRow;
-    switch (event->key()) {
-        case Qt::Key_Left:
-            return choose(m_current - 1);
-        case Qt::Key_Right:
-            return choose(m_current + 1);
-        case Qt::Key_Up:
-            return choose(m_current - perRow);
-        case Qt::Key_Down:
-            return choose(m_current + perRow);
-        case Qt::Key_Home:
-            return choose(0);
-        case Qt::Key_End:
-            return choose(count() - 1);
-        default:
-            QWidget::keyPressEvent(event);
-    }
-}
-
-void BlockCells::mousePressEvent(QMouseEvent* event) {
-    const std::int64_t cell =
-        event->button() == Qt::LeftButton ? cellAt(event->position()) : std::int64_t{-1};
-    if (cell < 0) {
-        QWidget::mousePressEvent(event);
-        return;
-    }
-    choose(cell);
+QString BlockCells::tipFor(std::int64_t cell) const {
+    return tr("Element %1, %2: %3")
+        .arg(cell)
+        .arg(m_names ? m_names(cell) : QString(),
+             formatExact(m_values[static_cast<std::size_t>(cell)]));
 }
 
 }  // namespace loupe::app

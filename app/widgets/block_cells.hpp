@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #pragma once
 
-#include <QString>
-#include <QWidget>
+#include "app/widgets/cell_widget.hpp"
 
 #include <cstdint>
 #include <functional>
@@ -12,7 +11,7 @@ namespace loupe::app {
 
 /// The elements of a block as cells in the colours of the signed map, the chosen one framed, those
 /// that flipped bits changed with a corner. Choose by click or with the arrow keys.
-class BlockCells : public QWidget {
+class BlockCells : public CellWidget {
     Q_OBJECT
 
 public:
@@ -27,17 +26,20 @@ public:
 
     [[nodiscard]] QSize sizeHint() const override;
     [[nodiscard]] QSize minimumSizeHint() const override;
-    [[nodiscard]] bool hasHeightForWidth() const override { return true; }
     [[nodiscard]] int heightForWidth(int width) const override;
 
 signals:
     void cellChosen(qlonglong cell);
 
 protected:
-    bool event(QEvent* event) override;
+    [[nodiscard]] std::int64_t cellCount() const override { return count(); }
+    [[nodiscard]] std::int64_t chosenCell() const override { return m_current; }
+    [[nodiscard]] int cellsPerRow() const override { return gridFor(width()).perRow; }
+    [[nodiscard]] std::int64_t cellAt(const QPointF& pos) const override;
+    [[nodiscard]] QRectF placeOf(std::int64_t cell) const override { return cellRect(cell); }
+    [[nodiscard]] QString tipFor(std::int64_t cell) const override;
+    void choose(std::int64_t cell) override;
     void paintEvent(QPaintEvent* event) override;
-    void keyPressEvent(QKeyEvent* event) override;
-    void mousePressEvent(QMouseEvent* event) override;
 
 private:
     struct Grid {
@@ -47,8 +49,6 @@ private:
         double label = 0;
     };
     [[nodiscard]] Grid gridFor(int width) const;
-    [[nodiscard]] std::int64_t cellAt(const QPointF& pos) const;
-    void choose(std::int64_t cell);
     void describe();
 
     std::vector<double> m_values;

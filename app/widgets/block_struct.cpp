@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "app/widgets/block_struct.hpp"
 
+#include "app/widgets/describe.hpp"
 #include "app/widgets/loupe_style.hpp"
 #include "app/widgets/theme.hpp"
 
-#include <QAccessible>
 #include <QHelpEvent>
 #include <QKeyEvent>
 #include <QMouseEvent>
@@ -257,15 +257,14 @@ void BlockStruct::describe() {
         return;
     }
     const Field& field = m_fields[static_cast<std::size_t>(m_current)];
-    setAccessibleDescription(tr("Field %1 of %2: %3, bytes %4 to %5. %6")
-                                 .arg(m_current + 1)
-                                 .arg(m_fields.size())
-                                 .arg(field.name)
-                                 .arg(field.begin)
-                                 .arg(field.begin + field.bytes - 1)
-                                 .arg(field.meaning));
-    QAccessibleEvent changed(this, QAccessible::DescriptionChanged);
-    QAccessible::updateAccessibility(&changed);
+    describeWidget(*this,
+                   tr("Field %1 of %2: %3, bytes %4 to %5. %6")
+                       .arg(m_current + 1)
+                       .arg(m_fields.size())
+                       .arg(field.name)
+                       .arg(field.begin)
+                       .arg(field.begin + field.bytes - 1)
+                       .arg(field.meaning));
 }
 
 void BlockStruct::choose(int field) {

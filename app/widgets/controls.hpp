@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #pragma once
 
+#include "app/widgets/quiet_end.hpp"
+
 #include <QAbstractButton>
 #include <QString>
 #include <QWidget>
@@ -66,6 +68,7 @@ private:
     ValueSpinBox* m_spin = nullptr;
     bool m_updating = false;
     bool m_finishPending = false;
+    QuietEnd m_end{this};
 };
 
 /// Two to five short words of which one holds. Wraps into rows where the words do not fit side by side.

@@ -1,18 +1,16 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "app/widgets/hex_grid.hpp"
 
+#include "app/widgets/describe.hpp"
 #include "app/widgets/loupe_style.hpp"
 #include "app/widgets/theme.hpp"
 
-#include <QAccessible>
 #include <QApplication>
 #include <QClipboard>
-#include <QHelpEvent>
 #include <QKeyEvent>
-#include <QMouseEvent>
+#include <QPaintEvent>
 #include <QPainter>
 #include <QPainterPath>
-#include <QToolTip>
 
 #include <algorithm>
 #include <cmath>
@@ -32,8 +30,7 @@ QString hex(std::uint64_t value, int digits) {
 
 }  // namespace
 
-HexGrid::HexGrid(QWidget* parent) : QWidget(parent) {
-    setFocusPolicy(Qt::StrongFocus);
+HexGrid::HexGrid(QWidget* parent) : CellWidget(parent) {
     QSizePolicy policy(QSizePolicy::Preferred, QSizePolicy::Minimum);
     policy.setHeightForWidth(true);
     setSizePolicy(policy);
@@ -161,7 +158,7 @@ QRectF HexGrid::byteRect(std::int64_t byte) const {
     return {};
 }
 
-std::int64_t HexGrid::byteAt(const QPointF& pos) const {
+std::int64_t HexGrid::cellAt(const QPointF& pos) const {
     const Metrics m = metricsFor(width());
     const auto line = static_cast<std::ptrdiff_t>(std::floor(pos.y() / m.line)) - 1;
     if (line < 0 || line >= static_cast<std::ptrdiff_t>(m_lines.size()) ||
@@ -314,7 +311,7 @@ std::uint64_t HexGrid::offsetOf(std::int64_t byte) const {
 void HexGrid::describe() {
     if (m_bytes.empty()) {
         setAccessibleName(tr("Bytes in the file: none"));
-        setAccessibleDescription({});
+        describeWidget(*this, {});
         return;
     }
     const Byte& byte = m_bytes[static_cast<std::size_t>(m_current)];
@@ -328,74 +325,31 @@ void HexGrid::describe() {
     if (byte.flipped != 0) {
         text += tr(", flipped");
     }
-    setAccessibleDescription(text);
-    QAccessibleEvent changed(this, QAccessible::DescriptionChanged);
-    QAccessible::updateAccessibility(&changed);
+    describeWidget(*this, text);
 }
 
 void HexGrid::choose(std::int64_t byte) {
-    if (byte >= 0 && byte < static_cast<std::int64_t>(m_bytes.size())) {
-        setCurrentByte(byte);
-        emit byteChosen(byte);
-    }
+    setCurrentByte(byte);
+    emit byteChosen(byte);
 }
 
-bool HexGrid::event(QEvent* event) {
-    if (event->type() == QEvent::ToolTip) {
-        const auto* help = static_cast<QHelpEvent*>(event);
-        const std::int64_t byte = byteAt(help->pos());
-        if (byte >= 0) {
-            QToolTip::showText(
-                help->globalPos(),
-                tr("Byte %1 of the block, at %2 = 0x%3 of the file")
-                    .arg(byte)
-                    .arg(formatCount(static_cast<qint64>(offsetOf(byte))), hex(offsetOf(byte), 8)),
-                this,
-                byteRect(byte).toAlignedRect());
-        } else {
-            QToolTip::hideText();
-        }
-        return true;
-    }
-    if (event->type() == QEvent::FontChange || event->type() == QEvent::StyleChange) {
-        rebuild();
-        updateGeometry();
-    }
-    return QWidget::event(event);
+QString HexGrid::tipFor(std::int64_t byte) const {
+    return tr("Byte %1 of the block, at %2 = 0x%3 of the file")
+        .arg(byte)
+        .arg(formatCount(static_cast<qint64>(offsetOf(byte))), hex(offsetOf(byte), 8));
+}
+
+void HexGrid::rescale() {
+    rebuild();
+    updateGeometry();
 }
 
 void HexGrid::keyPressEvent(QKeyEvent* event) {
-    const int perRow = metricsFor(width()).perRow;
     if (event->matches(QKeySequence::Copy)) {
         QApplication::clipboard()->setText(dump());
         return;
     }
-    switch (event->key()) {
-        case Qt::Key_Left:
-            return choose(m_current - 1);
-        case Qt::Key_Right:
-            return choose(m_current + 1);
-        case Qt::Key_Up:
-            return choose(m_current - perRow);
-        case Qt::Key_Down:
-            return choose(m_current + perRow);
-        case Qt::Key_Home:
-            return choose(0);
-        case Qt::Key_End:
-            return choose(static_cast<std::int64_t>(m_bytes.size()) - 1);
-        default:
-            QWidget::keyPressEvent(event);
-    }
-}
-
-void HexGrid::mousePressEvent(QMouseEvent* event) {
-    const std::int64_t byte =
-        event->button() == Qt::LeftButton ? byteAt(event->position()) : std::int64_t{-1};
-    if (byte < 0) {
-        QWidget::mousePressEvent(event);
-        return;
-    }
-    choose(byte);
+    CellWidget::keyPressEvent(event);
 }
 
 void HexGrid::resizeEvent(QResizeEvent* event) {

@@ -2,9 +2,7 @@
 #pragma once
 
 #include "app/widgets/bit_strip.hpp"
-
-#include <QString>
-#include <QWidget>
+#include "app/widgets/cell_widget.hpp"
 
 #include <array>
 #include <cstdint>
@@ -15,7 +13,7 @@ namespace loupe::app {
 /// Bytes as they lie in a file, coloured by the field of each of their bits, 16 (or 8, or 4) to a
 /// row. Bytes that do not take part in the chosen element are faded; long runs of them fold. A byte
 /// is chosen by click or with the arrow keys; Ctrl+C copies the hex dump.
-class HexGrid : public QWidget {
+class HexGrid : public CellWidget {
     Q_OBJECT
 
 public:
@@ -52,17 +50,24 @@ public:
 
     [[nodiscard]] QSize sizeHint() const override;
     [[nodiscard]] QSize minimumSizeHint() const override;
-    [[nodiscard]] bool hasHeightForWidth() const override { return true; }
     [[nodiscard]] int heightForWidth(int width) const override;
 
 signals:
     void byteChosen(qlonglong byte);
 
 protected:
-    bool event(QEvent* event) override;
+    [[nodiscard]] std::int64_t cellCount() const override {
+        return static_cast<std::int64_t>(m_bytes.size());
+    }
+    [[nodiscard]] std::int64_t chosenCell() const override { return m_current; }
+    [[nodiscard]] int cellsPerRow() const override { return metricsFor(width()).perRow; }
+    [[nodiscard]] std::int64_t cellAt(const QPointF& pos) const override;
+    [[nodiscard]] QRectF placeOf(std::int64_t cell) const override { return byteRect(cell); }
+    [[nodiscard]] QString tipFor(std::int64_t cell) const override;
+    void choose(std::int64_t byte) override;
+    void rescale() override;
     void paintEvent(QPaintEvent* event) override;
     void keyPressEvent(QKeyEvent* event) override;
-    void mousePressEvent(QMouseEvent* event) override;
     void resizeEvent(QResizeEvent* event) override;
 
 private:
@@ -82,11 +87,9 @@ private:
     [[nodiscard]] Metrics metricsFor(int width) const;
     [[nodiscard]] std::vector<Line> linesFor(int perRow) const;
     void appendLines(std::vector<Line>& lines, std::size_t strip, int perRow) const;
-    [[nodiscard]] std::int64_t byteAt(const QPointF& pos) const;
     [[nodiscard]] QRectF cellRect(const Metrics& m, std::size_t line, std::int64_t column) const;
     void drawLine(QPainter& painter, const Metrics& m, std::size_t index) const;
     void drawByte(QPainter& painter, const QRectF& cell, const Byte& byte) const;
-    void choose(std::int64_t byte);
     void rebuild();
     void describe();
     [[nodiscard]] std::uint64_t offsetOf(std::int64_t byte) const;

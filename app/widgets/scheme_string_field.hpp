@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #pragma once
 
+#include "app/widgets/quiet_end.hpp"
+
 #include <QString>
 #include <QWidget>
 
@@ -38,6 +40,7 @@ private:
     QLineEdit* m_edit = nullptr;
     QLabel* m_problem = nullptr;
     QString m_accepted;
+    QuietEnd m_end{this};
 };
 
 }  // namespace loupe::app

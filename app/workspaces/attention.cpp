@@ -3,6 +3,7 @@
 #include "app/widgets/controls.hpp"
 #include "app/widgets/messages.hpp"
 #include "app/widgets/number_table.hpp"
+#include "app/widgets/quiet_end.hpp"
 #include "app/widgets/theme.hpp"
 #include "app/widgets/value_spin_box.hpp"
 #include "app/workspaces/attention/attention_bar.hpp"
@@ -36,7 +37,6 @@ class AttentionPage : public WorkspacePage {
 
 public:
     AttentionPage(Document& document, QWidget* parent);
-    ~AttentionPage() override { disconnect(m_model, nullptr, this, nullptr); }
 
     [[nodiscard]] QWidget* contextBar() override { return m_bar; }
     [[nodiscard]] bool busy() const override { return m_model->busy(); }
@@ -78,6 +78,7 @@ private:
     bool m_small = false;
     bool m_low = false;
     bool m_arranged = false;
+    QuietEnd m_end{this};
 };
 
 AttentionPage::AttentionPage(Document& document, QWidget* parent)

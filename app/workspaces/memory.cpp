@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // Memory: what a model needs, and on what it fits.
 #include "app/plot/plot_style.hpp"
-#include "app/widgets/marks.hpp"
+#include "app/widgets/context_row.hpp"
 #include "app/widgets/number_table.hpp"
+#include "app/widgets/quiet_end.hpp"
 #include "app/widgets/theme.hpp"
 #include "app/workspaces/memory/byte_bars.hpp"
 #include "app/workspaces/memory/device_text.hpp"
@@ -11,8 +12,6 @@
 #include "app/workspaces/memory/side_panels.hpp"
 #include "app/workspaces/workspace.hpp"
 
-#include <QHBoxLayout>
-#include <QLabel>
 #include <QPainter>
 #include <QScrollArea>
 #include <QSplitter>
@@ -25,68 +24,11 @@ namespace {
 constexpr int kWidthM = 1500;
 constexpr int kWidthL = 2300;
 
-/// The context bar: what is calculated.
-class MemoryBar : public QWidget {
-    Q_OBJECT
-
-public:
-    explicit MemoryBar(MemoryModel& model) : m_model(model) {
-        setAccessibleName(tr("What is calculated"));
-        setSizePolicy(QSizePolicy::Expanding, QSizePolicy::Fixed);
-        auto* layout = new QHBoxLayout(this);
-        layout->setContentsMargins(Theme::px(12), 0, Theme::px(12), 0);
-        layout->setSpacing(Theme::px(8));
-        m_title = new QLabel(this);
-        setTextRole(m_title, TextRole::Heading);
-        layout->addWidget(m_title);
-        m_facts = new FactChip({}, this);
-        layout->addWidget(m_facts);
-        layout->addStretch(1);
-        connect(&model, &MemoryModel::changed, this, &MemoryBar::refresh);
-        refresh();
-    }
-    [[nodiscard]] QString facts() const {
-        return m_title->text() + QStringLiteral(", ") + m_facts->text();
-    }
-    [[nodiscard]] QSize sizeHint() const override { return {Theme::px(600), Theme::px(40)}; }
-    [[nodiscard]] QSize minimumSizeHint() const override { return {Theme::px(320), Theme::px(40)}; }
-
-protected:
-    void paintEvent(QPaintEvent*) override {
-        QPainter painter(this);
-        painter.fillRect(rect(), Theme::current().panel);
-        painter.setPen(Theme::current().line);
-        painter.drawLine(0, height() - 1, width(), height() - 1);
-    }
-
-private:
-    void refresh() {
-        const MemorySettings& settings = m_model.settings();
-        const MemorySubject& subject = m_model.subject();
-        m_title->setText(m_model.hasSubject() ? QString::fromStdString(subject.title)
-                                              : tr("Memory"));
-        const WeightFormat* format = m_model.format();
-        QString facts = format != nullptr ? toQString(format->title) : tr("as stored");
-        if (subject.shape) {
-            facts += tr(" · %1 tokens").arg(formatCount(settings.context));
-            if (settings.batch > 1) {
-                facts += tr(" × %1").arg(formatCount(settings.batch));
-            }
-        }
-        m_facts->setText(facts);
-    }
-
-    MemoryModel& m_model;
-    QLabel* m_title = nullptr;
-    FactChip* m_facts = nullptr;
-};
-
 class MemoryPage : public WorkspacePage {
     Q_OBJECT
 
 public:
     MemoryPage(Document& document, QWidget* parent);
-    ~MemoryPage() override { disconnect(m_model, nullptr, this, nullptr); }
 
     [[nodiscard]] QWidget* contextBar() override { return m_bar; }
     [[nodiscard]] bool busy() const override { return m_model->busy(); }
@@ -106,11 +48,12 @@ protected:
     void resizeEvent(QResizeEvent* event) override;
 
 private:
+    void showSubject();
     void arrange();
     void applyWidths();
 
     MemoryModel* m_model = nullptr;
-    MemoryBar* m_bar = nullptr;
+    SubjectRow* m_bar = nullptr;
     QSplitter* m_columns = nullptr;
     QSplitter* m_centre = nullptr;
     ByteBars* m_bars = nullptr;
@@ -119,13 +62,16 @@ private:
     bool m_small = false;
     bool m_arranged = false;
     bool m_restored = false;
+    QuietEnd m_end{this};
 };
 
 MemoryPage::MemoryPage(Document& document, QWidget* parent) : WorkspacePage(document, parent) {
     setWindowTitle(tr("Memory"));
     setProperty("loupeStandsAlone", true);
     m_model = new MemoryModel(document, this);
-    m_bar = new MemoryBar(*m_model);
+    m_bar = new SubjectRow;
+    m_bar->setAccessibleName(tr("What is calculated"));
+    showSubject();
     auto* layout = new QVBoxLayout(this);
     layout->setContentsMargins(0, 0, 0, 0);
     m_columns = new QSplitter(Qt::Horizontal, this);
@@ -152,14 +98,30 @@ MemoryPage::MemoryPage(Document& document, QWidget* parent) : WorkspacePage(docu
     m_columns->setStretchFactor(1, 1);
     connect(m_columns, &QSplitter::splitterMoved, this, [this] { m_moved = true; });
     connect(m_model, &MemoryModel::changed, this, [this] {
-        setSubtitle(m_bar->facts());
+        showSubject();
+        setSubtitle(m_bar->subject());
         setReadout(m_bars->describe().toHtmlEscaped());
     });
     connect(m_model, &MemoryModel::deviceChanged, this, [this] {
         setReadout(m_bars->describe().toHtmlEscaped());
     });
     setReadout(m_bars->describe().toHtmlEscaped());
-    setSubtitle(m_bar->facts());
+    setSubtitle(m_bar->subject());
+}
+
+void MemoryPage::showSubject() {
+    const MemorySettings& settings = m_model->settings();
+    const MemorySubject& subject = m_model->subject();
+    const WeightFormat* format = m_model->format();
+    QString facts = format != nullptr ? toQString(format->title) : tr("as stored");
+    if (subject.shape) {
+        facts += tr(" · %1 tokens").arg(formatCount(settings.context));
+        if (settings.batch > 1) {
+            facts += tr(" × %1").arg(formatCount(settings.batch));
+        }
+    }
+    m_bar->setSubject(m_model->hasSubject() ? QString::fromStdString(subject.title) : tr("Memory"),
+                      facts);
 }
 
 void MemoryPage::refresh(Changes what) {

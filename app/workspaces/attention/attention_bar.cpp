@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "app/workspaces/attention/attention_bar.hpp"
 
-#include "app/plot/plot_style.hpp"
 #include "app/widgets/controls.hpp"
 #include "app/widgets/marks.hpp"
+#include "app/widgets/play_controls.hpp"
 #include "app/widgets/theme.hpp"
 #include "app/workspaces/attention/attention_model.hpp"
 
@@ -11,19 +11,10 @@
 #include <QEvent>
 #include <QHBoxLayout>
 #include <QLabel>
-#include <QPainter>
-#include <QPushButton>
-#include <QSignalBlocker>
-#include <QSlider>
-#include <QToolButton>
-
-#include <algorithm>
 
 namespace loupe::app {
 
 namespace {
-
-constexpr int kAll = 1'000'000;
 
 QString idOf(AttentionAlgorithm algorithm) {
     const std::string_view name = attentionName(algorithm);
@@ -33,22 +24,29 @@ QString idOf(AttentionAlgorithm algorithm) {
 }  // namespace
 
 AttentionBar::AttentionBar(AttentionModel& model, QWidget* parent)
-    : QWidget(parent), m_model(model) {
+    : ContextRow(parent), m_model(model) {
     setObjectName(QStringLiteral("attentionBar"));
     setAccessibleName(tr("Playing attention"));
-    setSizePolicy(QSizePolicy::Expanding, QSizePolicy::Fixed);
     setFixedHeight(Theme::px(40));
-    m_layout = new QHBoxLayout(this);
-    m_layout->setContentsMargins(Theme::px(12), 0, Theme::px(12), 0);
-    m_layout->setSpacing(Theme::px(6));
     m_title = new QLabel(this);
     setTextRole(m_title, TextRole::Heading);
-    m_layout->addWidget(m_title);
+    row()->addWidget(m_title);
     m_facts = new FactChip({}, this);
-    m_layout->addWidget(m_facts);
-    m_layout->addStretch(2);
-    makeTransport();
-    m_layout->addStretch(1);
+    row()->addWidget(m_facts);
+    row()->addStretch(2);
+    m_player = new PlayControls(
+        *this, *row(), {QStringLiteral("playAttention"), QStringLiteral("attentionPosition")});
+    connect(m_player, &PlayControls::moved, this, [this](int by) { m_model.move(by); });
+    connect(m_player, &PlayControls::playToggled, this, [this](bool on) {
+        m_model.setPlaying(on);
+    });
+    connect(m_player, &PlayControls::positionChosen, this, [this](qulonglong step) {
+        m_model.setStep(static_cast<std::size_t>(step));
+    });
+    connect(m_player, &PlayControls::speedChosen, this, [this](double speed) {
+        m_model.setSpeed(speed);
+    });
+    row()->addStretch(1);
     m_algorithm = new SegmentedControl(this);
     m_algorithm->setAccessibleName(tr("Algorithm"));
     m_algorithm->setOptions({{QStringLiteral("standard"),
@@ -62,7 +60,7 @@ AttentionBar::AttentionBar(AttentionModel& model, QWidget* parent)
                               tr("FlashAttention-2: queries outside, one division at the end")}});
     m_algorithm->setCompact(true);
     m_algorithm->setMaximumHeight(Theme::px(28));
-    m_layout->addWidget(m_algorithm);
+    row()->addWidget(m_algorithm);
     connect(m_algorithm, &SegmentedControl::chosen, this, [this](const QString& id) {
         AttentionSettings settings = m_model.settings();
         settings.algorithm = id == QLatin1String("standard") ? AttentionAlgorithm::Standard
@@ -78,62 +76,6 @@ AttentionBar::AttentionBar(AttentionModel& model, QWidget* parent)
     showStep();
 }
 
-void AttentionBar::makeTransport() {
-    m_backwards = {button(QStringLiteral("first"), tr("First step"), tr("Home"), -kAll),
-                   button(QStringLiteral("step-back"), tr("Step back"), tr("Left"), -1)};
-    m_play = new QPushButton(this);
-    m_play->setObjectName(QStringLiteral("playAttention"));
-    m_play->setProperty("loupePrimary", true);
-    m_play->setFixedSize(Theme::px(52), Theme::px(28));
-    m_layout->addWidget(m_play);
-    m_forwards = {button(QStringLiteral("step-forward"), tr("Step forward"), tr("Right"), 1),
-                  button(QStringLiteral("last"), tr("Last step"), tr("End"), kAll)};
-    connect(
-        m_play, &QPushButton::clicked, this, [this] { m_model.setPlaying(!m_model.isPlaying()); });
-    m_slider = new QSlider(Qt::Horizontal, this);
-    m_slider->setObjectName(QStringLiteral("attentionPosition"));
-    m_slider->setAccessibleName(tr("Step"));
-    m_slider->setMinimumWidth(Theme::px(60));
-    m_slider->setMaximumWidth(Theme::px(240));
-    m_slider->setSizePolicy(QSizePolicy::Expanding, QSizePolicy::Fixed);
-    m_layout->addWidget(m_slider, 3);
-    connect(m_slider, &QSlider::valueChanged, this, [this](int value) {
-        if (m_slider->isSliderDown()) {
-            m_model.setPlaying(false);
-        }
-        m_model.setStep(static_cast<std::size_t>(value));
-    });
-    m_count = new QLabel(this);
-    setTextRole(m_count, TextRole::Number);
-    m_layout->addWidget(m_count);
-    m_speed = new SegmentedControl(this);
-    m_speed->setAccessibleName(tr("Speed"));
-    m_speed->setOptions({{QStringLiteral("0.5"), tr("0.5×"), tr("One step a second")},
-                         {QStringLiteral("1"), tr("1×"), tr("Two steps a second")},
-                         {QStringLiteral("4"), tr("4×"), tr("Eight steps a second")}});
-    m_speed->setCompact(true);
-    m_speed->setMaximumHeight(Theme::px(28));
-    m_layout->addWidget(m_speed);
-    connect(m_speed, &SegmentedControl::chosen, this, [this](const QString& id) {
-        m_model.setSpeed(id.toDouble());
-    });
-}
-
-QToolButton* AttentionBar::button(const QString& icon,
-                                  const QString& name,
-                                  const QString& keys,
-                                  int by) {
-    auto* made = new QToolButton(this);
-    made->setIcon(themedIcon(icon));
-    made->setAutoRaise(true);
-    made->setMinimumWidth(Theme::px(28));
-    made->setAccessibleName(name);
-    made->setToolTip(QStringLiteral("%1 (%2)").arg(name, keys));
-    m_layout->addWidget(made);
-    connect(made, &QToolButton::clicked, this, [this, by] { m_model.move(by); });
-    return made;
-}
-
 void AttentionBar::showSettings() {
     const AttentionSettings& settings = m_model.settings();
     m_algorithm->setCurrent(idOf(settings.algorithm));
@@ -145,7 +87,7 @@ void AttentionBar::showSettings() {
                          .arg(size.dim)
                          .arg(formatCount(size.memory)) +
                      (settings.causal ? tr(" · causal") : QString()));
-    fold();
+    foldAll();
 }
 
 QString AttentionBar::facts() const {
@@ -154,84 +96,39 @@ QString AttentionBar::facts() const {
 }
 
 QString AttentionBar::position() const {
-    return m_count->text();
+    return m_player->position();
+}
+
+QSlider* AttentionBar::slider() const {
+    return m_player->slider();
 }
 
 void AttentionBar::showStep() {
-    const std::size_t count = m_model.stepCount();
-    const std::size_t at = m_model.stepIndex();
-    {
-        const QSignalBlocker blocker(m_slider);
-        m_slider->setRange(0, count > 0 ? static_cast<int>(count - 1) : 0);
-        m_slider->setValue(static_cast<int>(at));
-    }
-    m_slider->setPageStep(std::max(1, static_cast<int>(count / 16)));
-    m_slider->setEnabled(count > 1);
     const bool standard =
         m_model.trace() && m_model.trace()->algorithm == AttentionAlgorithm::Standard;
-    const QString text = standard ? tr("step %1 of %2") : tr("tile %1 of %2");
-    m_count->setText(count > 0 ? text.arg(at + 1).arg(count) : QString());
-    m_count->setMinimumWidth(
-        static_cast<int>(textWidth(text.arg(count).arg(count), TextRole::Number) + Theme::px(6)));
-    for (QToolButton* each : m_backwards) {
-        each->setEnabled(count > 0 && at > 0);
-    }
-    for (QToolButton* each : m_forwards) {
-        each->setEnabled(at + 1 < count);
-    }
-    m_play->setEnabled(count > 1);
-    const bool playing = m_model.isPlaying();
-    m_play->setIcon(themedIcon(playing ? QStringLiteral("pause") : QStringLiteral("play")));
-    m_play->setAccessibleName(playing ? tr("Pause") : tr("Play"));
-    m_play->setToolTip(QStringLiteral("%1 (%2)").arg(m_play->accessibleName(), tr("Space")));
-    m_speed->setCurrent(QString::number(m_model.speed()));
-    fold();
+    m_player->show({.count = m_model.stepCount(),
+                    .at = m_model.stepIndex(),
+                    .playing = m_model.isPlaying(),
+                    .speed = m_model.speed(),
+                    .text = standard ? tr("step %1 of %2") : tr("tile %1 of %2")});
+    foldAll();
 }
 
-/// What has no room beside the transport is left out, the least telling first.
-void AttentionBar::fold() {
-    const std::vector<QWidget*> order{m_title, m_speed, m_facts};
-    int needed = m_layout->contentsMargins().left() + m_layout->contentsMargins().right();
-    for (const QWidget* child : findChildren<QWidget*>(QString(), Qt::FindDirectChildrenOnly)) {
-        if (std::find(order.begin(), order.end(), child) == order.end()) {
-            needed += (child == m_slider ? Theme::px(100) : child->sizeHint().width()) +
-                      m_layout->spacing();
-        }
-    }
-    for (QWidget* widget : order) {
-        const int more = widget->sizeHint().width() + m_layout->spacing();
-        const bool fits = needed + more <= width();
-        widget->setVisible(fits);
-        needed += fits ? more : 0;
-    }
-}
-
-QSize AttentionBar::sizeHint() const {
-    return {Theme::px(600), Theme::px(40)};
-}
-
-QSize AttentionBar::minimumSizeHint() const {
-    return {Theme::px(320), Theme::px(40)};
-}
-
-void AttentionBar::paintEvent(QPaintEvent*) {
-    QPainter painter(this);
-    painter.fillRect(rect(), Theme::current().panel);
-    painter.setPen(Theme::current().line);
-    painter.drawLine(0, height() - 1, width(), height() - 1);
+/// The least telling goes first.
+void AttentionBar::foldAll() {
+    fold({{m_title, true}, {m_player->speed(), true}, {m_facts, true}});
 }
 
 void AttentionBar::resizeEvent(QResizeEvent* event) {
     QWidget::resizeEvent(event);
-    fold();
+    foldAll();
 }
 
 void AttentionBar::changeEvent(QEvent* event) {
     QWidget::changeEvent(event);
     if (event->type() == QEvent::FontChange) {
-        m_play->setFixedSize(Theme::px(52), Theme::px(28));
         setFixedHeight(Theme::px(40));
-        fold();
+        foldAll();
     }
 }
 

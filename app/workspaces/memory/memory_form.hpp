@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #pragma once
 
+#include "app/widgets/quiet_end.hpp"
+
 #include <QWidget>
 
 class QComboBox;
@@ -50,6 +52,7 @@ private:
     SegmentedControl* m_atOnce = nullptr;
     Toggle* m_scores = nullptr;
     QLabel* m_note = nullptr;
+    QuietEnd m_end{this};
 };
 
 }  // namespace loupe::app

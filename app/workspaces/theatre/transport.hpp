@@ -1,12 +1,9 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #pragma once
 
-#include <QWidget>
-
-#include <vector>
+#include "app/widgets/context_row.hpp"
 
 class QComboBox;
-class QHBoxLayout;
 class QLabel;
 class QPushButton;
 class QSlider;
@@ -15,22 +12,20 @@ class QToolButton;
 namespace loupe::app {
 
 class FactChip;
-class SegmentedControl;
+class PlayControls;
 class TheatreModel;
 class TruthMark;
 
 /// The theatre's context bar: what is played, play and step, where in it, how fast.
-class Transport : public QWidget {
+class Transport : public ContextRow {
     Q_OBJECT
 
 public:
     explicit Transport(TheatreModel& model, QWidget* parent = nullptr);
     /// In small windows the list of methods is this bar's combo box.
     void setMethodShown(bool shown);
-    [[nodiscard]] QSlider* slider() const { return m_slider; }
+    [[nodiscard]] QSlider* slider() const;
     [[nodiscard]] QString position() const;
-    [[nodiscard]] QSize sizeHint() const override;
-    [[nodiscard]] QSize minimumSizeHint() const override;
 
 signals:
     void useAsA();
@@ -38,30 +33,23 @@ signals:
     void copyScheme();
 
 protected:
-    void paintEvent(QPaintEvent* event) override;
     void resizeEvent(QResizeEvent* event) override;
     void changeEvent(QEvent* event) override;
 
 private:
-    QToolButton* button(const QString& icon, const QString& name, const QString& keys);
+    void addUses();
     void showChoice();
     void showState();
-    void fold();
+    void foldAll();
 
     TheatreModel& m_model;
-    QHBoxLayout* m_layout = nullptr;
     QComboBox* m_method = nullptr;
     QLabel* m_title = nullptr;
     QLabel* m_subtitle = nullptr;
     FactChip* m_source = nullptr;
     FactChip* m_activations = nullptr;
     TruthMark* m_exact = nullptr;
-    QPushButton* m_play = nullptr;
-    std::vector<QToolButton*> m_backwards;
-    std::vector<QToolButton*> m_forwards;
-    QSlider* m_slider = nullptr;
-    QLabel* m_count = nullptr;
-    SegmentedControl* m_speed = nullptr;
+    PlayControls* m_player = nullptr;
     QPushButton* m_useA = nullptr;
     QPushButton* m_useB = nullptr;
     QToolButton* m_more = nullptr;  ///< what the buttons do, where they have no room
