@@ -4,8 +4,6 @@
 #include <QtGlobal>
 
 #include <algorithm>
-#include <chrono>
-#include <thread>
 
 #ifdef Q_OS_UNIX
 #include <unistd.h>
@@ -21,11 +19,7 @@ namespace loupe::app {
 namespace {
 
 constexpr int kDebounceMs = 30;
-constexpr int kScanDrainMs = 100;
-constexpr int kCompactBins = 96;
-constexpr double kCompactSigmas = 4;
 const char* const kStatsSlot = "stats";
-const char* const kScanSlot = "scan";
 const char* const kActivationsSlot = "activations";
 
 QString schemeSlot(Side side) {
@@ -92,28 +86,6 @@ Result<std::shared_ptr<const SchemeResult>> runScheme(const std::string& text,
 }
 
 }  // namespace
-
-std::shared_ptr<const TensorStats> compacted(const TensorStats& stats) {
-    auto small = std::make_shared<TensorStats>();
-    *small = stats;
-    small->values = {};
-    const double low = std::max(stats.min, stats.mean - kCompactSigmas * stats.std);
-    const double high = std::min(stats.max, stats.mean + kCompactSigmas * stats.std);
-    if (stats.finite() > 0 && high > low) {
-        const Histogram histogram = stats.values.rebin(low, high, kCompactBins);
-        const double step = (histogram.max - histogram.min) / kCompactBins;
-        for (std::size_t i = 0; i < histogram.counts.size(); ++i) {
-            small->values.values.push_back(histogram.min + (static_cast<double>(i) + 0.5) * step);
-            small->values.counts.push_back(histogram.counts[i]);
-        }
-    }
-    for (ChannelRanges* ranges : {&small->rowRanges, &small->colRanges}) {
-        ranges->min = {};
-        ranges->max = {};
-        ranges->sumSquares = {};
-    }
-    return small;
-}
 
 Analyses::Private::Private(Analyses& owner, Document& theDocument)
     : q(owner), document(theDocument), cache(cacheLimit()) {
@@ -362,6 +334,7 @@ void Analyses::Private::startStats(const std::string& key) {
                 QLatin1String(kStatsSlot), key, value, value ? statsBytes(**value) : 0);
             if (value && index && !edited && *index < known.size() && !known[*index]) {
                 known[*index] = compacted(**value);
+                scanLog.push_back(*index);
             }
             announceResults();
         });
@@ -509,11 +482,14 @@ void Analyses::Private::sourceChanged() {
     if (now && now == source.lock()) {
         return;
     }
-    jobs().cancel(QLatin1String(kScanSlot));
+    jobs().cancel(QLatin1String(Analyses::kScanSlot));
     scanTimer.stop();
     scan = std::make_shared<ScanShared>();  // a scan that is ending leaves its mail in the old one
     source = now;
+    scanBacklog.clear();
+    scanLog.clear();
     known.assign(now ? now->tensors().size() : 0, nullptr);
+    sampled.assign(known.size(), nullptr);
     flags.assign(known.size(), nullptr);
     scanErrors.clear();
     firstContent.clear();
@@ -603,147 +579,6 @@ void Analyses::Private::updateBusy() {
                (place.second.debounce && place.second.debounce->isActive());
     });
     scan->busy.store(static_cast<int>(running), std::memory_order_relaxed);
-}
-
-// --- scan
-// -------------------------------------------------------------------------------------------------------------
-
-std::shared_ptr<const std::vector<RaisedFlag>> Analyses::knownFlags(std::size_t tensor) const {
-    return tensor < m_private->flags.size() ? m_private->flags[tensor] : nullptr;
-}
-
-const Error* Analyses::scanError(std::size_t tensor) const {
-    const auto found = m_private->scanErrors.find(tensor);
-    return found == m_private->scanErrors.end() ? nullptr : &found->second;
-}
-
-std::shared_ptr<const TensorStats> Analyses::knownStats(std::size_t tensorIndex) const {
-    return tensorIndex < m_private->known.size() ? m_private->known[tensorIndex] : nullptr;
-}
-
-namespace {
-
-ScanFound scanTensor(const TensorSource& source, std::size_t index, const JobContext& ctx) {
-    ScanFound found{.tensor = index, .stats = nullptr, .flags = {}, .contentHash = {}};
-    const Result<std::shared_ptr<const RowSource>> matrix = source.matrix(index);
-    if (!matrix) {
-        found.error = matrix.error();
-        return found;
-    }
-    const Result<TensorStats> stats = computeStats(**matrix, ctx);
-    if (!stats) {
-        found.error = stats.error();
-        return found;
-    }
-    const Result<TensorMarks> marks = computeMarks(**matrix, ctx);
-    if (!marks) {
-        found.error = marks.error();
-        return found;
-    }
-    found.flags = raiseFlags(*stats, *marks);
-    found.contentHash = marks->contentHash;
-    found.stats = compacted(*stats);
-    return found;
-}
-
-}  // namespace
-
-void Analyses::scanAll() {
-    Private& p = *m_private;
-    const std::shared_ptr<const TensorSource> source = p.document.source();
-    if (!source) {
-        return;
-    }
-    std::vector<std::size_t> missing;
-    for (std::size_t i = 0; i < p.known.size(); ++i) {
-        if ((!p.known[i] || !p.flags[i]) && !source->tensors()[i].problem &&
-            p.scanErrors.count(i) == 0) {
-            missing.push_back(i);
-        }
-    }
-    if (missing.empty()) {
-        return;
-    }
-    p.jobs().cancel(QLatin1String(kScanSlot));
-    p.scan = std::make_shared<ScanShared>();
-    p.updateBusy();
-    p.scanTimer.start();
-    p.jobs().start(
-        QLatin1String(kScanSlot),
-        tr("Scanning checkpoint"),
-        [source, missing, shared = p.scan](const JobContext& ctx) {
-            ctx.setTotal(missing.size());
-            const JobContext part = ctx.withoutProgress();
-            for (const std::size_t index : missing) {
-                while (shared->busy.load(std::memory_order_relaxed) > 0) {
-                    ctx.checkpoint();
-                    std::this_thread::sleep_for(std::chrono::milliseconds(5));
-                }
-                ctx.checkpoint();
-                ScanFound found = scanTensor(*source, index, part);
-                ctx.checkpoint();
-                {
-                    const std::scoped_lock lock(shared->mutex);
-                    shared->found.push_back(std::move(found));
-                }
-                ctx.advance(1);
-            }
-            return true;
-        },
-        this,
-        [this](bool) { m_private->drainScan(); });
-}
-
-bool Analyses::scanning() const {
-    return m_private->jobs().isRunning(QLatin1String(kScanSlot));
-}
-
-void Analyses::Private::drainScan() {
-    std::vector<ScanFound> found;
-    {
-        const std::scoped_lock lock(scan->mutex);
-        found.swap(scan->found);
-    }
-    for (ScanFound& one : found) {
-        if (one.tensor >= known.size()) {
-            continue;
-        }
-        if (one.error) {
-            scanErrors[one.tensor] = *one.error;
-            continue;
-        }
-        known[one.tensor] = std::move(one.stats);
-        takeFlags(one);
-    }
-    if (!q.scanning()) {
-        scanTimer.stop();
-    }
-    if (!found.empty()) {
-        announceResults();
-    }
-}
-
-/// Equal tensors: the first is none, nor are constant ones (zero biases are many and say nothing).
-void Analyses::Private::takeFlags(ScanFound& found) {
-    const bool constant =
-        std::any_of(found.flags.begin(), found.flags.end(), [](const RaisedFlag& flag) {
-            return flag.flag == TensorFlag::Constant || flag.flag == TensorFlag::AllZero;
-        });
-    const std::shared_ptr<const TensorSource> now = source.lock();
-    if (!constant && now) {
-        const auto [at, added] = firstContent.try_emplace(found.contentHash, found.tensor);
-        if (!added && at->second != found.tensor) {
-            const RaisedFlag duplicate{TensorFlag::Duplicate,
-                                       "the same as '" + now->tensors()[at->second].name + "'"};
-            const auto place = std::find_if(
-                found.flags.begin(), found.flags.end(), [](const RaisedFlag& flag) {
-                    return flag.flag > TensorFlag::Duplicate;
-                });
-            found.flags.insert(place, duplicate);
-        }
-    }
-    flags[found.tensor] =
-        std::make_shared<const std::vector<RaisedFlag>>(std::move(found.flags));
 }
 
 const std::optional<Error>& Analyses::activationsError() const {

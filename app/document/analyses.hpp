@@ -13,7 +13,9 @@
 
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
+#include <vector>
 
 namespace loupe::app {
 
@@ -91,10 +93,21 @@ public:
         std::size_t tensorIndex) const;
     /// Why a scan could not read a tensor; null: it could, or has not come to it.
     [[nodiscard]] const Error* scanError(std::size_t tensorIndex) const;
-    /// Fills knownStats() and knownFlags() of all tensors in the background; cancellable in the job bar ("scan"). It
-    /// pauses while something that a person waits for is being computed.
+    /// The same of some rows of a large tensor (`rows` says how many), as an estimate until
+    /// knownStats() has the exact ones; null: none, or not needed any more.
+    [[nodiscard]] std::shared_ptr<const TensorStats> sampledStats(std::size_t tensorIndex) const;
+    /// Fills knownStats() and knownFlags() of all tensors in the background; cancellable in the job
+    /// bar ("scan"). Samples of the large ones come first. It pauses while something that a person
+    /// waits for is being computed.
     void scanAll();
+    /// These next, as far as they are still to come.
+    void scanFirst(std::span<const std::size_t> tensors);
+    static constexpr const char* kScanSlot = "scan";
+    /// Reading, or what was read is still being taken over.
     [[nodiscard]] bool scanning() const;
+    /// Tensors in the order in which something became known of them: a sample, statistics, an
+    /// error. Only grows until another source is opened; a tensor may stand in it more than once.
+    [[nodiscard]] const std::vector<std::size_t>& scanned() const;
 
     [[nodiscard]] Lookup<SchemeResult> scheme(Side side);
     [[nodiscard]] Lookup<PlaneData> plane(Quantity quantity, Side side);

@@ -4,10 +4,12 @@
 #include "app/document/analyses.hpp"
 #include "app/document/analysis_cache.hpp"
 #include "app/document/plane.hpp"
+#include "app/document/tensor_queue.hpp"
 
 #include <QTimer>
 
 #include <atomic>
+#include <deque>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -25,14 +27,19 @@ struct ScanFound {
     std::vector<RaisedFlag> flags;             ///< all but duplicates
     std::string contentHash;
     std::optional<Error> error{};
+    bool sampled = false;  ///< `stats` are of some rows, and an error is left to the whole tensor
 };
 
 /// What a scan shares with the UI thread.
 struct ScanShared {
     std::mutex mutex;
     std::vector<ScanFound> found;
+    TensorQueue queue;         ///< to be read whole
     std::atomic<int> busy{0};  ///< jobs that a person waits for: the scan gives way
 };
+
+constexpr int kScanDrainMs = 100;
+constexpr int kScanHurryMs = 20;  ///< while there is more to take than one event may
 
 /// The statistics that the tree needs, at most some 10 KB for each thousand channels.
 [[nodiscard]] std::shared_ptr<const TensorStats> compacted(const TensorStats& stats);
@@ -88,7 +95,9 @@ public:
     void onProgress();
     void resumeWaiting();
     void updateBusy();
+    void collectScan();
     void drainScan();
+    void takeFound(ScanFound& found);
     void takeFlags(ScanFound& found);
     void announceResults() { document.announce(Change::Results); }
     JobManager& jobs() const { return document.jobs(); }
@@ -104,6 +113,9 @@ public:
     LayerInput gradients;
     std::vector<std::shared_ptr<const TensorStats>> known;
     std::vector<std::shared_ptr<const std::vector<RaisedFlag>>> flags;
+    std::vector<std::shared_ptr<const TensorStats>> sampled;  ///< until the exact ones are there
+    std::vector<std::size_t> scanLog;
+    std::deque<ScanFound> scanBacklog;  ///< found, and not taken yet
     std::map<std::size_t, Error> scanErrors;
     std::unordered_map<std::string, std::size_t> firstContent;  ///< by hash, for duplicates
     std::shared_ptr<ScanShared> scan = std::make_shared<ScanShared>();

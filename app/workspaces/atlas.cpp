@@ -1,21 +1,20 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // Atlas: the whole checkpoint at once, by layer and role.
 #include "app/plot/heatmap.hpp"
+#include "app/widgets/context_row.hpp"
 #include "app/widgets/controls.hpp"
-#include "app/widgets/marks.hpp"
+#include "app/widgets/quiet_end.hpp"
 #include "app/widgets/theme.hpp"
 #include "app/workspaces/atlas/atlas_model.hpp"
 #include "app/workspaces/atlas/atlas_pane.hpp"
 #include "app/workspaces/atlas/atlas_picture.hpp"
 #include "app/workspaces/atlas/compare_pane.hpp"
 #include "app/workspaces/atlas/compare_table.hpp"
-#include "app/workspaces/atlas/treemap_view.hpp"
+#include "app/workspaces/atlas/treemap_bar.hpp"
 #include "app/workspaces/workspace.hpp"
 #include "core/base/units.hpp"
 
 #include <QHBoxLayout>
-#include <QLabel>
-#include <QPainter>
 #include <QStackedWidget>
 #include <QVBoxLayout>
 
@@ -23,74 +22,15 @@ namespace loupe::app {
 
 namespace {
 
-/// The context bar: what is open, and which of the pictures is shown.
-class AtlasBar : public QWidget {
-    Q_OBJECT
-
-public:
-    explicit AtlasBar(AtlasModel& model) : m_model(model) {
-        setAccessibleName(tr("Atlas"));
-        setSizePolicy(QSizePolicy::Expanding, QSizePolicy::Fixed);
-        auto* layout = new QHBoxLayout(this);
-        layout->setContentsMargins(Theme::px(12), 0, Theme::px(12), 0);
-        layout->setSpacing(Theme::px(8));
-        m_title = new QLabel(this);
-        setTextRole(m_title, TextRole::Heading);
-        layout->addWidget(m_title);
-        m_facts = new FactChip({}, this);
-        layout->addWidget(m_facts);
-        layout->addStretch(1);
-        m_parts = new SegmentedControl(this);
-        m_parts->setCompact(true);
-        m_parts->setAccessibleName(tr("What is shown"));
-        layout->addWidget(m_parts);
-        connect(&model, &AtlasModel::layoutChanged, this, &AtlasBar::refresh);
-        refresh();
-    }
-    [[nodiscard]] SegmentedControl& parts() { return *m_parts; }
-    [[nodiscard]] QString facts() const {
-        return m_title->text() + QStringLiteral(", ") + m_facts->text();
-    }
-    [[nodiscard]] QSize sizeHint() const override { return {Theme::px(600), Theme::px(40)}; }
-    [[nodiscard]] QSize minimumSizeHint() const override { return {Theme::px(320), Theme::px(40)}; }
-
-protected:
-    void paintEvent(QPaintEvent*) override {
-        QPainter painter(this);
-        painter.fillRect(rect(), Theme::current().panel);
-        painter.setPen(Theme::current().line);
-        painter.drawLine(0, height() - 1, width(), height() - 1);
-    }
-
-private:
-    void refresh() {
-        const std::shared_ptr<const TensorSource>& source = m_model.source();
-        m_title->setText(source ? QString::fromStdString(source->info().title) : tr("Atlas"));
-        m_facts->setVisible(source != nullptr);
-        if (source) {
-            m_facts->setText(tr("%1 tensors · %2")
-                                 .arg(formatCount(static_cast<qint64>(source->tensors().size())),
-                                      QString::fromStdString(decimalBytes(
-                                          static_cast<double>(source->info().bytes)))));
-        }
-    }
-
-    AtlasModel& m_model;
-    QLabel* m_title = nullptr;
-    FactChip* m_facts = nullptr;
-    SegmentedControl* m_parts = nullptr;
-};
-
 class AtlasPage : public WorkspacePage {
     Q_OBJECT
 
 public:
     AtlasPage(Document& document, QWidget* parent);
-    ~AtlasPage() override { disconnect(m_model, nullptr, this, nullptr); }
 
     [[nodiscard]] QWidget* contextBar() override { return m_bar; }
     [[nodiscard]] bool busy() const override {
-        return m_model->busy() || (isTreemap() && m_treemap->picture().busy()) ||
+        return m_model->busy() || (isTreemap() && m_atlas->treemap().busy()) ||
                (isCompare() && m_compare->model().busy());
     }
     void resetLayout() override {
@@ -104,18 +44,14 @@ public:
     [[nodiscard]] QJsonObject save() const override;
     void restore(const QJsonObject& state) override;
     [[nodiscard]] QString copyText() const override {
-        return isTreemap()   ? m_treemap->picture().copyText()
-               : isCompare() ? m_compare->table().copyText()
-                             : m_model->copyText();
+        return isCompare() ? m_compare->table().copyText() : m_model->copyText();
     }
     [[nodiscard]] bool canExport() const override {
         return m_model->layout() != nullptr &&
                (!isCompare() || m_compare->model().plane() != nullptr);
     }
     void paintExport(QPainter& painter, const QRectF& target) override {
-        if (isTreemap()) {
-            m_treemap->picture().paintExport(painter, target);
-        } else if (isCompare()) {
+        if (isCompare()) {
             m_compare->paintExport(painter, target);
         } else {
             m_atlas->paintExport(painter, target);
@@ -126,84 +62,97 @@ public:
 private:
     void showPart(const QString& id);
     [[nodiscard]] bool isCompare() const { return m_stack->currentWidget() == m_compare; }
-    [[nodiscard]] bool isTreemap() const { return m_stack->currentWidget() == m_treemap; }
+    [[nodiscard]] bool isTreemap() const { return !isCompare() && m_atlas->isTreemap(); }
+    void showSubject();
 
     AtlasModel* m_model = nullptr;
-    AtlasBar* m_bar = nullptr;
+    SubjectRow* m_bar = nullptr;
+    SegmentedControl* m_parts = nullptr;
     QStackedWidget* m_stack = nullptr;
     AtlasPane* m_atlas = nullptr;
-    TreemapPane* m_treemap = nullptr;
     ComparePane* m_compare = nullptr;
+    QuietEnd m_end{this};
 };
 
 AtlasPage::AtlasPage(Document& document, QWidget* parent) : WorkspacePage(document, parent) {
     setWindowTitle(tr("Atlas"));
     m_model = new AtlasModel(document, this);
-    m_bar = new AtlasBar(*m_model);
+    m_bar = new SubjectRow;
+    m_bar->setAccessibleName(tr("Atlas"));
+    m_parts = new SegmentedControl(m_bar);
+    m_parts->setCompact(true);
+    m_parts->setAccessibleName(tr("What is shown"));
+    m_bar->row()->addWidget(m_parts);
     auto* layout = new QVBoxLayout(this);
     layout->setContentsMargins(0, 0, 0, 0);
     m_stack = new QStackedWidget(this);
     layout->addWidget(m_stack);
     m_atlas = new AtlasPane(*m_model, m_stack);
-    m_treemap = new TreemapPane(*m_model, m_stack);
     m_stack->addWidget(m_atlas);
-    m_stack->addWidget(m_treemap);
     m_compare = new ComparePane(document, m_stack);
     m_stack->addWidget(m_compare);
-    m_bar->parts().setOptions({{QStringLiteral("atlas"), tr("Layers × roles"), {}},
-                               {QStringLiteral("bytes"), tr("Where the bytes go"), {}},
-                               {QStringLiteral("compare"), tr("Compare two"), {}}});
-    m_bar->parts().setCurrent(QStringLiteral("atlas"));
-    connect(&m_bar->parts(), &SegmentedControl::chosen, this, &AtlasPage::showPart);
+    m_parts->setOptions({{QStringLiteral("atlas"),
+                           tr("Layers × roles"),
+                           tr("A cell for each layer and role, coloured by a metric")},
+                               {QStringLiteral("bytes"),
+                           tr("Where the bytes go"),
+                           tr("A rectangle for each tensor, as large as what it takes")},
+                               {QStringLiteral("compare"),
+                           tr("Compare two"),
+                           tr("A second checkpoint beside this one: what differs")}});
+    m_parts->setCurrent(QStringLiteral("atlas"));
+    connect(m_parts, &SegmentedControl::chosen, this, &AtlasPage::showPart);
     connect(m_atlas, &AtlasPane::readoutChanged, this, [this](const QString& html) {
-        setReadout(html);
-    });
-    connect(m_treemap, &TreemapPane::readoutChanged, this, [this](const QString& html) {
         setReadout(html);
     });
     connect(m_compare, &ComparePane::readoutChanged, this, [this](const QString& html) {
         setReadout(html);
     });
-    connect(m_model, &AtlasModel::layoutChanged, this, [this] { setSubtitle(m_bar->facts()); });
+    connect(m_model, &AtlasModel::layoutChanged, this, &AtlasPage::showSubject);
+    showSubject();
+}
+
+void AtlasPage::showSubject() {
+    const std::shared_ptr<const TensorSource>& source = m_model->source();
+    m_bar->setSubject(
+        source ? QString::fromStdString(source->info().title) : tr("Atlas"),
+        source ? tr("%1 tensors · %2")
+                     .arg(formatCount(static_cast<qint64>(source->tensors().size())),
+                          QString::fromStdString(
+                              decimalBytes(static_cast<double>(source->info().bytes))))
+               : QString());
+    setSubtitle(m_bar->subject());
 }
 
 void AtlasPage::showPart(const QString& id) {
-    m_bar->parts().setCurrent(id);
-    QWidget* pane = m_atlas;
-    if (id == QLatin1String("bytes")) {
-        pane = m_treemap;
-    } else if (id == QLatin1String("compare")) {
-        pane = m_compare;
-    }
-    m_stack->setCurrentWidget(pane);
+    m_parts->setCurrent(id);
+    m_atlas->showTreemap(id == QLatin1String("bytes"));
+    m_stack->setCurrentWidget(id == QLatin1String("compare") ? static_cast<QWidget*>(m_compare)
+                                                             : m_atlas);
     setReadout({});
 }
 
 QJsonObject AtlasPage::save() const {
     QJsonObject state = m_model->save();
-    state[QStringLiteral("part")] = m_bar->parts().current();
-    state[QStringLiteral("treemap")] = m_treemap->save();
+    state[QStringLiteral("part")] = m_parts->current();
+    state[QStringLiteral("treemap")] = m_atlas->treemapBar().save();
     state[QStringLiteral("compare")] = m_compare->save();
     return state;
 }
 
 void AtlasPage::restore(const QJsonObject& state) {
     m_model->restore(state);
-    m_treemap->restore(state[QStringLiteral("treemap")].toObject());
+    m_atlas->treemapBar().restore(state[QStringLiteral("treemap")].toObject());
     m_compare->restore(state[QStringLiteral("compare")].toObject());
     const QString part = state[QStringLiteral("part")].toString();
     showPart(part.isEmpty() ? QStringLiteral("atlas") : part);
 }
 
 QSizeF AtlasPage::exportSize() const {
-    if (isTreemap()) {
-        return m_treemap->picture().size();
-    }
     if (isCompare()) {
         return QSizeF(m_compare->picture().width() + Theme::px(120), m_compare->picture().height());
     }
-    const double width = std::max(Theme::px(720), m_atlas->picture().width() + Theme::px(90));
-    return {width, m_atlas->exportHeight(width)};
+    return m_atlas->exportSize();
 }
 
 }  // namespace

@@ -1,11 +1,15 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // The byte treemap: areas that are true, and tensors that can be reached.
+#include "app/plot/range_legend.hpp"
+#include "app/workspaces/atlas/atlas_picture.hpp"
+#include "app/workspaces/atlas/treemap_bar.hpp"
 #include "app/workspaces/atlas/treemap_layout.hpp"
 #include "app/workspaces/atlas/treemap_view.hpp"
 #include "tests/gui/atlas_fixture.hpp"
 
 #include <algorithm>
 #include <cmath>
+#include <fstream>
 
 using namespace loupe;
 using namespace loupe::app;
@@ -118,12 +122,29 @@ TEST_CASE("treemap: 100,000 tensors make no more rectangles than can be seen") {
     CHECK(leaves == map.total);
 }
 
+TEST_CASE("treemap: tensors of one size stand in the order of their layers") {
+    const std::vector<TensorInfo> tensors = network(12, 0);
+    std::vector<TensorInfo> byName = tensors;  // as containers sort them: 0, 1, 10, 11, 2
+    std::sort(byName.begin(), byName.end(), [](const TensorInfo& a, const TensorInfo& b) {
+        return a.name < b.name;
+    });
+    const AtlasLayout layout = makeAtlasLayout(byName);
+    const TreemapRequest request{.size = TreemapSize::Parameters, .area = QSizeF(900, 600)};
+    const Treemap map = makeTreemap(byName, layout, request);
+    std::vector<std::int64_t> layers;
+    for (const TreemapTile& tile : map.tiles) {
+        if (tile.tensor >= 0 && layout.places[static_cast<std::size_t>(tile.tensor)].role == "q") {
+            layers.push_back(layout.places[static_cast<std::size_t>(tile.tensor)].layer);
+        }
+    }
+    CHECK(layers.size() == 12);
+    CHECK(std::is_sorted(layers.begin(), layers.end()));
+}
+
 TEST_CASE("treemap: a click selects a tensor, keys reach its neighbours, Enter opens") {
     test::AtlasFixture atlas(3);
-    TreemapPane pane(atlas.model);
-    pane.resize(900, 600);
-    pane.show();
-    TreemapPicture& picture = pane.picture();
+    atlas.pane->showTreemap(true);
+    TreemapPicture& picture = atlas.pane->treemap();
     REQUIRE(QTest::qWaitFor([&] { return picture.map() != nullptr && !picture.busy(); },
                             test::kPatience));
     const Treemap& map = *picture.map();
@@ -146,9 +167,59 @@ TEST_CASE("treemap: a click selects a tensor, keys reach its neighbours, Enter o
     QTest::keyClick(&picture, Qt::Key_Return);
     CHECK(atlas.document.spec().tensor ==
           atlas.model.source()->tensors()[*atlas.model.selected()].name);
+    QTest::keyClick(&picture, Qt::Key_Escape);
+    CHECK_FALSE(atlas.model.selected().has_value());
     // Another grouping is laid out anew.
     picture.choose(TreemapGroup::Layer, TreemapSize::Parameters);
     REQUIRE(QTest::qWaitFor([&] { return !picture.busy(); }, test::kPatience));
     CHECK(picture.map()->total == atlas.model.source()->info().parameters);
-    CHECK(picture.copyText().count('\n') == static_cast<qsizetype>(atlas.tensorCount()) + 1);
+}
+
+TEST_CASE("treemap: rectangles have the colours of the matrix, or of their types") {
+    test::AtlasFixture atlas(4);
+    atlas.model.chooseMetric("absmax");
+    atlas.settle();
+    atlas.pane->showTreemap(true);
+    TreemapPicture& picture = atlas.pane->treemap();
+    REQUIRE(QTest::qWaitFor([&] { return picture.map() != nullptr && !picture.busy(); },
+                            test::kPatience));
+    const auto colorOf = [&](std::size_t tensor) {
+        const QImage image = picture.grab().toImage();
+        for (const TreemapTile& tile : picture.map()->tiles) {
+            if (tile.tensor == static_cast<std::int64_t>(tensor)) {
+                // Beside what stands in the middle.
+                return image.pixelColor(static_cast<int>(tile.rect.left()) + Theme::px(12) + 3,
+                                        static_cast<int>(tile.rect.top()) + 3);
+            }
+        }
+        return QColor();
+    };
+    const std::size_t planted = atlas.tensor("model.layers.2.mlp.down_proj.weight");
+    const std::size_t other = atlas.tensor("model.layers.1.mlp.down_proj.weight");
+    CHECK(colorOf(planted) == QColor(atlas.pane->picture().colors().color(64.0F)));
+    CHECK(colorOf(other) != colorOf(planted));
+    CHECK(picture.tensorSentence(planted).contains("64"));
+    CHECK(atlas.pane->legend().isVisible());
+    // A figure that it does not have: grey, not a colour of the scale.
+    const auto path = test::scratchDir() / "treemap_own.csv";
+    std::ofstream(path) << "tensor,impact\nmodel.layers.2.mlp.down_proj.weight,5\n"
+                           "model.norm.weight,1\n";
+    atlas.pane->importOwn(QString::fromStdString(path.string()));
+    REQUIRE(
+        QTest::qWaitFor([&] { return atlas.model.metric().id == "own.impact"; }, test::kPatience));
+    CHECK(atlas.pane->isTreemap());
+    CHECK(colorOf(other) == Theme::current().raised);
+    CHECK(colorOf(planted) == QColor(atlas.pane->picture().colors().color(5.0F)));
+    // By type: all of them are FP32, one colour and a key instead of the scale.
+    atlas.pane->treemapBar().restore({{"colors", "type"}});
+    CHECK(picture.byType());
+    QTest::qWait(150);
+    REQUIRE(QTest::qWaitFor([&] { return !picture.busy(); }, test::kPatience));
+    REQUIRE(picture.types().size() == 1);
+    CHECK(picture.types()[0].name == "fp32");
+    CHECK(picture.types()[0].tensors == atlas.tensorCount());
+    CHECK(colorOf(other) == colorOf(planted));
+    CHECK(colorOf(other) == TreemapPicture::typeColor(0));
+    CHECK_FALSE(atlas.pane->legend().isVisible());
+    CHECK(atlas.pane->treemapBar().save()["colors"].toString() == "type");
 }

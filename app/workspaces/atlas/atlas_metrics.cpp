@@ -78,6 +78,9 @@ void addStats(std::vector<AtlasMetric>& all) {
                            .logarithmic = logarithmic,
                            .isCount = isCount};
         metric.fact = fact;
+        metric.estimate = isCount                                ? AtlasMetric::Estimate::None
+                          : metric.id == QLatin1String("absmax") ? AtlasMetric::Estimate::AtLeast
+                                                                 : AtlasMetric::Estimate::Near;
         all.push_back(metric);
     };
     add("mean",
@@ -211,6 +214,10 @@ const std::vector<AtlasMetric>& builtInMetrics() {
         return made;
     }();
     return all;
+}
+
+QChar estimateSign(const AtlasMetric& metric) {
+    return metric.estimate == AtlasMetric::Estimate::AtLeast ? QChar(0x2265) : QChar(0x2248);
 }
 
 QString metricText(const AtlasMetric& metric, double value) {

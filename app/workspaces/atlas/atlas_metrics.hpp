@@ -30,6 +30,12 @@ struct AtlasMetric {
         Own,     ///< from a file of the user's
     };
     enum class Pool { High, Low, Magnitude, Sum };
+    /// What some rows of a tensor say of it.
+    enum class Estimate {
+        Near,     ///< about the same
+        AtLeast,  ///< a bound: the largest of some is at most the largest of all
+        None,     ///< nothing that could be shown: rare events are missed
+    };
     QString id;     ///< "kurtosis", "A.sqnr", "own.ppl": sessions
     QString title;  ///< "Excess kurtosis"
     QString unit;   ///< empty: none
@@ -41,6 +47,7 @@ struct AtlasMetric {
     bool logarithmic = false;
     bool isCount = false;  ///< whole numbers
     bool isBytes = false;
+    Estimate estimate = Estimate::Near;
     Side side = Side::A;
     const FigureDefinition* figure = nullptr;       ///< Scheme
     double (*fact)(const TensorFacts&) = nullptr;   ///< Stats
@@ -55,5 +62,8 @@ struct AtlasMetric {
 [[nodiscard]] QString metricText(const AtlasMetric& metric, double value);
 /// The same for a cell of the picture: short, without the unit.
 [[nodiscard]] QString metricCellText(const AtlasMetric& metric, double value);
+
+/// What stands before a figure of this metric that is from some rows: "≈", or "≥" of a bound.
+[[nodiscard]] QChar estimateSign(const AtlasMetric& metric);
 
 }  // namespace loupe::app

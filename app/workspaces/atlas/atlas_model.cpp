@@ -3,6 +3,7 @@
 
 #include "app/document/analyses.hpp"
 #include "app/jobs/job_manager.hpp"
+#include "app/widgets/theme.hpp"
 #include "core/base/text.hpp"
 
 #include <QAction>
@@ -12,14 +13,17 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <tuple>
 
 namespace loupe::app {
 
 namespace {
 
 constexpr auto kLayoutSlot = "atlas.layout";
-constexpr auto kScanSlot = "scan";
-constexpr qint64 kFactsMs = 5;
+constexpr auto kScanSlot = Analyses::kScanSlot;
+constexpr qint64 kFactsMs = 3;
+constexpr int kPreferMs = 200;
+constexpr std::size_t kPreferred = 256;
 constexpr int kFactsPauseMs = 25;  // what is painted and typed meanwhile comes first
 constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
 
@@ -48,12 +52,16 @@ AtlasModel::AtlasModel(Document& document, QObject* parent)
     connect(m_runs, &SchemeRuns::changed, this, [this] {
         if (m_metric.kind == Kind::Scheme) {
             update();
+            preferLater();
         }
         emit progressed();
     });
     m_moreFacts.setSingleShot(true);
     m_moreFacts.setInterval(kFactsPauseMs);
     connect(&m_moreFacts, &QTimer::timeout, this, &AtlasModel::takeStats);
+    m_prefer.setSingleShot(true);
+    m_prefer.setInterval(kPreferMs);
+    connect(&m_prefer, &QTimer::timeout, this, &AtlasModel::preferShown);
     connect(&document.jobs(), &JobManager::progressed, this, [this] {
         if (computing()) {
             emit progressed();
@@ -61,13 +69,13 @@ AtlasModel::AtlasModel(Document& document, QObject* parent)
     });
     connect(&document.jobs(), &JobManager::jobEnded, this, [this](const QString& slot) {
         if (slot == QLatin1String(kScanSlot)) {
-            m_scanPaused = m_source != nullptr && m_factsKnown < m_source->tensors().size();
+            m_scanEnded = true;
             emit progressed();
         }
     });
     connect(&document.jobs(), &JobManager::jobStarted, this, [this](const QString& slot) {
         if (slot == QLatin1String(kScanSlot)) {
-            m_scanPaused = false;
+            m_scanEnded = false;
             emit progressed();
         }
     });
@@ -105,6 +113,7 @@ void AtlasModel::chooseMetric(const QString& id) {
     wantData();
     emit metricChanged();
     update();
+    preferLater();
     emit thresholdChanged();
     emit progressed();
 }
@@ -121,7 +130,7 @@ void AtlasModel::wantData() {
         m_runs->leave();
     }
     Analyses& analyses = m_document.analyses();
-    if (m_metric.kind == Kind::Stats && m_layout != nullptr && !m_scanPaused &&
+    if (m_metric.kind == Kind::Stats && m_layout != nullptr && !m_scanEnded &&
         !analyses.scanning() && m_factsKnown < m_facts.size()) {
         analyses.scanAll();  // large checkpoints are scanned when somebody asks
     }
@@ -157,6 +166,44 @@ QString AtlasModel::failure(std::size_t tensor) const {
     return {};
 }
 
+QString AtlasModel::sampleText(std::size_t tensor) const {
+    if (tensor >= m_values.tensorState.size() ||
+        m_values.tensorState[tensor] != AtlasValues::kSampled) {
+        return {};
+    }
+    std::int64_t rows = 0;
+    if (m_metric.kind == Kind::Scheme) {
+        const SchemeColumn* column = columnOf(m_metric);
+        rows = column != nullptr ? column->sampledRows[tensor] : 0;
+    } else if (const auto stats = m_document.analyses().sampledStats(tensor)) {
+        rows = stats->rows;
+    }
+    return tr("%1 of %2 rows")
+        .arg(formatCount(rows), formatCount(m_source->tensors()[tensor].rows));
+}
+
+QString AtlasModel::flagText(std::size_t tensor) const {
+    QString text;
+    if (const auto flags = m_document.analyses().knownFlags(tensor)) {
+        for (const RaisedFlag& flag : *flags) {
+            const std::string_view title = flagDefinition(flag.flag).title;
+            text += QStringLiteral(" · ") +
+                    QString::fromUtf8(title.data(), static_cast<qsizetype>(title.size()));
+            if (!flag.detail.empty()) {
+                text += QStringLiteral(": ") + QString::fromStdString(flag.detail);
+            }
+        }
+    }
+    return text;
+}
+
+QString AtlasModel::valueText(std::size_t tensor) const {
+    const QString text = metricText(m_metric, m_values.tensor[tensor]);
+    return m_values.tensorState[tensor] == AtlasValues::kSampled
+               ? QString(estimateSign(m_metric)) + QChar(0xa0) + text
+               : text;
+}
+
 void AtlasModel::refresh(Changes what) {
     if (what & Change::Source) {
         sortNames();
@@ -185,7 +232,8 @@ void AtlasModel::sortNames() {
     m_facts.clear();
     m_hasFacts.clear();
     m_factsKnown = 0;
-    m_scanPaused = false;
+    m_taken = 0;
+    m_scanEnded = false;
     m_values = {};
     m_runs->leave();
     clearOwn();
@@ -197,7 +245,7 @@ void AtlasModel::sortNames() {
         return;
     }
     m_facts.resize(source->tensors().size());
-    m_hasFacts.assign(source->tensors().size(), 0);
+    m_hasFacts.assign(source->tensors().size(), Has::Nothing);
     m_sorting = true;
     m_document.jobs().start(
         QLatin1String(kLayoutSlot),
@@ -227,39 +275,77 @@ void AtlasModel::sortNames() {
 
 /// Some milliseconds at a time: a scan of many small tensors brings thousands at once.
 void AtlasModel::takeStats() {
+    const Analyses& analyses = m_document.analyses();
+    const std::vector<std::size_t>& scanned = analyses.scanned();
     if (m_source == nullptr || m_source != m_document.source()) {
         return;
     }
     QElapsedTimer timer;
     timer.start();
-    bool more = false;
-    bool any = false;
-    const Analyses& analyses = m_document.analyses();
-    for (std::size_t i = 0; i < m_hasFacts.size(); ++i) {
-        if (m_hasFacts[i] != 0) {
+    std::vector<std::size_t> changed;
+    for (; m_taken < scanned.size() && timer.elapsed() < kFactsMs; ++m_taken) {
+        const std::size_t i = scanned[m_taken];
+        if (m_hasFacts[i] == Has::Exact || m_hasFacts[i] == Has::Error) {
             continue;
         }
         if (const std::shared_ptr<const TensorStats> stats = analyses.knownStats(i)) {
             m_facts[i] = factsOf(*stats);
-            m_hasFacts[i] = 1;
+            m_hasFacts[i] = Has::Exact;
             ++m_factsKnown;
-            any = true;
-            if (timer.elapsed() >= kFactsMs) {
-                more = true;
-                break;
-            }
         } else if (analyses.scanError(i) != nullptr) {
-            m_hasFacts[i] = 2;
+            m_hasFacts[i] = Has::Error;
             ++m_factsKnown;
-            any = true;
+        } else if (const std::shared_ptr<const TensorStats> some = analyses.sampledStats(i)) {
+            m_facts[i] = factsOf(*some);
+            m_hasFacts[i] = Has::Sample;
+        } else {
+            continue;
         }
+        changed.push_back(i);
     }
-    if (more) {
+    if (m_taken < scanned.size()) {
         m_moreFacts.start();
     }
-    if (any && m_metric.kind == Kind::Stats) {
-        update();
+    if (m_metric.kind == Kind::Stats) {
+        if (!changed.empty()) {
+            updateSome(changed);
+            preferLater();
+        }
         emit progressed();
+    }
+}
+
+/// What a person looks at is read next: the selected cell, then what the estimates say is worst.
+void AtlasModel::preferShown() {
+    if (m_layout == nullptr || m_source == nullptr || !computing()) {
+        return;
+    }
+    std::vector<std::size_t> first;
+    if (m_selected) {
+        const auto cell = m_layout->in(static_cast<std::size_t>(m_layout->cellOf[*m_selected]));
+        first.push_back(*m_selected);
+        first.insert(first.end(), cell.begin(), cell.end());
+    }
+    std::vector<std::size_t> worst;
+    for (std::size_t i = 0; i < m_values.tensorState.size(); ++i) {
+        if (m_values.tensorState[i] == AtlasValues::kSampled) {
+            worst.push_back(i);
+        }
+    }
+    const auto before = [this](std::size_t a, std::size_t b) {
+        return isWorse(m_metric.pool, m_values.tensor[a], m_values.tensor[b]);
+    };
+    const std::size_t most = std::min(kPreferred, worst.size());
+    std::partial_sort(worst.begin(),
+                      worst.begin() + static_cast<std::ptrdiff_t>(most),
+                      worst.end(),
+                      before);
+    worst.resize(most);
+    first.insert(first.end(), worst.begin(), worst.end());
+    if (m_metric.kind == Kind::Scheme) {
+        m_runs->prefer(first);
+    } else {
+        m_document.analyses().scanFirst(first);
     }
 }
 
@@ -277,14 +363,19 @@ std::pair<double, std::uint8_t> AtlasModel::valueOf(const AtlasMetric& metric,
             return {value, std::isnan(value) ? AtlasValues::kNone : AtlasValues::kKnown};
         }
         case Kind::Stats: {
-            if (info.problem || m_hasFacts[tensor] == 2) {
+            const Has has = m_hasFacts[tensor];
+            if (info.problem || has == Has::Error) {
                 return {kNan, AtlasValues::kFailed};
             }
-            if (m_hasFacts[tensor] == 0) {
+            const bool sample = has == Has::Sample;
+            if (has == Has::Nothing || (sample && metric.estimate == AtlasMetric::Estimate::None)) {
                 return {kNan, AtlasValues::kPending};
             }
             const double value = metric.fact(m_facts[tensor]);
-            return {value, std::isnan(value) ? AtlasValues::kNone : AtlasValues::kKnown};
+            return {value,
+                    std::isnan(value) ? sample ? AtlasValues::kPending : AtlasValues::kNone
+                    : sample          ? AtlasValues::kSampled
+                                      : AtlasValues::kKnown};
         }
         case Kind::Own: {
             const OwnColumn& own = m_own[static_cast<std::size_t>(metric.column)];
@@ -298,10 +389,14 @@ std::pair<double, std::uint8_t> AtlasModel::valueOf(const AtlasMetric& metric,
         return {kNan, schemeOf(metric).empty() ? AtlasValues::kNone : AtlasValues::kPending};
     }
     switch (column->state[tensor]) {
+        case SchemeColumn::State::Sampled:
         case SchemeColumn::State::Known: {
+            const bool sample = column->state[tensor] == SchemeColumn::State::Sampled;
             const std::optional<double> value = metric.figure->value(column->figures[tensor]);
-            return value ? std::pair{*value, static_cast<std::uint8_t>(AtlasValues::kKnown)}
-                         : std::pair{kNan, static_cast<std::uint8_t>(AtlasValues::kNone)};
+            const auto some = sample ? AtlasValues::kSampled : AtlasValues::kKnown;
+            const auto none = sample ? AtlasValues::kPending : AtlasValues::kNone;
+            return value ? std::pair{*value, static_cast<std::uint8_t>(some)}
+                         : std::pair{kNan, static_cast<std::uint8_t>(none)};
         }
         case SchemeColumn::State::Failed:
             return {kNan, AtlasValues::kFailed};
@@ -317,25 +412,69 @@ void AtlasModel::update() {
     if (m_layout == nullptr || m_source == nullptr) {
         m_values = {};
     } else {
-        updateTensors();
-        updateCells();
+        const std::size_t count = m_source->tensors().size();
+        m_values = {};
+        m_values.tensor.resize(count);
+        m_values.tensorState.resize(count);
+        m_values.cell.resize(m_layout->cells());
+        m_values.cellState.resize(m_layout->cells());
+        m_values.cellTensor.resize(m_layout->cells());
+        const SchemeColumn* column = columnOf(m_metric);
+        for (std::size_t i = 0; i < count; ++i) {
+            updateTensor(column, i);
+        }
+        for (std::size_t c = 0; c < m_values.cell.size(); ++c) {
+            poolCell(c);
+        }
+        updateRange();
     }
     emit valuesChanged();
 }
 
-void AtlasModel::updateTensors() {
-    const std::size_t count = m_source->tensors().size();
-    m_values.tensor.resize(count);
-    m_values.tensorState.resize(count);
-    m_values.known = m_values.pending = m_values.failed = 0;
+/// @cost the tensors of the cells that hold these, and all cells once
+void AtlasModel::updateSome(const std::vector<std::size_t>& tensors) {
+    if (m_layout == nullptr || m_values.tensor.size() != m_source->tensors().size()) {
+        update();
+        return;
+    }
     const SchemeColumn* column = columnOf(m_metric);
-    for (std::size_t i = 0; i < count; ++i) {
-        const auto [value, state] = valueOf(m_metric, column, i);
-        m_values.tensor[i] = value;
-        m_values.tensorState[i] = state;
-        m_values.known += state == AtlasValues::kKnown ? 1 : 0;
-        m_values.pending += state == AtlasValues::kPending ? 1 : 0;
-        m_values.failed += state == AtlasValues::kFailed ? 1 : 0;
+    std::vector<std::int32_t> cells;
+    cells.reserve(tensors.size());
+    for (const std::size_t i : tensors) {
+        updateTensor(column, i);
+        cells.push_back(m_layout->cellOf[i]);
+    }
+    std::sort(cells.begin(), cells.end());
+    cells.erase(std::unique(cells.begin(), cells.end()), cells.end());
+    for (const std::int32_t cell : cells) {
+        poolCell(static_cast<std::size_t>(cell));
+    }
+    updateRange();
+    emit valuesChanged();
+}
+
+void AtlasModel::updateTensor(const SchemeColumn* column, std::size_t tensor) {
+    const auto tally = [this](std::uint8_t state) -> std::size_t* {
+        switch (state) {
+            case AtlasValues::kKnown:
+                return &m_values.known;
+            case AtlasValues::kSampled:
+                return &m_values.sampled;
+            case AtlasValues::kPending:
+                return &m_values.pending;
+            case AtlasValues::kFailed:
+                return &m_values.failed;
+            default:
+                return nullptr;
+        }
+    };
+    std::uint8_t& state = m_values.tensorState[tensor];
+    if (std::size_t* was = tally(state)) {
+        --*was;
+    }
+    std::tie(m_values.tensor[tensor], state) = valueOf(m_metric, column, tensor);
+    if (std::size_t* now = tally(state)) {
+        ++*now;
     }
 }
 
@@ -346,7 +485,7 @@ void AtlasModel::poolCell(std::size_t cell) {
     std::int32_t tensor = -1;
     for (const std::uint32_t i : m_layout->in(cell)) {
         state |= m_values.tensorState[i];
-        if (m_values.tensorState[i] != AtlasValues::kKnown) {
+        if (!AtlasValues::hasValue(m_values.tensorState[i])) {
             tensor = tensor < 0 ? static_cast<std::int32_t>(i) : tensor;
             continue;
         }
@@ -363,18 +502,13 @@ void AtlasModel::poolCell(std::size_t cell) {
     m_values.cellTensor[cell] = tensor;
 }
 
-void AtlasModel::updateCells() {
-    const std::size_t cells = m_layout->cells();
-    m_values.cell.resize(cells);
-    m_values.cellState.resize(cells);
-    m_values.cellTensor.resize(cells);
+void AtlasModel::updateRange() {
     m_values.nan = m_values.inf = 0;
     double least = std::numeric_limits<double>::infinity();
     double most = -least;
     double positive = least;
-    for (std::size_t c = 0; c < cells; ++c) {
-        poolCell(c);
-        if ((m_values.cellState[c] & AtlasValues::kKnown) == 0) {
+    for (std::size_t c = 0; c < m_values.cell.size(); ++c) {
+        if (!AtlasValues::hasValue(m_values.cellState[c])) {
             continue;
         }
         const double value = m_values.cell[c];
@@ -408,7 +542,7 @@ bool AtlasModel::isCellFlagged(std::size_t cell) const {
     }
     const auto in = m_layout->in(cell);
     return std::any_of(in.begin(), in.end(), [this](std::uint32_t i) {
-        return m_values.tensorState[i] == AtlasValues::kKnown && isFlagged(m_values.tensor[i]);
+        return AtlasValues::hasValue(m_values.tensorState[i]) && isFlagged(m_values.tensor[i]);
     });
 }
 
@@ -422,7 +556,14 @@ void AtlasModel::setThreshold(const AtlasThreshold& threshold) {
 void AtlasModel::select(std::optional<std::size_t> tensor) {
     if (tensor != m_selected) {
         m_selected = tensor;
+        preferLater();
         emit selectionChanged();
+    }
+}
+
+void AtlasModel::preferLater() {
+    if (computing() && !m_prefer.isActive()) {
+        m_prefer.start();
     }
 }
 
@@ -446,7 +587,8 @@ bool AtlasModel::computing() const {
 
 bool AtlasModel::paused() const {
     return (m_metric.kind == Kind::Scheme && m_runs->paused()) ||
-           (m_metric.kind == Kind::Stats && m_scanPaused && m_values.pending > 0);
+           (m_metric.kind == Kind::Stats && m_scanEnded && !m_document.analyses().scanning() &&
+            !m_moreFacts.isActive() && m_values.pending + m_values.sampled > 0);
 }
 
 double AtlasModel::fraction() const {

@@ -23,17 +23,22 @@ struct AtlasValues {
         kKnown = 1,
         kPending = 2,
         kFailed = 4,
-        kNone = 8,  ///< the metric says nothing of such a tensor
+        kNone = 8,      ///< the metric says nothing of such a tensor
+        kSampled = 16,  ///< has an estimate from some rows; the exact value is still to come
     };
+    /// There is a number, exact or an estimate.
+    [[nodiscard]] static bool hasValue(std::uint8_t state) {
+        return (state & (kKnown | kSampled)) != 0;
+    }
     std::vector<double> tensor;
     std::vector<std::uint8_t> tensorState;
-    std::vector<double> cell;  ///< pooled over its known tensors
+    std::vector<double> cell;  ///< pooled over its tensors that have a value
     std::vector<std::uint8_t> cellState;
     std::vector<std::int32_t> cellTensor;  ///< the one that the cell shows; of a sum the largest
     double least = 0, most = 0;            ///< of finite cells
     double leastPositive = 0;              ///< 0: none
     std::uint64_t nan = 0, inf = 0;        ///< cells
-    std::size_t known = 0, pending = 0, failed = 0;  ///< tensors
+    std::size_t known = 0, sampled = 0, pending = 0, failed = 0;  ///< tensors
 };
 
 struct AtlasThreshold {
@@ -66,6 +71,13 @@ public:
     [[nodiscard]] QString problem() const;
     /// Why a tensor has no value: its error.
     [[nodiscard]] QString failure(std::size_t tensor) const;
+    /// "42 of 1 536 rows": what an estimate is from; empty: the value is exact, or there is none.
+    [[nodiscard]] QString sampleText(std::size_t tensor) const;
+    /// The value as it is shown, an estimate marked as one: "≈ 3.2", "≥ 0.7".
+    [[nodiscard]] QString valueText(std::size_t tensor) const;
+
+    /// " · has NaN: 3 weights": what the scan found odd, for the end of a sentence.
+    [[nodiscard]] QString flagText(std::size_t tensor) const;
 
     [[nodiscard]] const AtlasThreshold& threshold() const { return m_threshold; }
     void setThreshold(const AtlasThreshold& threshold);
@@ -116,9 +128,12 @@ private:
     void sortNames();
     void takeStats();
     void wantData();
+    void preferShown();
+    void preferLater();
     void update();
-    void updateTensors();
-    void updateCells();
+    void updateSome(const std::vector<std::size_t>& tensors);
+    void updateTensor(const SchemeColumn* column, std::size_t tensor);
+    void updateRange();
     void poolCell(std::size_t cell);
     [[nodiscard]] std::pair<double, std::uint8_t> valueOf(const AtlasMetric& metric,
                                                           const SchemeColumn* column,
@@ -134,7 +149,9 @@ private:
     AtlasMetric m_metric;
     AtlasValues m_values;
     std::vector<TensorFacts> m_facts;
-    std::vector<std::uint8_t> m_hasFacts;  ///< 1: known, 2: could not be read
+    enum class Has : std::uint8_t { Nothing, Sample, Exact, Error };
+    std::vector<Has> m_hasFacts;
+    std::size_t m_taken = 0;  ///< of Analyses::scanned()
     std::size_t m_factsKnown = 0;
     AtlasThreshold m_threshold;
     std::optional<std::size_t> m_selected;
@@ -143,7 +160,8 @@ private:
     std::vector<OwnColumn> m_own;
     QString m_ownTitle;
     QTimer m_moreFacts;
-    bool m_scanPaused = false;
+    QTimer m_prefer;
+    bool m_scanEnded = false;  ///< all read, or somebody stopped it
 };
 
 }  // namespace loupe::app

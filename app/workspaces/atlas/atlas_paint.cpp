@@ -3,7 +3,7 @@
 #include "app/plot/plot_style.hpp"
 #include "app/widgets/theme.hpp"
 #include "app/workspaces/atlas/atlas_picture.hpp"
-#include "core/stats/colormaps.hpp"
+#include "app/workspaces/atlas/value_paint.hpp"
 
 #include <QElapsedTimer>
 #include <QPaintEvent>
@@ -19,32 +19,7 @@ namespace {
 
 constexpr double kTextWidth = 40;
 constexpr double kTextHeight = 16;
-constexpr double kHatch = 5;
 constexpr double kLeastMarked = 16;
-
-/// 45° lines within a rectangle.
-void hatch(QPainter& painter, const QRectF& rect, const QColor& color, double width) {
-    painter.save();
-    painter.setClipRect(rect, Qt::IntersectClip);
-    painter.setPen(QPen(color, width));
-    const double step = Theme::px(kHatch);
-    // Anchored to the origin, so that the lines of neighbours meet.
-    const double first = std::floor((rect.left() + rect.top()) / step) * step;
-    for (double s = first; s < rect.right() + rect.bottom(); s += step) {
-        painter.drawLine(QPointF(s - rect.top(), rect.top()),
-                         QPointF(s - rect.bottom(), rect.bottom()));
-    }
-    painter.restore();
-}
-
-void cross(QPainter& painter, const QRectF& rect, const QColor& color) {
-    const double side =
-        std::min({rect.width(), rect.height(), static_cast<double>(Theme::px(16))}) * 0.3;
-    painter.setPen(QPen(color, 1.5));
-    const QPointF c = rect.center();
-    painter.drawLine(c - QPointF(side, side), c + QPointF(side, side));
-    painter.drawLine(c - QPointF(side, -side), c + QPointF(side, -side));
-}
 
 }  // namespace
 
@@ -54,18 +29,10 @@ void AtlasPicture::paintCell(QPainter& painter, const QRectF& place, std::size_t
     const std::uint8_t state = values.cellState[cell];
     const double gap = place.width() >= kLeastMarked ? 1 : 0.5;
     const QRectF rect = place.adjusted(0, 0, -gap, -gap);
-    if ((state & AtlasValues::kKnown) == 0) {
-        if ((state & AtlasValues::kFailed) != 0) {
-            painter.fillRect(rect, theme.raised);
-            painter.setRenderHint(QPainter::Antialiasing);
-            cross(painter, rect, theme.error);
-            painter.setRenderHint(QPainter::Antialiasing, false);
-        } else if ((state & AtlasValues::kPending) != 0) {
-            painter.fillRect(rect, theme.panel);
-            painter.setRenderHint(QPainter::Antialiasing);
-            hatch(painter, rect, theme.border, 1);
-            painter.setRenderHint(QPainter::Antialiasing, false);
-        } else {
+    const double value = values.cell[cell];
+    const QColor ink = paintValue(painter, rect, m_colors, value, state, theme.canvas);
+    if (!AtlasValues::hasValue(state)) {
+        if ((state & (AtlasValues::kFailed | AtlasValues::kPending)) == 0) {
             painter.setPen(QPen(theme.line, 1));
             const QPointF c = rect.center();
             const double half = std::min(4.0, rect.width() / 4);
@@ -73,45 +40,25 @@ void AtlasPicture::paintCell(QPainter& painter, const QRectF& place, std::size_t
         }
         return;
     }
-    const double value = values.cell[cell];
-    const QRgb color =
-        std::isnan(value) ? QColor(Qt::black).rgb() : m_colors.color(static_cast<float>(value));
-    painter.fillRect(rect, QColor(color));
-    painter.setRenderHint(QPainter::Antialiasing);
-    if (std::isnan(value)) {
-        hatch(painter, rect, Qt::white, 1);
-    } else if (rect.width() >= Theme::px(kTextWidth) && rect.height() >= Theme::px(kTextHeight)) {
-        drawTextLine(painter,
-                     rect,
-                     Qt::AlignCenter,
-                     metricCellText(m_model.metric(), value),
-                     TextRole::NumberAxis,
-                     QColor(textColorOn(color)));
-    } else if (std::isinf(value)) {
-        cross(painter, rect, QColor(textColorOn(color)));
+    const bool estimate = (state & AtlasValues::kSampled) != 0;
+    if (!std::isnan(value) && rect.height() >= Theme::px(kTextHeight)) {
+        const QString number = metricCellText(m_model.metric(), value);
+        const QString text = estimate ? estimateSign(m_model.metric()) + number : number;
+        if (rect.width() >= std::max<double>(Theme::px(kTextWidth),
+                                             textWidth(text, TextRole::NumberAxis) + 4)) {
+            drawTextLine(painter, rect, Qt::AlignCenter, text, TextRole::NumberAxis, ink);
+        } else if (estimate) {
+            paintEstimate(painter, rect, ink);
+        }
+    } else if (estimate) {
+        paintEstimate(painter, rect, ink);
     }
     if ((state & (AtlasValues::kPending | AtlasValues::kFailed)) != 0) {
-        // Not all of its tensors are known: a corner stays hatched.
-        const double side = std::min(rect.width(), rect.height()) / 3;
-        const QRectF corner(rect.right() - side, rect.bottom() - side, side, side);
-        painter.fillRect(corner, theme.panel);
-        hatch(painter, corner, (state & AtlasValues::kFailed) != 0 ? theme.error : theme.border, 1);
+        paintPartial(painter, rect, (state & AtlasValues::kFailed) != 0);
     }
     if (m_model.isCellFlagged(cell)) {
-        const double inset = rect.width() >= kLeastMarked ? 2 : 1;
-        painter.setBrush(Qt::NoBrush);
-        painter.setPen(QPen(theme.canvas, inset + 1.5));
-        painter.drawRect(rect.adjusted(inset, inset, -inset, -inset));
-        painter.setPen(QPen(theme.outlier, inset));
-        painter.drawRect(rect.adjusted(inset / 2, inset / 2, -inset / 2, -inset / 2));
-        if (rect.width() >= Theme::px(kLeastMarked)) {
-            const double r = Theme::px(3.5);
-            const QPointF at(rect.right() - r - 3, rect.top() + r + 3);
-            drawDiamond(painter, at, r + 1.5, theme.canvas);
-            drawDiamond(painter, at, r, theme.outlier);
-        }
+        paintFlag(painter, rect);
     }
-    painter.setRenderHint(QPainter::Antialiasing, false);
 }
 
 void AtlasPicture::paintHead(QPainter& painter,
@@ -241,11 +188,7 @@ void AtlasPicture::paintSelection(QPainter& painter) const {
     const auto ring = [&](std::size_t cell, double width) {
         const QRectF rect = contentRect(cell);
         if (!rect.isEmpty()) {
-            painter.setBrush(Qt::NoBrush);
-            painter.setPen(QPen(Qt::black, width + 2));
-            painter.drawRect(rect.adjusted(0, 0, -1, -1));
-            painter.setPen(QPen(Qt::white, width));
-            painter.drawRect(rect.adjusted(0, 0, -1, -1));
+            paintRing(painter, rect.adjusted(0, 0, -1, -1), width);
         }
     };
     if (m_hover && *m_hover < m_model.layout()->cells()) {

@@ -9,6 +9,7 @@
 #include "app/workspaces/atlas/atlas_picture.hpp"
 #include "app/workspaces/atlas/flag_list.hpp"
 #include "app/workspaces/atlas/metric_panel.hpp"
+#include "app/workspaces/atlas/treemap_bar.hpp"
 
 #include <QAction>
 #include <QClipboard>
@@ -23,6 +24,7 @@
 #include <QPainter>
 #include <QPushButton>
 #include <QSplitter>
+#include <QStackedWidget>
 #include <QUrl>
 #include <QVBoxLayout>
 
@@ -95,23 +97,7 @@ AtlasPane::AtlasPane(AtlasModel& model, QWidget* parent) : QWidget(parent), m_mo
     connect(m_flags, &FlagPanel::opened, this, [this](std::size_t tensor) {
         m_model.open(tensor, this);
     });
-    connect(m_picture, &AtlasPicture::opened, this, [this](std::size_t tensor) {
-        m_model.open(tensor, this);
-    });
-    connect(m_picture, &AtlasPicture::hovered, this, [this](std::optional<std::size_t> cell) {
-        const bool known = cell && *cell < m_model.values().cell.size() &&
-                           (m_model.values().cellState[*cell] & AtlasValues::kKnown) != 0;
-        m_legend->setMarker(known ? std::optional(m_model.values().cell[*cell]) : std::nullopt);
-        emit readoutChanged(cell ? m_picture->sentence(*cell).toHtmlEscaped() : QString());
-    });
-    connect(m_legend, &RangeLegend::rangeChanged, this, [this](double low, double high, bool) {
-        ColorSetting setting = m_picture->colors();
-        setting.low = low;
-        setting.high = high;
-        m_byHand = true;
-        m_picture->setColors(setting);
-        showValues();
-    });
+    connectCentre();
     connect(&model, &AtlasModel::metricChanged, this, [this] { m_byHand = false; });
     connect(&model, &AtlasModel::layoutChanged, this, [this] {
         m_byHand = false;
@@ -129,8 +115,12 @@ AtlasPane::AtlasPane(AtlasModel& model, QWidget* parent) : QWidget(parent), m_mo
     connect(m_copyProblems, &QAction::triggered, this, [this] {
         QGuiApplication::clipboard()->setText(m_problems);
     });
-    setTabOrder(m_metrics->list(), m_picture);
-    setTabOrder(m_picture, m_legend);
+    setTabOrder(m_metrics->list(), m_bar);
+    setTabOrder(m_bar, m_picture);
+    setTabOrder(m_picture, m_treemap);
+    setTabOrder(m_treemap, m_legend);
+    setTabOrder(m_legend, m_open);
+    showTreemap(false);
     showValues();
     showSelection();
 }
@@ -164,16 +154,8 @@ void AtlasPane::buildCentre() {
                         tr("No checkpoint open"),
                         tr("Every tensor appears here, by layer and role."));
     column->addWidget(m_empty, 1);
-    m_body = new QWidget(m_centre);
-    auto* body = new QHBoxLayout(m_body);
-    body->setContentsMargins(0, 0, Theme::px(8), 0);
-    body->setSpacing(0);
-    m_picture = new AtlasPicture(m_model, m_body);
-    m_legend = new RangeLegend(m_body);
-    m_legend->setObjectName(QStringLiteral("atlasLegend"));
-    m_legend->setAccessibleName(tr("Colours of the metric"));
-    body->addWidget(m_picture, 1);
-    body->addWidget(m_legend);
+    buildBody();
+    column->addWidget(m_barBox);
     column->addWidget(m_body, 1);
     auto* foot = new QHBoxLayout;
     foot->setContentsMargins(Theme::px(12), Theme::px(6), Theme::px(12), Theme::px(8));
@@ -192,6 +174,75 @@ void AtlasPane::buildCentre() {
     });
 }
 
+void AtlasPane::buildBody() {
+    m_body = new QWidget(m_centre);
+    auto* body = new QHBoxLayout(m_body);
+    body->setContentsMargins(0, 0, Theme::px(8), 0);
+    body->setSpacing(0);
+    m_pictures = new QStackedWidget(m_body);
+    m_picture = new AtlasPicture(m_model, m_pictures);
+    m_treemap = new TreemapPicture(m_model, m_pictures);
+    m_pictures->addWidget(m_picture);
+    m_pictures->addWidget(m_treemap);
+    m_legend = new RangeLegend(m_body);
+    m_legend->setObjectName(QStringLiteral("atlasLegend"));
+    m_legend->setAccessibleName(tr("Colours of the metric"));
+    m_types = new TypeKey(*m_treemap, m_body);
+    body->addWidget(m_pictures, 1);
+    body->addWidget(m_legend);
+    body->addWidget(m_types);
+    m_barBox = new QWidget(m_centre);
+    auto* row = new QVBoxLayout(m_barBox);
+    row->setContentsMargins(Theme::px(12), 0, Theme::px(12), Theme::px(6));
+    m_bar = new TreemapBar(m_model, *m_treemap, m_barBox);
+    row->addWidget(m_bar);
+}
+
+void AtlasPane::connectCentre() {
+    const auto mark = [this](const std::vector<double>& values,
+                             const std::vector<std::uint8_t>& states,
+                             std::int64_t at) {
+        const auto i = static_cast<std::size_t>(at);
+        const bool known = at >= 0 && i < values.size() && AtlasValues::hasValue(states[i]);
+        m_legend->setMarker(known ? std::optional(values[i]) : std::nullopt);
+    };
+    connect(m_picture, &AtlasPicture::hovered, this, [this, mark](std::optional<std::size_t> cell) {
+        mark(m_model.values().cell,
+             m_model.values().cellState,
+             cell ? static_cast<std::int64_t>(*cell) : -1);
+        emit readoutChanged(cell ? m_picture->sentence(*cell).toHtmlEscaped() : QString());
+    });
+    connect(m_treemap,
+            &TreemapPicture::hovered,
+            this,
+            [this, mark](std::int64_t tensor, const QString& sentence) {
+                mark(m_model.values().tensor, m_model.values().tensorState, tensor);
+                emit readoutChanged(sentence.toHtmlEscaped());
+            });
+    const auto open = [this](std::size_t tensor) { m_model.open(tensor, this); };
+    connect(m_picture, &AtlasPicture::opened, this, open);
+    connect(m_treemap, &TreemapPicture::opened, this, open);
+    connect(m_bar, &TreemapBar::changed, this, &AtlasPane::showValues);
+    connect(m_legend, &RangeLegend::rangeChanged, this, [this](double low, double high, bool) {
+        ColorSetting setting = m_picture->colors();
+        setting.low = low;
+        setting.high = high;
+        m_byHand = true;
+        m_picture->setColors(setting);
+        showValues();
+    });
+}
+
+bool AtlasPane::isTreemap() const {
+    return m_pictures->currentWidget() == m_treemap;
+}
+
+void AtlasPane::showTreemap(bool shown) {
+    m_pictures->setCurrentWidget(shown ? static_cast<QWidget*>(m_treemap) : m_picture);
+    m_barBox->setVisible(shown);
+    showValues();
+}
+
 void AtlasPane::showValues() {
     const AtlasMetric& metric = m_model.metric();
     const AtlasValues& values = m_model.values();
@@ -200,11 +251,17 @@ void AtlasPane::showValues() {
         m_picture->setColors(atlasColors(metric, values, &mode));
     }
     const ColorSetting& setting = m_picture->colors();
+    m_treemap->setColors(setting);
+    const bool byType = isTreemap() && m_treemap->byType();
+    m_legend->setVisible(!byType);
+    m_types->setVisible(byType);
+    m_types->setFixedWidth(m_legend->sizeHint().width());  // the picture keeps its size
+    m_types->refresh();
     m_legend->setSetting(setting);
     LegendInfo info;
     info.quantity = metric.unit;
     info.scale = setting.logarithmic ? tr("log") : tr("linear");
-    info.mode = mode;
+    info.mode = values.sampled > 0 ? tr("%1, estimates").arg(mode) : mode;
     info.least = values.least;
     info.most = values.most;
     info.nan = values.nan;
@@ -212,7 +269,7 @@ void AtlasPane::showValues() {
     m_legend->setInfo(info);
     std::vector<std::uint32_t> bins(kBins, 0);
     for (std::size_t c = 0; c < values.cell.size(); ++c) {
-        if ((values.cellState[c] & AtlasValues::kKnown) != 0) {
+        if (AtlasValues::hasValue(values.cellState[c])) {
             const double at = setting.position(values.cell[c]);
             if (at >= 0 && at <= 1) {
                 ++bins[std::min<std::size_t>(kBins - 1, static_cast<std::size_t>(at * kBins))];
@@ -221,13 +278,15 @@ void AtlasPane::showValues() {
     }
     m_legend->setHistogram(std::move(bins));
     m_title->setText(
-        metric.kind == AtlasMetric::Kind::Scheme
+        byType ? tr("Stored types")
+        : metric.kind == AtlasMetric::Kind::Scheme
             ? tr("%1 under scheme %2")
                   .arg(metric.title,
                        metric.side == Side::A ? QStringLiteral("A") : QStringLiteral("B"))
             : metric.title);
     const QString problem = m_model.problem();
-    m_subtitle->setText(!problem.isEmpty() ? problem
+    m_subtitle->setText(byType ? tr("What the weights are stored in.")
+                        : !problem.isEmpty() ? problem
                         : metric.kind == AtlasMetric::Kind::Scheme
                             ? m_model.document().scheme(metric.side)
                             : metric.help);
@@ -240,11 +299,17 @@ void AtlasPane::showValues() {
 void AtlasPane::showSelection() {
     const std::optional<std::size_t> tensor = m_model.selected();
     const bool shown = tensor && m_model.layout() != nullptr;
+    const QString what = !shown        ? QString()
+                         : isTreemap() ? m_treemap->tensorSentence(*tensor)
+                                       : m_picture->sentence(static_cast<std::size_t>(
+                                             m_model.layout()->cellOf[*tensor]));
     m_detail->setText(
-        shown ? m_picture->sentence(static_cast<std::size_t>(m_model.layout()->cellOf[*tensor]))
-        : m_model.source() != nullptr
-            ? tr("Click a cell, or walk with the arrow keys; Enter opens the tensor in Inspect.")
-            : QString());
+        shown                          ? what
+        : m_model.source() == nullptr ? QString()
+        : isTreemap()
+            ? tr("Click a rectangle, or walk with the arrow keys; Enter opens the tensor in "
+                 "Inspect.")
+            : tr("Click a cell, or walk with the arrow keys; Enter opens the tensor in Inspect."));
     setTone(m_detail, shown ? Tone::Normal : Tone::Tertiary);
     m_open->setVisible(m_model.source() != nullptr);
     m_open->setEnabled(shown);
@@ -375,9 +440,14 @@ void AtlasPane::showEvent(QShowEvent* event) {
     arrange();
 }
 
-double AtlasPane::exportHeight(double width) const {
-    return m_picture->exportHeight(width - m_legend->sizeHint().width() - Theme::px(8)) +
-           Theme::px(28);
+QSizeF AtlasPane::exportSize() const {
+    if (isTreemap()) {
+        return m_body->size() + QSize(0, Theme::px(28));
+    }
+    const double width = std::max(Theme::px(720), m_picture->width() + Theme::px(90));
+    return {width,
+            m_picture->exportHeight(width - m_legend->sizeHint().width() - Theme::px(8)) +
+                Theme::px(28)};
 }
 
 void AtlasPane::paintExport(QPainter& painter, const QRectF& target) {
@@ -389,13 +459,19 @@ void AtlasPane::paintExport(QPainter& painter, const QRectF& target) {
                  Theme::current().text);
     const double legend = m_legend->sizeHint().width();
     const QRectF body = target.adjusted(0, Theme::px(28), 0, 0);
-    m_picture->paintExport(painter, body.adjusted(0, 0, -legend - Theme::px(8), 0));
-    m_legend->paintLegend(painter,
-                          QRectF(body.right() - legend,
-                                 body.top(),
-                                 legend,
-                                 std::min<double>(body.height(), Theme::px(360))),
-                          false);
+    const QRectF picture = body.adjusted(0, 0, -legend - Theme::px(8), 0);
+    const QRectF key(
+        body.right() - legend, body.top(), legend, std::min<double>(body.height(), Theme::px(360)));
+    if (!isTreemap()) {
+        m_picture->paintExport(painter, picture);
+    } else {
+        m_treemap->paintExport(painter, picture);
+    }
+    if (isTreemap() && m_treemap->byType()) {
+        m_types->paintKey(painter, key);
+    } else {
+        m_legend->paintLegend(painter, key, false);
+    }
 }
 
 }  // namespace loupe::app

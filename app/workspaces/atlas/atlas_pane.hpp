@@ -8,6 +8,7 @@
 class QLabel;
 class QPushButton;
 class QSplitter;
+class QStackedWidget;
 
 namespace loupe::app {
 
@@ -18,8 +19,12 @@ class MessageBar;
 class MetricPanel;
 class ProgressLine;
 class RangeLegend;
+class TreemapBar;
+class TreemapPicture;
+class TypeKey;
 
-/// Metrics, the picture with its legend and the selected cell, threshold and list.
+/// Metrics, the picture (layers by roles, or the treemap of the bytes) with its legend and the
+/// selected tensor, threshold and list.
 class AtlasPane : public QWidget {
     Q_OBJECT
 
@@ -27,6 +32,11 @@ public:
     explicit AtlasPane(AtlasModel& model, QWidget* parent = nullptr);
 
     [[nodiscard]] AtlasPicture& picture() { return *m_picture; }
+    [[nodiscard]] TreemapPicture& treemap() { return *m_treemap; }
+    [[nodiscard]] TreemapBar& treemapBar() { return *m_bar; }
+    /// The treemap instead of the matrix.
+    void showTreemap(bool shown);
+    [[nodiscard]] bool isTreemap() const;
     [[nodiscard]] RangeLegend& legend() { return *m_legend; }
     [[nodiscard]] FlagPanel& flags() { return *m_flags; }
     [[nodiscard]] MetricPanel& chooser() { return *m_metrics; }
@@ -34,7 +44,7 @@ public:
     /// Reads a table of the user's in the background. Errors are told in the message bar.
     void importOwn(const QString& path);
     void resetLayout();
-    [[nodiscard]] double exportHeight(double width) const;
+    [[nodiscard]] QSizeF exportSize() const;
     void paintExport(QPainter& painter, const QRectF& target);
 
 signals:
@@ -48,6 +58,8 @@ protected:
 
 private:
     void buildCentre();
+    void buildBody();
+    void connectCentre();
     void askImport();
     void takeOwn(const QString& path, const OwnTable& table);
     void showValues();
@@ -65,8 +77,13 @@ private:
     MessageBar* m_message = nullptr;
     QWidget* m_body = nullptr;
     EmptyState* m_empty = nullptr;
+    QStackedWidget* m_pictures = nullptr;
     AtlasPicture* m_picture = nullptr;
+    TreemapPicture* m_treemap = nullptr;
+    TreemapBar* m_bar = nullptr;
+    QWidget* m_barBox = nullptr;
     RangeLegend* m_legend = nullptr;
+    TypeKey* m_types = nullptr;
     QLabel* m_detail = nullptr;
     QPushButton* m_open = nullptr;
     FlagPanel* m_flags = nullptr;

@@ -6,9 +6,9 @@
 #include "app/document/analyses.hpp"
 #include "app/plot/plot_style.hpp"
 #include "app/views/tensor_filter.hpp"
+#include "app/widgets/describe.hpp"
 #include "app/widgets/theme.hpp"
 
-#include <QAccessible>
 #include <QFocusEvent>
 #include <QHelpEvent>
 #include <QKeyEvent>
@@ -30,7 +30,7 @@ constexpr double kGap = 14;
 constexpr double kLeastCell = 9;
 constexpr double kMostCell = 96;
 constexpr double kLeastRow = 18;
-constexpr double kMostRow = 36;
+constexpr double kMostRow = 48;
 constexpr double kListLabel = 168;
 constexpr double kListCell = 56;
 constexpr double kSmallCell = 14;
@@ -57,17 +57,19 @@ ColorSetting atlasColors(const AtlasMetric& metric, const AtlasValues& values, Q
         made.logarithmic = true;
         made.low = values.leastPositive;
     } else {
-        std::vector<double> sorted;
+        std::vector<double> all;
         for (std::size_t c = 0; c < values.cell.size(); ++c) {
-            if ((values.cellState[c] & AtlasValues::kKnown) != 0 && std::isfinite(values.cell[c])) {
-                sorted.push_back(values.cell[c]);
+            if (AtlasValues::hasValue(values.cellState[c]) && std::isfinite(values.cell[c])) {
+                all.push_back(values.cell[c]);
             }
         }
-        std::sort(sorted.begin(), sorted.end());
-        if (!sorted.empty()) {
-            const auto at = [&](double share) {
-                return sorted[static_cast<std::size_t>(share *
-                                                       static_cast<double>(sorted.size() - 1))];
+        if (!all.empty()) {
+            const auto at = [&all](double share) {
+                const auto place = all.begin() +
+                                   static_cast<std::ptrdiff_t>(
+                                       share * static_cast<double>(all.size() - 1));
+                std::nth_element(all.begin(), place, all.end());
+                return *place;
             };
             const double middle = at(0.5);
             if (metric.pool != AtlasMetric::Pool::Low && at(kMostCells) > middle &&
@@ -83,7 +85,7 @@ ColorSetting atlasColors(const AtlasMetric& metric, const AtlasValues& values, Q
     }
     if (!(made.high > made.low)) {
         made.high = made.low + std::max(1e-12, std::fabs(made.low) * 1e-3);
-        if (values.known == 0) {
+        if (values.known + values.sampled == 0) {
             made.low = 0;
             made.high = 1;
         }
@@ -322,8 +324,13 @@ QString AtlasPicture::sentence(std::size_t cell) const {
     const AtlasMetric& metric = m_model.metric();
     const std::uint8_t state = values.cellState[cell];
     QString value;
-    if ((state & AtlasValues::kKnown) != 0) {
+    if (AtlasValues::hasValue(state)) {
         value = metricText(metric, values.cell[cell]);
+        if ((state & AtlasValues::kSampled) != 0) {
+            const QString some = m_model.sampleText(tensor);
+            value = QString(estimateSign(metric)) + QChar(0xa0) + value +
+                    (some.isEmpty() ? tr(", partly estimated") : tr(", from %1").arg(some));
+        }
     } else if ((state & AtlasValues::kFailed) != 0) {
         value = m_model.failure(tensor);
     } else if ((state & AtlasValues::kPending) != 0) {
@@ -348,16 +355,7 @@ QString AtlasPicture::sentence(std::size_t cell) const {
                             QString::fromStdString(info.name),
                             QString::fromStdString(shapeText(info, " × ")),
                             QString::fromStdString(info.dtypeName));
-    if (const auto flags = m_model.document().analyses().knownFlags(tensor)) {
-        for (const RaisedFlag& flag : *flags) {
-            const std::string_view title = flagDefinition(flag.flag).title;
-            text += QStringLiteral(" · ") +
-                    QString::fromUtf8(title.data(), static_cast<qsizetype>(title.size()));
-            if (!flag.detail.empty()) {
-                text += QStringLiteral(": ") + QString::fromStdString(flag.detail);
-            }
-        }
-    }
+    text += m_model.flagText(tensor);
     return text;
 }
 
@@ -372,11 +370,7 @@ void AtlasPicture::announce() {
                    .arg(m_model.metric().title)
                    .arg(m_model.layout()->cells());
     }
-    if (text != accessibleDescription()) {
-        setAccessibleDescription(text);
-        QAccessibleEvent event(this, QAccessible::DescriptionChanged);
-        QAccessible::updateAccessibility(&event);
-    }
+    describeWidget(*this, text);
 }
 
 // --- pointer and keys
@@ -462,30 +456,16 @@ void AtlasPicture::step(int dx, int dy) {
 }
 
 void AtlasPicture::keyPressEvent(QKeyEvent* event) {
-    switch (event->key()) {
-        case Qt::Key_Left:
-            step(-1, 0);
-            return;
-        case Qt::Key_Right:
-            step(1, 0);
-            return;
-        case Qt::Key_Up:
-            step(0, -1);
-            return;
-        case Qt::Key_Down:
-            step(0, 1);
-            return;
-        case Qt::Key_Return:
-        case Qt::Key_Enter:
-            if (m_model.selected()) {
-                emit opened(*m_model.selected());
-            }
-            return;
-        case Qt::Key_Escape:
-            select(std::nullopt);
-            return;
-        default:
-            QAbstractScrollArea::keyPressEvent(event);
+    if (const std::optional<QPoint> way = arrowOf(*event)) {
+        step(way->x(), way->y());
+    } else if (event->key() == Qt::Key_Return || event->key() == Qt::Key_Enter) {
+        if (m_model.selected()) {
+            emit opened(*m_model.selected());
+        }
+    } else if (event->key() == Qt::Key_Escape && m_model.selected()) {
+        select(std::nullopt);
+    } else {
+        QAbstractScrollArea::keyPressEvent(event);
     }
 }
 

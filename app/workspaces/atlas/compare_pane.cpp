@@ -99,12 +99,6 @@ ComparePane::ComparePane(Document& document, QWidget* parent) : QWidget(parent) 
     showMap();
 }
 
-ComparePane::~ComparePane() {
-    // A pane that is a window of its own loses the focus while it is torn down, which ends an edit.
-    disconnect(m_tolerance, nullptr, this, nullptr);
-    disconnect(m_model, nullptr, this, nullptr);
-}
-
 void ComparePane::buildHead() {
     m_head = new QWidget(this);
     auto* row = new QHBoxLayout(m_head);

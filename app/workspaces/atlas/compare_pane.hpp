@@ -2,6 +2,7 @@
 #pragma once
 
 #include "app/plot/color_setting.hpp"
+#include "app/widgets/quiet_end.hpp"
 #include "app/workspaces/atlas/compare_model.hpp"
 
 #include <QJsonObject>
@@ -34,7 +35,6 @@ class ComparePane : public QWidget {
 
 public:
     explicit ComparePane(Document& document, QWidget* parent = nullptr);
-    ~ComparePane() override;
 
     [[nodiscard]] CompareModel& model() { return *m_model; }
     [[nodiscard]] CompareTableModel& table() { return *m_table; }
@@ -102,6 +102,7 @@ private:
     QString m_wanted;  ///< selection of a session, until its pairs are there
     bool m_showing = false;
     bool m_moved = false;
+    QuietEnd m_end{this};
 };
 
 }  // namespace loupe::app

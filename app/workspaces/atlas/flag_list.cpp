@@ -35,6 +35,21 @@ constexpr int kMeasured = 64;
 constexpr std::size_t kSortInJob = 20'000;
 constexpr auto kSlot = "atlas.list";
 
+/// Broken at the space nearest to the middle.
+QString onTwoLines(QString title) {
+    qsizetype best = -1;
+    for (qsizetype i = title.indexOf(QLatin1Char(' ')); i >= 0;
+         i = title.indexOf(QLatin1Char(' '), i + 1)) {
+        if (best < 0 || std::abs(2 * i - title.size()) < std::abs(2 * best - title.size())) {
+            best = i;
+        }
+    }
+    if (best >= 0) {
+        title[best] = QLatin1Char('\n');
+    }
+    return title;
+}
+
 double shownValue(const AtlasMetric& metric, double value) {
     return metric.pool == AtlasMetric::Pool::Magnitude ? std::fabs(value) : value;
 }
@@ -110,7 +125,7 @@ void FlagModel::rebuild() {
     input.order = m_order;
     if (input.layout != nullptr && values.tensor.size() == input.layout->cellOf.size()) {
         for (std::size_t i = 0; i < values.tensor.size(); ++i) {
-            if (values.tensorState[i] != AtlasValues::kKnown ||
+            if (!AtlasValues::hasValue(values.tensorState[i]) ||
                 (m_model.threshold().on && !m_model.isFlagged(values.tensor[i]))) {
                 continue;
             }
@@ -160,6 +175,13 @@ void FlagModel::show(std::vector<std::size_t> rows) {
     emit rebuilt();
 }
 
+void FlagModel::setOneLine(bool oneLine) {
+    if (oneLine != m_oneLine) {
+        m_oneLine = oneLine;
+        emit headerDataChanged(Qt::Horizontal, Value, Value);
+    }
+}
+
 void FlagModel::sort(int column, Qt::SortOrder order) {
     m_column = column;
     m_order = order;
@@ -183,8 +205,17 @@ QVariant FlagModel::headerData(int section, Qt::Orientation orientation, int rol
                                                  : Qt::AlignLeft | Qt::AlignVCenter);
     }
     if (role == Qt::DisplayRole) {
-        const QString titles[] = {tr("tensor"), tr("place"), m_model.metric().title};
+        const QString title = m_model.metric().title;
+        const QString titles[] = {
+            tr("place"), tr("tensor"), m_oneLine ? title : onTwoLines(title)};
         return titles[section];
+    }
+    if (role == Qt::ToolTipRole) {
+        const QString tips[] = {tr("Layer and role, read off the name"),
+                                tr("Name in the file"),
+                                QStringLiteral("%1. %2").arg(m_model.metric().title,
+                                                             m_model.metric().help)};
+        return tips[section];
     }
     return {};
 }
@@ -205,9 +236,14 @@ QVariant FlagModel::data(const QModelIndex& index, int role) const {
             return index.column() == Tensor ? name
                    : index.column() == Place
                        ? placeText(m_model.layout()->places[tensor])
-                       : metricText(m_model.metric(), m_model.values().tensor[tensor]);
+                       : m_model.valueText(tensor);
         case Qt::ToolTipRole:
-            return tr("%1\nClick opens it in Inspect").arg(name);
+            return tr("%1\n%2%3\nClick opens it in Inspect")
+                .arg(name,
+                     m_model.valueText(tensor),
+                     m_model.sampleText(tensor).isEmpty()
+                         ? QString()
+                         : tr(", from %1").arg(m_model.sampleText(tensor)));
         case Qt::FontRole:
             return index.column() == Value ? Theme::font(TextRole::Number)
                                            : Theme::font(TextRole::Small);
@@ -220,12 +256,14 @@ QVariant FlagModel::data(const QModelIndex& index, int role) const {
 }
 
 QString FlagModel::copyText() const {
-    QString text = QStringLiteral("tensor\tplace\t%1\n").arg(m_model.metric().id);
+    QString text = QStringLiteral("tensor\tplace\t%1\tbasis\n").arg(m_model.metric().id);
     for (const std::size_t tensor : m_rows) {
-        text += QStringLiteral("%1\t%2\t%3\n")
+        const bool some = !m_model.sampleText(tensor).isEmpty();
+        text += QStringLiteral("%1\t%2\t%3\t%4\n")
                     .arg(QString::fromStdString(m_model.source()->tensors()[tensor].name),
                          placeText(m_model.layout()->places[tensor]),
-                         QString::fromStdString(shortest(m_model.values().tensor[tensor])));
+                         QString::fromStdString(shortest(m_model.values().tensor[tensor])),
+                         some ? QStringLiteral("estimate") : QStringLiteral("exact"));
     }
     return text;
 }
@@ -236,9 +274,12 @@ ThresholdBar::ThresholdBar(AtlasModel& model, QWidget* parent) : QWidget(parent)
     auto* column = new QVBoxLayout(this);
     column->setContentsMargins(Theme::px(12), Theme::px(8), Theme::px(12), Theme::px(8));
     column->setSpacing(Theme::px(6));
+    m_rows = new QBoxLayout(QBoxLayout::TopToBottom);
+    m_rows->setSpacing(Theme::px(6));
     auto* top = new QHBoxLayout;
     m_on = new Toggle(tr("Flag tensors"), this);
     m_on->setCheckable(true);
+    m_on->setToolTip(tr("Marks the tensors beyond the threshold and lists them alone"));
     m_side = new SegmentedControl(this);
     m_side->setOptions(
         {{QStringLiteral("above"), QStringLiteral("≥"), tr("At least the threshold")},
@@ -247,19 +288,23 @@ ThresholdBar::ThresholdBar(AtlasModel& model, QWidget* parent) : QWidget(parent)
     m_side->setAccessibleName(tr("Which side of the threshold is flagged"));
     top->addWidget(m_on, 1);
     top->addWidget(m_side);
-    column->addLayout(top);
+    m_rows->addLayout(top);
     auto* row = new QHBoxLayout;
     m_slider = new QSlider(Qt::Horizontal, this);
     m_slider->setRange(0, kSteps);
     m_slider->setAccessibleName(tr("Threshold"));
+    m_slider->setToolTip(tr("Threshold, over the range of the metric"));
     m_field = new QLineEdit(this);
     m_field->setAccessibleName(tr("Threshold as a number"));
+    m_field->setToolTip(tr("Threshold, in the metric's unit"));
+    m_field->setPlaceholderText(tr("threshold"));
     m_field->setAlignment(Qt::AlignRight);
     setTextRole(m_field, TextRole::Number);
     m_field->setFixedWidth(Theme::px(92));
     row->addWidget(m_slider, 1);
     row->addWidget(m_field);
-    column->addLayout(row);
+    m_rows->addLayout(row, 1);
+    column->addLayout(m_rows);
     m_problem = new QLabel(this);
     m_problem->setWordWrap(true);
     setTextRole(m_problem, TextRole::Small);
@@ -283,6 +328,13 @@ ThresholdBar::ThresholdBar(AtlasModel& model, QWidget* parent) : QWidget(parent)
     connect(&model, &AtlasModel::thresholdChanged, this, &ThresholdBar::show);
     connect(&model, &AtlasModel::valuesChanged, this, &ThresholdBar::show);
     show();
+}
+
+/// On one line where there is room: in a small window the list under it needs the height.
+void ThresholdBar::resizeEvent(QResizeEvent* event) {
+    QWidget::resizeEvent(event);
+    m_rows->setDirection(width() >= Theme::px(420) ? QBoxLayout::LeftToRight
+                                                   : QBoxLayout::TopToBottom);
 }
 
 bool ThresholdBar::isLogarithmic() const {
@@ -386,6 +438,7 @@ FlagPanel::FlagPanel(AtlasModel& model, QWidget* parent) : QWidget(parent), m_mo
     m_table->header()->setMinimumSectionSize(Theme::px(30));
     m_table->setEditTriggers(QAbstractItemView::NoEditTriggers);
     m_table->setAccessibleName(tr("Tensors by the metric"));
+    m_table->setMinimumHeight(Theme::px(64));
     m_table->header()->setSectionsMovable(false);
     m_table->header()->setStretchLastSection(false);
     m_table->header()->setSortIndicator(FlagModel::Value, Qt::DescendingOrder);
@@ -457,11 +510,14 @@ bool FlagPanel::eventFilter(QObject* watched, QEvent* event) {
 
 void FlagPanel::count() {
     const AtlasValues& values = m_model.values();
-    const QString known = formatCount(static_cast<qint64>(values.known));
+    const QString known = formatCount(static_cast<qint64>(values.known + values.sampled));
     QString text = m_model.threshold().on
                        ? tr("%1 of %2 tensors are flagged")
                              .arg(formatCount(static_cast<qint64>(m_list->flagged())), known)
                        : tr("%1 tensors have this figure").arg(known);
+    if (values.sampled > 0) {
+        text += tr(", %1 as an estimate").arg(formatCount(static_cast<qint64>(values.sampled)));
+    }
     if (values.pending > 0) {
         text += tr(", %1 pending").arg(formatCount(static_cast<qint64>(values.pending)));
     }
@@ -474,23 +530,38 @@ void FlagPanel::count() {
 
 void FlagPanel::fitColumns() {
     const int width = m_table->viewport()->width();
-    // Numbers never elide: as wide as the longest of those at the ends of the list.
-    double widest = textWidth(m_model.metric().title, TextRole::Caption) + Theme::px(36);
+    // Numbers never elide: as wide as the longest of those at the ends of the list. Nor do places,
+    // as far as there is room; the name takes what is left, or goes where that is nothing.
+    const QString title = m_model.metric().title;
+    const double arrow = Theme::px(36);
+    double widest = 0;
+    double place = textWidth(tr("place"), TextRole::Caption) + arrow;
     const int rows = m_list->rowCount();
+    const auto text = [this](int row, int column) {
+        return m_list->data(m_list->index(row, column), Qt::DisplayRole).toString();
+    };
     for (int row = 0; row < rows; row += std::max(1, rows / kMeasured)) {
         widest = std::max(
-            widest,
-            textWidth(
-                m_list->data(m_list->index(row, FlagModel::Value), Qt::DisplayRole).toString(),
-                TextRole::Number) +
-                Theme::px(20));
+            widest, textWidth(text(row, FlagModel::Value), TextRole::Number) + Theme::px(20));
+        place = std::max(
+            place, textWidth(text(row, FlagModel::Place), TextRole::Small) + Theme::px(18));
     }
-    const int value = std::min(static_cast<int>(std::ceil(widest)), width * 3 / 5);
-    const int place = std::min(Theme::px(140), (width - value) / 2);
+    const double whole = textWidth(title, TextRole::Caption) + arrow;
+    double broken = 0;
+    for (const QString& line : onTwoLines(title).split(QLatin1Char('\n'))) {
+        broken = std::max(broken, textWidth(line, TextRole::Caption) + arrow);
+    }
+    const bool oneLine = whole <= std::max(widest, width * 0.4);
+    m_list->setOneLine(oneLine);
+    const int value = static_cast<int>(
+        std::ceil(std::min<double>(std::max(widest, oneLine ? whole : broken), width * 0.75)));
+    const int left = width - value;
+    const bool named = left - place >= Theme::px(64);
+    m_table->setColumnHidden(FlagModel::Tensor, !named);
+    const int placed = named ? static_cast<int>(std::ceil(std::min(place, left * 0.6))) : left;
     m_table->header()->resizeSection(FlagModel::Value, value);
-    m_table->header()->resizeSection(FlagModel::Place, place);
-    m_table->header()->resizeSection(FlagModel::Tensor,
-                                     std::max(Theme::px(40), width - value - place));
+    m_table->header()->resizeSection(FlagModel::Place, std::max(Theme::px(30), placed));
+    m_table->header()->resizeSection(FlagModel::Tensor, std::max(Theme::px(40), left - placed));
 }
 
 void FlagPanel::changeEvent(QEvent* event) {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #pragma once
 
+#include "app/widgets/quiet_end.hpp"
 #include "app/workspaces/atlas/atlas_model.hpp"
 
 #include <QAbstractTableModel>
@@ -9,6 +10,7 @@
 
 #include <vector>
 
+class QBoxLayout;
 class QLabel;
 class QLineEdit;
 class QSlider;
@@ -23,7 +25,7 @@ class FlagModel : public QAbstractTableModel {
     Q_OBJECT
 
 public:
-    enum Column { Tensor, Place, Value, kCount };
+    enum Column { Place, Tensor, Value, kCount };
     static constexpr int kTensorRole = Qt::UserRole;
 
     explicit FlagModel(AtlasModel& model, QObject* parent = nullptr);
@@ -43,6 +45,8 @@ public:
                                       Qt::Orientation orientation,
                                       int role) const override;
     void sort(int column, Qt::SortOrder order) override;
+    /// Titles of two words on two lines, where one has no room.
+    void setOneLine(bool oneLine);
     void rebuild();
     /// Another checkpoint: nothing until its figures are there.
     void clear() { show({}); }
@@ -60,6 +64,7 @@ private:
     bool m_again = false;  ///< a list is being sorted, and is stale already
     std::vector<std::size_t> m_rows;
     std::size_t m_flagged = 0;
+    bool m_oneLine = true;
     int m_column = Value;
     Qt::SortOrder m_order = Qt::DescendingOrder;
 };
@@ -73,6 +78,9 @@ public:
 
     [[nodiscard]] QSlider* slider() const { return m_slider; }
     [[nodiscard]] QLineEdit* field() const { return m_field; }
+
+protected:
+    void resizeEvent(QResizeEvent* event) override;
 
 private:
     void show();
@@ -88,7 +96,9 @@ private:
     QSlider* m_slider = nullptr;
     QLineEdit* m_field = nullptr;
     QLabel* m_problem = nullptr;
+    QBoxLayout* m_rows = nullptr;
     bool m_showing = false;
+    QuietEnd m_end{this};
 };
 
 /// Threshold and list.

@@ -156,22 +156,29 @@ void MetricPanel::showProgress() {
             text += QLatin1Char('\n');
         }
     }
-    const QString share =
-        tr("%1 of %2 tensors")
-            .arg(formatCount(static_cast<qint64>(values.known + values.failed)),
-                 formatCount(static_cast<qint64>(values.known + values.failed + values.pending)));
+    const auto exact = static_cast<qint64>(values.known + values.failed);
+    const auto all = exact + static_cast<qint64>(values.pending + values.sampled);
+    const QString share = tr("%1 of %2 tensors").arg(formatCount(exact), formatCount(all));
     if (computing) {
         const double fraction = m_model.fraction();
-        text += fraction >= 0 ? tr("%1, %2 of the weights").arg(share, formatPercent(fraction, 0))
-                              : share;
+        text += fraction >= 0
+                    ? tr("Reading: %1 exact, %2 done").arg(share, formatPercent(fraction, 0))
+                    : tr("Reading: %1 exact").arg(share);
     } else if (paused) {
-        text += tr("Paused at %1").arg(share);
+        text += tr("Paused: %1 exact").arg(share);
     } else if (values.known > 0) {
         text += tr("exact · %1").arg(share);
+    }
+    if (values.sampled > 0) {
+        text += tr("\n%1: %2 estimated from some of their rows")
+                    .arg(estimateSign(metric))
+                    .arg(formatCount(static_cast<qint64>(values.sampled)));
     }
     m_status->setText(text);
     m_pause->setVisible(computing || paused);
     m_pause->setText(computing ? tr("Pause") : tr("Go on"));
+    m_pause->setToolTip(computing ? tr("Stop reading; what is known stays")
+                                  : tr("Read what is still to come"));
 }
 
 void MetricPanel::changeEvent(QEvent* event) {

@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "app/workspaces/atlas/scheme_runs.hpp"
 
+#include "app/document/row_sample.hpp"
+#include "app/document/tensor_queue.hpp"
 #include "app/jobs/job_manager.hpp"
 #include "core/experiment/selection_run.hpp"
 
 #include <algorithm>
 #include <array>
+#include <iterator>
 #include <mutex>
 
 namespace loupe::app {
@@ -18,26 +21,54 @@ constexpr int kUnknownBits = 32;
 struct Found {
     std::size_t tensor = 0;
     Result<Figures> figures;
+    std::int64_t sampledRows = 0;  ///< 0: of all rows
 };
 
 Result<Figures> measure(const TensorSource& source,
                         std::size_t tensor,
+                        const std::shared_ptr<const RowSource>& rows,
                         const Scheme& scheme,
                         const JobContext& ctx) {
-    const Result<std::shared_ptr<const RowSource>> rows = source.matrix(tensor);
-    if (!rows) {
-        return fail(rows.error());
-    }
     const TensorInfo& info = source.tensors()[tensor];
     SchemeInput input;
-    input.weights = *rows;
+    input.weights = rows;
     input.storedBits = info.type != nullptr ? info.type->bits : kUnknownBits;
     const Result<std::shared_ptr<const SchemeResult>> result = applyScheme(scheme, input, ctx);
     if (!result) {
         return fail(result.error());
     }
-    (*rows)->release(0, (*rows)->rows());
     return figuresOf(**result);
+}
+
+Found measureWhole(const TensorSource& source,
+                   std::size_t tensor,
+                   const Scheme& scheme,
+                   const JobContext& ctx) {
+    const Result<std::shared_ptr<const RowSource>> rows = source.matrix(tensor);
+    if (!rows) {
+        return {tensor, fail(rows.error())};
+    }
+    Found found{tensor, measure(source, tensor, *rows, scheme, ctx)};
+    (*rows)->release(0, (*rows)->rows());
+    return found;
+}
+
+/// Empty: what went wrong is left to the whole tensor, which says it better.
+std::optional<Found> measureSample(const TensorSource& source,
+                                   std::size_t tensor,
+                                   const Scheme& scheme,
+                                   const JobContext& ctx) {
+    const Result<std::shared_ptr<const RowSource>> rows = source.matrix(tensor);
+    if (!rows) {
+        return std::nullopt;
+    }
+    const Result<std::shared_ptr<const RowSource>> some =
+        sampleRows(**rows, source.tensors()[tensor].transposed, ctx);
+    if (!some) {
+        return std::nullopt;
+    }
+    Found found{tensor, measure(source, tensor, *some, scheme, ctx), (*some)->rows()};
+    return found.figures ? std::optional(std::move(found)) : std::nullopt;
 }
 
 }  // namespace
@@ -47,6 +78,11 @@ struct SchemeRuns::Mail {
     std::mutex mutex;
     std::vector<Found> found;
     std::optional<std::vector<std::size_t>> matrices;
+    TensorQueue queue;
+    void post(Found one) {
+        const std::scoped_lock lock(mutex);
+        found.push_back(std::move(one));
+    }
 };
 
 SchemeRuns::SchemeRuns(Document& document, QObject* parent)
@@ -118,6 +154,7 @@ const SchemeColumn* SchemeRuns::want(const std::string& scheme) {
         m_now->scheme = scheme;
         m_now->state.assign(source->tensors().size(), SchemeColumn::State::Pending);
         m_now->figures.resize(source->tensors().size());
+        m_now->sampledRows.resize(source->tensors().size());
         m_kept.push_back(m_now);
         if (m_kept.size() > kKept) {
             m_kept.pop_front();
@@ -156,6 +193,70 @@ void SchemeRuns::resume() {
     }
 }
 
+void SchemeRuns::prefer(std::span<const std::size_t> tensors) {
+    if (m_mail != nullptr) {
+        m_mail->queue.prefer(tensors);
+    }
+}
+
+/// In the job: what is still pending, samples of the large ones first.
+void SchemeRuns::work(const TensorSource& source,
+                      const Scheme& scheme,
+                      const std::vector<SchemeColumn::State>& state,
+                      Mail& mail,
+                      const JobContext& ctx) {
+    using State = SchemeColumn::State;
+    static const std::array<std::string, 1> kAll{"*"};
+    std::vector<std::size_t> matrices = selectTensors(source, kAll);
+    {
+        const std::scoped_lock lock(mail.mutex);
+        mail.matrices = matrices;
+    }
+    std::erase_if(matrices, [&](std::size_t tensor) {
+        return state[tensor] == State::Known || state[tensor] == State::Failed;
+    });
+    const std::span<const TensorInfo> tensors = source.tensors();
+    // What is quickly done: samples of the large ones, and the small ones whole.
+    std::vector<std::size_t> quick;
+    std::uint64_t total = 0;
+    for (const std::size_t tensor : matrices) {
+        total += tensors[tensor].parameters;
+        if (isSmall(tensors[tensor])) {
+            quick.push_back(tensor);
+        } else if (state[tensor] == State::Pending && isWorthSampling(tensors[tensor])) {
+            quick.push_back(tensor);
+            total += static_cast<std::uint64_t>(kSampledWeights);
+        }
+    }
+    std::erase_if(matrices, [&](std::size_t tensor) { return isSmall(tensors[tensor]); });
+    // Then small ones first: the large ones take what they take.
+    std::stable_sort(matrices.begin(), matrices.end(), [&](std::size_t a, std::size_t b) {
+        return tensors[a].parameters < tensors[b].parameters;
+    });
+    ctx.setTotal(total);
+    mail.queue.assign(std::move(matrices));
+    const JobContext part = ctx.withoutProgress();
+    const auto whole = [&](std::size_t tensor) {
+        ctx.checkpoint();
+        mail.post(measureWhole(source, tensor, scheme, part));
+        ctx.advance(tensors[tensor].parameters);
+    };
+    for (const std::size_t tensor : quick) {
+        if (isSmall(tensors[tensor])) {
+            whole(tensor);
+            continue;
+        }
+        ctx.checkpoint();
+        if (std::optional<Found> found = measureSample(source, tensor, scheme, part)) {
+            mail.post(std::move(*found));
+        }
+        ctx.advance(static_cast<std::uint64_t>(kSampledWeights));
+    }
+    while (const std::optional<std::size_t> tensor = mail.queue.next()) {
+        whole(*tensor);
+    }
+}
+
 void SchemeRuns::start() {
     const std::shared_ptr<const TensorSource> source = m_now->source.lock();
     const Result<Scheme> scheme = parseScheme(m_now->scheme);
@@ -166,35 +267,7 @@ void SchemeRuns::start() {
     m_mail = std::make_shared<Mail>();
     auto work =
         [source, scheme = *scheme, mail = m_mail, state = m_now->state](const JobContext& ctx) {
-            static const std::array<std::string, 1> kAll{"*"};
-            std::vector<std::size_t> matrices = selectTensors(*source, kAll);
-            {
-                const std::scoped_lock lock(mail->mutex);
-                mail->matrices = matrices;
-            }
-            std::erase_if(matrices, [&](std::size_t tensor) {
-                return state[tensor] != SchemeColumn::State::Pending;
-            });
-            const std::span<const TensorInfo> tensors = source->tensors();
-            // Small ones first: the picture fills quickly, and the large ones take what they take.
-            std::stable_sort(matrices.begin(), matrices.end(), [&](std::size_t a, std::size_t b) {
-                return tensors[a].parameters < tensors[b].parameters;
-            });
-            std::uint64_t total = 0;
-            for (const std::size_t tensor : matrices) {
-                total += tensors[tensor].parameters;
-            }
-            ctx.setTotal(total);
-            const JobContext part = ctx.withoutProgress();
-            for (const std::size_t tensor : matrices) {
-                ctx.checkpoint();
-                Found found{tensor, measure(*source, tensor, scheme, part)};
-                {
-                    const std::scoped_lock lock(mail->mutex);
-                    mail->found.push_back(std::move(found));
-                }
-                ctx.advance(tensors[tensor].parameters);
-            }
+            SchemeRuns::work(*source, scheme, state, *mail, ctx);
             return true;
         };
     m_document.jobs().start(QLatin1String(kSlot),
@@ -226,11 +299,20 @@ void SchemeRuns::drain() {
         m_now->left = matrices->size();
     }
     for (Found& one : found) {
+        State& state = m_now->state[one.tensor];
+        if (one.sampledRows > 0) {
+            if (state == State::Pending) {
+                state = State::Sampled;
+                m_now->figures[one.tensor] = *one.figures;
+                m_now->sampledRows[one.tensor] = one.sampledRows;
+            }
+            continue;
+        }
         if (one.figures) {
-            m_now->state[one.tensor] = State::Known;
+            state = State::Known;
             m_now->figures[one.tensor] = *one.figures;
         } else {
-            m_now->state[one.tensor] = State::Failed;
+            state = State::Failed;
             m_now->errors[one.tensor] = std::move(one.figures.error());
         }
         --m_now->left;

@@ -10,6 +10,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -19,6 +20,7 @@ namespace loupe::app {
 struct SchemeColumn {
     enum class State : std::uint8_t {
         Pending,
+        Sampled,  ///< figures of some rows, until the whole tensor's are there
         Known,
         Failed,
         None,  ///< no matrix: norms and biases are never quantized
@@ -27,15 +29,17 @@ struct SchemeColumn {
     std::string scheme;
     std::vector<State> state;
     std::vector<Figures> figures;
+    std::vector<std::int64_t> sampledRows;  ///< of sampled ones
     std::map<std::size_t, Error> errors;
-    std::size_t left = 0;  ///< matrices still pending
+    std::size_t left = 0;  ///< matrices without exact figures
     bool listed = false;   ///< which tensors are matrices is known
     [[nodiscard]] bool done() const { return listed && left == 0; }
 };
 
-/// Applies a scheme to every matrix of a checkpoint in the background, small ones first. What it
-/// found is kept by scheme, so that going back to one is instant; a pause or a cancel loses at most
-/// the tensor at work. UI thread only.
+/// Applies a scheme to every matrix of a checkpoint in the background: to some rows of the large
+/// ones first, then to each whole, small ones first unless somebody looks at others. What it found
+/// is kept by scheme, so that going back to one is instant; a pause or a cancel loses at most the
+/// tensor at work. UI thread only.
 class SchemeRuns : public QObject {
     Q_OBJECT
 
@@ -55,6 +59,8 @@ public:
     [[nodiscard]] double fraction() const;
     void pause();
     void resume();
+    /// These next, as far as they are still to come.
+    void prefer(std::span<const std::size_t> tensors);
 
     static constexpr const char* kSlot = "atlas.scheme";
 
@@ -64,6 +70,11 @@ signals:
 
 private:
     struct Mail;
+    static void work(const TensorSource& source,
+                     const Scheme& scheme,
+                     const std::vector<SchemeColumn::State>& state,
+                     Mail& mail,
+                     const JobContext& ctx);
     void start();
     void stop();
     void drain();

@@ -152,8 +152,15 @@ private:
                 order.push_back(i);
             }
         }
+        // Of equal size: as they stand in the atlas, not as names are sorted (1, 10, 11, 2).
         std::stable_sort(order.begin(), order.end(), [this](std::uint32_t a, std::uint32_t b) {
-            return sizeOf(m_tensors[a], m_request.size) > sizeOf(m_tensors[b], m_request.size);
+            const std::uint64_t left = sizeOf(m_tensors[a], m_request.size);
+            const std::uint64_t right = sizeOf(m_tensors[b], m_request.size);
+            const TensorPlace& p = m_layout.places[a];
+            const TensorPlace& q = m_layout.places[b];
+            return left != right ? left > right
+                                 : std::tie(p.layer, p.rank, p.expert) <
+                                       std::tie(q.layer, q.rank, q.expert);
         });
         const double scale = area.width() * area.height() / static_cast<double>(group.size);
         std::vector<double> sizes;

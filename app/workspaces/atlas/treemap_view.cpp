@@ -4,23 +4,23 @@
 #include "app/jobs/job_manager.hpp"
 #include "app/plot/plot_style.hpp"
 #include "app/views/tensor_filter.hpp"
-#include "app/widgets/controls.hpp"
+#include "app/widgets/describe.hpp"
 #include "app/widgets/theme.hpp"
+#include "app/workspaces/atlas/value_paint.hpp"
 #include "core/base/units.hpp"
 
-#include <QAccessible>
-#include <QHBoxLayout>
 #include <QHelpEvent>
 #include <QKeyEvent>
-#include <QLabel>
 #include <QMouseEvent>
 #include <QPainter>
-#include <QPushButton>
 #include <QToolTip>
-#include <QVBoxLayout>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
+#include <limits>
+#include <map>
+#include <utility>
 
 namespace loupe::app {
 
@@ -29,12 +29,6 @@ namespace {
 constexpr auto kSlot = "atlas.treemap";
 constexpr int kLaterMs = 60;
 constexpr double kHead = 20;
-
-TreemapGroup groupOf(const QString& id) {
-    return id == QLatin1String("layer")  ? TreemapGroup::Layer
-           : id == QLatin1String("none") ? TreemapGroup::None
-                                         : TreemapGroup::Role;
-}
 
 }  // namespace
 
@@ -55,12 +49,72 @@ TreemapPicture::TreemapPicture(AtlasModel& model, QWidget* parent)
             m_map.reset();
             update();
         }
+        countTypes();
         m_later.start();
     });
+    for (const auto signal : {&AtlasModel::valuesChanged, &AtlasModel::thresholdChanged}) {
+        connect(&model, signal, this, qOverload<>(&QWidget::update));
+    }
+    connect(&model, &AtlasModel::valuesChanged, this, &TreemapPicture::announce);
     connect(&model, &AtlasModel::selectionChanged, this, [this] {
         update();
         announce();
     });
+}
+
+void TreemapPicture::countTypes() {
+    m_types.clear();
+    m_typeOf.clear();
+    if (m_model.source() == nullptr) {
+        return;
+    }
+    const std::span<const TensorInfo> tensors = m_model.source()->tensors();
+    std::map<std::string, StoredType> byName;
+    for (const TensorInfo& tensor : tensors) {
+        StoredType& type = byName[tensor.dtypeName];
+        type.bytes += tensor.bytes;
+        ++type.tensors;
+    }
+    for (auto& [name, type] : byName) {
+        type.name = QString::fromStdString(name);
+        m_types.push_back(type);
+    }
+    std::stable_sort(m_types.begin(), m_types.end(), [](const auto& a, const auto& b) {
+        return a.bytes > b.bytes;
+    });
+    std::map<QString, std::uint16_t> places;
+    for (std::size_t i = 0; i < m_types.size(); ++i) {
+        places[m_types[i].name] = static_cast<std::uint16_t>(i);
+    }
+    m_typeOf.reserve(tensors.size());
+    for (const TensorInfo& tensor : tensors) {
+        m_typeOf.push_back(places[QString::fromStdString(tensor.dtypeName)]);
+    }
+}
+
+QColor TreemapPicture::typeColor(std::size_t rank) {
+    const Theme& theme = Theme::current();
+    const std::array<QColor, 6> colors{theme.bitFraction,
+                                       theme.bitExponent,
+                                       theme.bitSign,
+                                       theme.bitScale,
+                                       theme.bitZeroPoint,
+                                       theme.bitPadding};
+    return rank < colors.size() ? colors[rank] : theme.raised;
+}
+
+void TreemapPicture::setColors(const ColorSetting& colors) {
+    if (!(colors == m_colors)) {
+        m_colors = colors;
+        update();
+    }
+}
+
+void TreemapPicture::setByType(bool byType) {
+    if (byType != m_byType) {
+        m_byType = byType;
+        update();
+    }
 }
 
 TreemapPicture::~TreemapPicture() {
@@ -155,100 +209,145 @@ QString TreemapPicture::sentence(std::size_t index) const {
         return tr("%1 · %2, %3 of all · %4 tensors")
             .arg(tile.label, size, share, formatCount(tile.count));
     }
-    const auto tensor = static_cast<std::size_t>(tile.tensor);
+    return tensorSentence(static_cast<std::size_t>(tile.tensor));
+}
+
+QString TreemapPicture::tensorSentence(std::size_t tensor) const {
+    if (m_map == nullptr || m_model.layout() == nullptr) {
+        return {};
+    }
     const TensorInfo& info = m_model.source()->tensors()[tensor];
-    return tr("%1 · %2, %3 of all · %4, %5 %6")
-        .arg(placeText(m_model.layout()->places[tensor]),
-             size,
-             share,
-             QString::fromStdString(info.name),
-             QString::fromStdString(shapeText(info, " × ")),
-             QString::fromStdString(info.dtypeName));
+    const std::uint64_t size = m_shown.size == TreemapSize::Bytes ? info.bytes : info.parameters;
+    const AtlasMetric& metric = m_model.metric();
+    const std::uint8_t state = m_model.values().tensorState[tensor];
+    QString value;
+    if (metric.id != QLatin1String("bytes") && AtlasValues::hasValue(state)) {
+        value = QStringLiteral(" · %1: %2").arg(metric.title, m_model.valueText(tensor));
+        if (const QString some = m_model.sampleText(tensor); !some.isEmpty()) {
+            value += tr(", from %1").arg(some);
+        }
+    } else if (const QString why = m_model.failure(tensor); !why.isEmpty()) {
+        value = QStringLiteral(" · ") + why;
+    }
+    return tr("%1%2 · %3, %4 of all · %5, %6 %7")
+               .arg(placeText(m_model.layout()->places[tensor]),
+                    value,
+                    m_shown.size == TreemapSize::Bytes
+                        ? sizeText(size)
+                        : tr("%1 parameters").arg(sizeText(size)),
+                    formatPercent(static_cast<double>(size) / static_cast<double>(m_map->total), 2),
+                    QString::fromStdString(info.name),
+                    QString::fromStdString(shapeText(info, " × ")),
+                    QString::fromStdString(info.dtypeName)) +
+           m_model.flagText(tensor);
 }
 
 void TreemapPicture::announce() {
+    if (!isVisible()) {
+        return;
+    }
     const std::optional<std::size_t> tile = selectedTile();
-    const QString text = tile               ? sentence(*tile)
-                         : m_map != nullptr ? tr("%1 in %2 rectangles; no tensor selected")
-                                                  .arg(sizeText(m_map->total))
-                                                  .arg(m_map->tiles.size())
-                                            : QString();
-    if (text != accessibleDescription()) {
-        setAccessibleDescription(text);
-        QAccessibleEvent event(this, QAccessible::DescriptionChanged);
-        QAccessible::updateAccessibility(&event);
-    }
-}
-
-QString TreemapPicture::copyText() const {
-    if (m_model.layout() == nullptr) {
-        return {};
-    }
-    QString text = QStringLiteral("tensor\tstack\tlayer\trole\tbytes\tparameters\n");
-    const std::span<const TensorInfo> tensors = m_model.source()->tensors();
-    for (std::size_t i = 0; i < tensors.size(); ++i) {
-        const TensorPlace& place = m_model.layout()->places[i];
-        text += QStringLiteral("%1\t%2\t%3\t%4\t%5\t%6\n")
-                    .arg(QString::fromStdString(tensors[i].name),
-                         QString::fromStdString(place.stack),
-                         place.layer < 0 ? QString() : QString::number(place.layer),
-                         QString::fromStdString(place.role))
-                    .arg(tensors[i].bytes)
-                    .arg(tensors[i].parameters);
-    }
-    return text;
+    describeWidget(*this,
+                   tile                ? sentence(*tile)
+                   : m_map != nullptr  ? tr("%1 in %2 rectangles; no tensor selected")
+                                            .arg(sizeText(m_map->total))
+                                            .arg(m_map->tiles.size())
+                                       : QString());
 }
 
 // --- painting
 
-/// The name, and the size where there is room for a second line or beside it. Nothing that does
-/// not fit.
-void TreemapPicture::paintLabel(QPainter& painter, const TreemapTile& tile) const {
+/// The title of a group, and its size where there is room beside it. Nothing that does not fit.
+void TreemapPicture::paintHead(QPainter& painter, const TreemapTile& tile) const {
     const Theme& theme = Theme::current();
-    const QRectF box = tile.rect.adjusted(Theme::px(6), Theme::px(2), -Theme::px(6), -Theme::px(2));
-    const double line = lineHeight(TextRole::Small);
-    if (box.height() < line - Theme::px(2) || box.width() < Theme::px(12)) {
+    const QRectF head(tile.rect.left() + Theme::px(6),
+                      tile.rect.top() + 1,
+                      tile.rect.width() - 2 * Theme::px(6),
+                      m_shown.head);
+    if (tile.rect.height() < lineHeight(TextRole::Small)) {
         return;
     }
     const QString size = sizeText(tile.size);
-    const double nameWidth = textWidth(tile.label, TextRole::Small);
-    const double sizeWidth = textWidth(size, TextRole::NumberAxis);
-    if (tile.isGroup) {
-        const QRectF head(box.left(), tile.rect.top() + 1, box.width(), m_shown.head);
-        if (nameWidth <= head.width()) {
-            drawTextLine(painter,
-                         head,
-                         Qt::AlignLeft | Qt::AlignVCenter,
-                         tile.label,
-                         TextRole::Small,
-                         theme.text);
-        }
-        if (nameWidth + sizeWidth + Theme::px(12) <= head.width()) {
-            drawTextLine(painter,
-                         head,
-                         Qt::AlignRight | Qt::AlignVCenter,
-                         size,
-                         TextRole::NumberAxis,
-                         theme.text2);
-        }
+    const double name = textWidth(tile.label, TextRole::Small);
+    if (name > head.width()) {
         return;
     }
-    const bool two = box.height() >= 2 * line && sizeWidth <= box.width();
-    if (nameWidth <= box.width()) {
+    drawTextLine(painter,
+                 head,
+                 Qt::AlignLeft | Qt::AlignVCenter,
+                 tile.label,
+                 TextRole::Small,
+                 theme.text);
+    if (name + textWidth(size, TextRole::NumberAxis) + Theme::px(12) <= head.width()) {
         drawTextLine(painter,
-                     two ? QRectF(box.left(), box.center().y() - line, box.width(), line) : box,
-                     Qt::AlignCenter,
-                     tile.label,
-                     TextRole::Small,
-                     theme.text);
-        if (two) {
-            drawTextLine(painter,
-                         QRectF(box.left(), box.center().y(), box.width(), line),
-                         Qt::AlignCenter,
-                         size,
-                         TextRole::NumberAxis,
-                         theme.text2);
-        }
+                     head,
+                     Qt::AlignRight | Qt::AlignVCenter,
+                     size,
+                     TextRole::NumberAxis,
+                     theme.text2);
+    }
+}
+
+/// The tensor's name, its size and its value, as many of these lines as fit.
+void TreemapPicture::paintLabel(QPainter& painter,
+                                const TreemapTile& tile,
+                                const QColor& ink) const {
+    const QRectF box = tile.rect.adjusted(Theme::px(4), Theme::px(2), -Theme::px(4), -Theme::px(2));
+    const double line = lineHeight(TextRole::Small);
+    std::vector<std::pair<QString, TextRole>> lines{{tile.label, TextRole::Small},
+                                                    {sizeText(tile.size), TextRole::NumberAxis}};
+    const auto tensor = static_cast<std::size_t>(tile.tensor);
+    const AtlasValues& values = m_model.values();
+    const AtlasMetric& metric = m_model.metric();
+    if (!m_byType && !metric.isBytes && tensor < values.tensorState.size() &&
+        AtlasValues::hasValue(values.tensorState[tensor])) {
+        lines.emplace_back(m_model.valueText(tensor), TextRole::NumberAxis);
+    }
+    std::erase_if(lines, [&](const auto& each) {
+        return textWidth(each.first, each.second) > box.width();
+    });
+    const auto room = static_cast<std::size_t>(std::max(0.0, (box.height() + 3) / line));
+    if (lines.empty() || lines.front().first != tile.label || room == 0) {
+        return;
+    }
+    if (lines.size() > room) {
+        lines.resize(room);
+    }
+    double top = box.center().y() - static_cast<double>(lines.size()) * line / 2;
+    for (const auto& [text, role] : lines) {
+        drawTextLine(
+            painter, QRectF(box.left(), top, box.width(), line), Qt::AlignCenter, text, role, ink);
+        top += line;
+    }
+}
+
+void TreemapPicture::paintTile(QPainter& painter,
+                               const QRectF& rect,
+                               const TreemapTile& tile) const {
+    const Theme& theme = Theme::current();
+    const auto tensor = static_cast<std::size_t>(tile.tensor);
+    const AtlasValues& values = m_model.values();
+    if (m_byType) {
+        const std::size_t rank = tensor < m_typeOf.size() ? m_typeOf[tensor] : m_types.size();
+        const QColor color = typeColor(rank);
+        painter.fillRect(rect, color);
+        paintLabel(painter, tile, color == theme.raised ? theme.text : theme.bitText);
+        return;
+    }
+    if (tensor >= values.tensor.size()) {
+        painter.fillRect(rect, theme.raised);
+        paintLabel(painter, tile, theme.text);
+        return;
+    }
+    const std::uint8_t state = values.tensorState[tensor];
+    const QColor ink =
+        paintValue(painter, rect, m_colors, values.tensor[tensor], state, theme.raised);
+    paintLabel(painter, tile, ink);
+    if ((state & AtlasValues::kSampled) != 0) {
+        paintEstimate(painter, rect, ink);
+    }
+    if (AtlasValues::hasValue(state) && m_model.isFlagged(values.tensor[tensor])) {
+        paintFlag(painter, rect);
     }
 }
 
@@ -262,6 +361,7 @@ void TreemapPicture::paintMap(QPainter& painter, const Treemap& map, bool intera
             painter.setPen(QPen(theme.border, 1));
             painter.setBrush(Qt::NoBrush);
             painter.drawRect(rect.adjusted(0.5, 0.5, -0.5, -0.5));
+            paintHead(painter, tile);
         } else if (tile.tensor < 0) {
             painter.save();
             painter.setRenderHint(QPainter::Antialiasing);
@@ -269,29 +369,17 @@ void TreemapPicture::paintMap(QPainter& painter, const Treemap& map, bool intera
             fillHatched(painter, rect, theme.border, Theme::px(6), 1);
             painter.restore();
         } else {
-            painter.fillRect(rect, theme.raised);
-        }
-        if (tile.tensor >= 0 || tile.isGroup) {
-            paintLabel(painter, tile);
+            paintTile(painter, rect, tile);
         }
     }
     if (!interactive) {
         return;
     }
-    const auto ring = [&](const QRectF& rect, double width) {
-        painter.setBrush(Qt::NoBrush);
-        painter.setPen(QPen(Qt::black, width + 2));
-        painter.drawRect(rect.adjusted(1, 1, -2, -2));
-        painter.setPen(QPen(Qt::white, width));
-        painter.drawRect(rect.adjusted(1, 1, -2, -2));
-    };
     if (m_hover && *m_hover < map.tiles.size()) {
-        painter.setBrush(Qt::NoBrush);
-        painter.setPen(QPen(theme.text, 1));
-        painter.drawRect(map.tiles[*m_hover].rect.adjusted(0.5, 0.5, -1.5, -1.5));
+        paintRing(painter, map.tiles[*m_hover].rect.adjusted(1, 1, -2, -2), 1);
     }
     if (const std::optional<std::size_t> tile = selectedTile()) {
-        ring(map.tiles[*tile].rect, 2);
+        paintRing(painter, map.tiles[*tile].rect.adjusted(1, 1, -2, -2), 2);
     }
 }
 
@@ -343,7 +431,7 @@ void TreemapPicture::mouseMoveEvent(QMouseEvent* event) {
     if (tile != m_hover) {
         m_hover = tile;
         update();
-        emit hovered(tile ? sentence(*tile) : QString());
+        emit hovered(tile ? m_map->tiles[*tile].tensor : -1, tile ? sentence(*tile) : QString());
     }
 }
 
@@ -351,7 +439,7 @@ void TreemapPicture::leaveEvent(QEvent* event) {
     QWidget::leaveEvent(event);
     m_hover.reset();
     update();
-    emit hovered({});
+    emit hovered(-1, {});
 }
 
 void TreemapPicture::mousePressEvent(QMouseEvent* event) {
@@ -400,27 +488,16 @@ void TreemapPicture::step(int dx, int dy) {
 }
 
 void TreemapPicture::keyPressEvent(QKeyEvent* event) {
-    switch (event->key()) {
-        case Qt::Key_Left:
-            step(-1, 0);
-            return;
-        case Qt::Key_Right:
-            step(1, 0);
-            return;
-        case Qt::Key_Up:
-            step(0, -1);
-            return;
-        case Qt::Key_Down:
-            step(0, 1);
-            return;
-        case Qt::Key_Return:
-        case Qt::Key_Enter:
-            if (m_model.selected()) {
-                emit opened(*m_model.selected());
-            }
-            return;
-        default:
-            QWidget::keyPressEvent(event);
+    if (const std::optional<QPoint> way = arrowOf(*event)) {
+        step(way->x(), way->y());
+    } else if (event->key() == Qt::Key_Return || event->key() == Qt::Key_Enter) {
+        if (m_model.selected()) {
+            emit opened(*m_model.selected());
+        }
+    } else if (event->key() == Qt::Key_Escape && m_model.selected()) {
+        m_model.select(std::nullopt);
+    } else {
+        QWidget::keyPressEvent(event);
     }
 }
 
@@ -456,113 +533,6 @@ void TreemapPicture::changeEvent(QEvent* event) {
     if (event->type() == QEvent::FontChange) {
         m_later.start();
     }
-}
-
-// --- pane
-
-TreemapPane::TreemapPane(AtlasModel& model, QWidget* parent) : QWidget(parent), m_model(model) {
-    setAutoFillBackground(true);
-    setBackgroundRole(QPalette::Base);
-    auto* column = new QVBoxLayout(this);
-    column->setContentsMargins(0, 0, 0, 0);
-    column->setSpacing(0);
-    auto* head = new QHBoxLayout;
-    head->setContentsMargins(Theme::px(12), Theme::px(8), Theme::px(12), Theme::px(8));
-    head->setSpacing(Theme::px(12));
-    m_size = new SegmentedControl(this);
-    m_size->setCompact(true);
-    m_size->setAccessibleName(tr("What an area stands for"));
-    m_size->setOptions({{QStringLiteral("bytes"), tr("Bytes"), tr("Bytes in the file")},
-                        {QStringLiteral("parameters"), tr("Parameters"), tr("Number of weights")}});
-    m_group = new SegmentedControl(this);
-    m_group->setCompact(true);
-    m_group->setAccessibleName(tr("How tensors are grouped"));
-    m_group->setOptions({{QStringLiteral("role"), tr("By role"), {}},
-                         {QStringLiteral("layer"), tr("By layer"), {}},
-                         {QStringLiteral("none"), tr("Tensors"), tr("No groups")}});
-    m_total = new QLabel(this);
-    setTextRole(m_total, TextRole::Small);
-    setTone(m_total, Tone::Secondary);
-    m_total->setSizePolicy(QSizePolicy::Ignored, QSizePolicy::Preferred);
-    head->addWidget(m_size);
-    head->addWidget(m_group);
-    head->addWidget(m_total, 1);
-    column->addLayout(head);
-    m_picture = new TreemapPicture(model, this);
-    column->addWidget(m_picture, 1);
-    auto* foot = new QHBoxLayout;
-    foot->setContentsMargins(Theme::px(12), Theme::px(6), Theme::px(12), Theme::px(8));
-    m_detail = new QLabel(this);
-    m_detail->setWordWrap(true);
-    m_detail->setTextInteractionFlags(Qt::TextSelectableByMouse);
-    setTextRole(m_detail, TextRole::Small);
-    m_open = new QPushButton(tr("Open in Inspect"), this);
-    foot->addWidget(m_detail, 1);
-    foot->addWidget(m_open);
-    column->addLayout(foot);
-    connect(m_size, &SegmentedControl::chosen, this, &TreemapPane::choose);
-    connect(m_group, &SegmentedControl::chosen, this, &TreemapPane::choose);
-    connect(m_picture, &TreemapPicture::hovered, this, [this](const QString& sentence) {
-        emit readoutChanged(sentence.toHtmlEscaped());
-    });
-    connect(m_picture, &TreemapPicture::opened, this, [this](std::size_t tensor) {
-        m_model.open(tensor, this);
-    });
-    connect(m_open, &QPushButton::clicked, this, [this] {
-        if (m_model.selected()) {
-            m_model.open(*m_model.selected(), this);
-        }
-    });
-    connect(&model, &AtlasModel::selectionChanged, this, &TreemapPane::showSelection);
-    connect(&model, &AtlasModel::layoutChanged, this, &TreemapPane::showSelection);
-    m_size->setCurrent(QStringLiteral("bytes"));
-    m_group->setCurrent(QStringLiteral("role"));
-    showSelection();
-}
-
-void TreemapPane::choose() {
-    m_picture->choose(groupOf(m_group->current()),
-                      m_size->current() == QLatin1String("parameters") ? TreemapSize::Parameters
-                                                                       : TreemapSize::Bytes);
-}
-
-void TreemapPane::showSelection() {
-    const std::shared_ptr<const TensorSource>& source = m_model.source();
-    m_total->setText(source ? tr("%1 · %2 parameters")
-                                  .arg(QString::fromStdString(
-                                           decimalBytes(static_cast<double>(source->info().bytes))),
-                                       formatCount(static_cast<qint64>(source->info().parameters)))
-                            : QString());
-    const bool shown = m_model.selected() && m_model.layout() != nullptr;
-    if (shown) {
-        const TensorInfo& info = source->tensors()[*m_model.selected()];
-        m_detail->setText(
-            tr("%1 · %2, %3 parameters · %4, %5 %6")
-                .arg(placeText(m_model.layout()->places[*m_model.selected()]),
-                     QString::fromStdString(decimalBytes(static_cast<double>(info.bytes))),
-                     formatCount(static_cast<qint64>(info.parameters)),
-                     QString::fromStdString(info.name),
-                     QString::fromStdString(shapeText(info, " × ")),
-                     QString::fromStdString(info.dtypeName)));
-    } else {
-        m_detail->setText(
-            source ? tr("Click a rectangle, or walk with the arrow keys; Enter opens the tensor.")
-                   : QString());
-    }
-    setTone(m_detail, shown ? Tone::Normal : Tone::Tertiary);
-    m_open->setVisible(source != nullptr);
-    m_open->setEnabled(shown);
-}
-
-QJsonObject TreemapPane::save() const {
-    return {{QStringLiteral("group"), m_group->current()},
-            {QStringLiteral("size"), m_size->current()}};
-}
-
-void TreemapPane::restore(const QJsonObject& state) {
-    m_group->setCurrent(state[QStringLiteral("group")].toString(QStringLiteral("role")));
-    m_size->setCurrent(state[QStringLiteral("size")].toString(QStringLiteral("bytes")));
-    choose();
 }
 
 }  // namespace loupe::app

@@ -1,24 +1,28 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #pragma once
 
+#include "app/plot/color_setting.hpp"
 #include "app/workspaces/atlas/atlas_model.hpp"
 #include "app/workspaces/atlas/treemap_layout.hpp"
 
-#include <QJsonObject>
 #include <QTimer>
 #include <QWidget>
 
 #include <memory>
 #include <optional>
-
-class QLabel;
-class QPushButton;
+#include <vector>
 
 namespace loupe::app {
 
-class SegmentedControl;
+/// A type that weights are stored in, and what it takes.
+struct StoredType {
+    QString name;
+    std::uint64_t bytes = 0;
+    std::uint32_t tensors = 0;
+};
 
-/// Where the bytes go: a rectangle for each tensor, in groups. Arrows walk over the tensors.
+/// Where the bytes go: a rectangle for each tensor, in groups, coloured by the metric as the matrix
+/// is, or by the type it is stored in. Arrows walk over the tensors.
 class TreemapPicture : public QWidget {
     Q_OBJECT
 
@@ -33,12 +37,21 @@ public:
     /// Index of the innermost tile at a point.
     [[nodiscard]] std::optional<std::size_t> tileAt(QPointF point) const;
     [[nodiscard]] QString sentence(std::size_t tile) const;
+    /// The same of any tensor, also of one that shares a rectangle.
+    [[nodiscard]] QString tensorSentence(std::size_t tensor) const;
+    void setColors(const ColorSetting& colors);
+    void setByType(bool byType);
+    [[nodiscard]] bool byType() const { return m_byType; }
+    /// What the checkpoint is stored in, most bytes first.
+    [[nodiscard]] const std::vector<StoredType>& types() const { return m_types; }
+    /// Types beyond the sixth share a grey.
+    [[nodiscard]] static QColor typeColor(std::size_t rank);
     void paintExport(QPainter& painter, const QRectF& target) const;
-    [[nodiscard]] QString copyText() const;
     [[nodiscard]] QSize minimumSizeHint() const override { return {240, 160}; }
 
 signals:
-    void hovered(const QString& sentence);
+    /// -1: none, or several that share a rectangle.
+    void hovered(std::int64_t tensor, const QString& sentence);
     void opened(std::size_t tensor);
 
 protected:
@@ -58,7 +71,10 @@ private:
     [[nodiscard]] TreemapRequest wanted() const;
     void layOut();
     void paintMap(QPainter& painter, const Treemap& map, bool interactive) const;
-    void paintLabel(QPainter& painter, const TreemapTile& tile) const;
+    void paintTile(QPainter& painter, const QRectF& rect, const TreemapTile& tile) const;
+    void paintHead(QPainter& painter, const TreemapTile& tile) const;
+    void paintLabel(QPainter& painter, const TreemapTile& tile, const QColor& ink) const;
+    void countTypes();
     [[nodiscard]] QString sizeText(std::uint64_t size) const;
     [[nodiscard]] std::optional<std::size_t> selectedTile() const;
     void step(int dx, int dy);
@@ -72,35 +88,12 @@ private:
     std::weak_ptr<const AtlasLayout> m_shownLayout;
     std::optional<std::size_t> m_hover;
     QTimer m_later;
+    ColorSetting m_colors;
+    std::vector<StoredType> m_types;
+    std::vector<std::uint16_t> m_typeOf;  ///< by tensor: place in m_types
+    bool m_byType = false;
     bool m_busy = false;
     bool m_ring = false;
-};
-
-/// The map with its choices and what is selected.
-class TreemapPane : public QWidget {
-    Q_OBJECT
-
-public:
-    explicit TreemapPane(AtlasModel& model, QWidget* parent = nullptr);
-
-    [[nodiscard]] TreemapPicture& picture() { return *m_picture; }
-    [[nodiscard]] QJsonObject save() const;
-    void restore(const QJsonObject& state);
-
-signals:
-    void readoutChanged(const QString& html);
-
-private:
-    void choose();
-    void showSelection();
-
-    AtlasModel& m_model;
-    SegmentedControl* m_group = nullptr;
-    SegmentedControl* m_size = nullptr;
-    TreemapPicture* m_picture = nullptr;
-    QLabel* m_total = nullptr;
-    QLabel* m_detail = nullptr;
-    QPushButton* m_open = nullptr;
 };
 
 }  // namespace loupe::app
