@@ -70,11 +70,17 @@ void swapBlockWords(const BlockLayout& layout, std::byte* blocks, std::int64_t c
     }
     for (std::int64_t block = 0; block < count; ++block) {
         for (const Words& words : order->words) {
-            std::byte* word = blocks + block * layout.bytes + words.offset;
-            for (int i = 0; i < words.count; ++i, word += words.width) {
-                std::reverse(word, word + words.width);
-            }
+            std::byte* const first = blocks + block * layout.bytes + words.offset;
+            reverseWords({first, static_cast<std::size_t>(words.count * words.width)}, words.width);
         }
+    }
+}
+
+void reverseWords(std::span<std::byte> bytes, int width) {
+    const auto step = static_cast<std::size_t>(std::max(width, 1));
+    for (std::size_t word = 0; step > 1 && word + step <= bytes.size(); word += step) {
+        std::reverse(bytes.begin() + static_cast<std::ptrdiff_t>(word),
+                     bytes.begin() + static_cast<std::ptrdiff_t>(word + step));
     }
 }
 

@@ -3,7 +3,9 @@
 
 #include "core/blocks/block_layout.hpp"
 
+#include <cstddef>
 #include <cstdint>
+#include <span>
 
 namespace loupe {
 
@@ -16,6 +18,9 @@ namespace loupe {
 /// 16-bit words). gguf-py's script that converts the byte order does the same for the types that it
 /// knows: Q4_0, Q8_0, Q4_K, Q6_K, MXFP4, NVFP4.
 void swapBlockWords(const BlockLayout& layout, std::byte* blocks, std::int64_t count);
+
+/// Turns the bytes of every word of `width` bytes round, in place; 0 and 1: nothing.
+void reverseWords(std::span<std::byte> bytes, int width);
 
 /// Where byte `byte` of a block lies in its big-endian form.
 [[nodiscard]] std::int64_t swappedBlockByte(const BlockLayout& layout, std::int64_t byte);

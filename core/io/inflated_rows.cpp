@@ -4,7 +4,9 @@
 #include "core/io/inflated_rows.hpp"
 
 #include "core/base/assert.hpp"
+#include "core/blocks/byte_order.hpp"
 #include "core/io/layout.hpp"
+#include "core/io/row_parts.hpp"
 #include "core/io/rows.hpp"
 
 #include <algorithm>
@@ -269,7 +271,6 @@ Result<void> readElements(const InflatedElements& elements,
                           std::vector<std::byte>& buffer,
                           T* out) {
     const auto size = static_cast<std::uint64_t>(elements.type->bits / 8);
-    const auto width = static_cast<std::size_t>(elements.swapWidth);
     const auto atOnce = static_cast<std::int64_t>(kPiece / size);
     for (std::int64_t done = 0; done < count; done += atOnce) {
         const std::int64_t n = std::min(atOnce, count - done);
@@ -279,40 +280,27 @@ Result<void> readElements(const InflatedElements& elements,
             !read) {
             return read;
         }
-        for (std::size_t word = 0; width > 1 && word < buffer.size(); word += width) {
-            std::reverse(buffer.data() + word, buffer.data() + word + width);
-        }
+        reverseWords(buffer, elements.swapWidth);
         decodeElements(*elements.type, buffer, 0, n, out + done);
     }
     return {};
 }
 
-class InflatedRows final : public RowSource {
+class InflatedRows final : public TypedRows<InflatedRows> {
 public:
     InflatedRows(InflatedElements elements, std::int64_t rows, std::int64_t cols)
         : elements_(std::move(elements)), rows_(rows), cols_(cols) {}
     [[nodiscard]] std::int64_t rows() const override { return rows_; }
     [[nodiscard]] std::int64_t cols() const override { return cols_; }
     [[nodiscard]] bool isDouble() const override { return isDoubleType(*elements_.type); }
-    [[nodiscard]] Result<void> read(std::int64_t first,
-                                    std::int64_t count,
-                                    float* out) const override {
-        return readAs(first, count, out);
-    }
-    [[nodiscard]] Result<void> read(std::int64_t first,
-                                    std::int64_t count,
-                                    double* out) const override {
-        return readAs(first, count, out);
-    }
 
-private:
     template <class T>
     Result<void> readAs(std::int64_t first, std::int64_t count, T* out) const {
-        LOUPE_ASSERT(first >= 0 && count >= 0 && first <= rows_ - count, "rows lie in the matrix");
         std::vector<std::byte> buffer;
         return readElements(elements_, first * cols_, count * cols_, buffer, out);
     }
 
+private:
     InflatedElements elements_;
     std::int64_t rows_;
     std::int64_t cols_;
@@ -320,35 +308,35 @@ private:
 
 /// Transposed rows of a stream that only runs forward: a strip of the result at a time, kept until
 /// another is wanted.
-class InflatedTransposed final : public RowSource {
+class InflatedTransposed final : public TypedRows<InflatedTransposed> {
 public:
-    InflatedTransposed(InflatedElements elements,
-                       std::int64_t batches,
-                       std::int64_t storedRows,
-                       std::int64_t storedCols,
-                       std::vector<std::int64_t> columnOf)
-        : elements_(std::move(elements)),
-          batches_(batches),
-          storedRows_(storedRows),
-          storedCols_(storedCols),
-          columnOf_(std::move(columnOf)) {
+    InflatedTransposed(InflatedElements elements, TransposedStack stack)
+        : elements_(std::move(elements)), stack_(std::move(stack)) {
         constexpr std::int64_t kStripValues = std::int64_t{8} << 20;  // 64 MiB of doubles
-        stripRows_ = std::clamp<std::int64_t>(kStripValues / std::max<std::int64_t>(storedRows, 1),
+        stripRows_ = std::clamp<std::int64_t>(kStripValues / std::max<std::int64_t>(stack_.rows, 1),
                                               1,
-                                              std::max<std::int64_t>(storedCols, 1));
+                                              std::max<std::int64_t>(stack_.cols, 1));
     }
-    [[nodiscard]] std::int64_t rows() const override { return batches_ * storedCols_; }
-    [[nodiscard]] std::int64_t cols() const override { return storedRows_; }
+    [[nodiscard]] std::int64_t rows() const override { return stack_.resultRows(); }
+    [[nodiscard]] std::int64_t cols() const override { return stack_.rows; }
     [[nodiscard]] bool isDouble() const override { return isDoubleType(*elements_.type); }
-    [[nodiscard]] Result<void> read(std::int64_t first,
-                                    std::int64_t count,
-                                    float* out) const override {
-        return readAs(first, count, out);
-    }
-    [[nodiscard]] Result<void> read(std::int64_t first,
-                                    std::int64_t count,
-                                    double* out) const override {
-        return readAs(first, count, out);
+
+    template <class T>
+    Result<void> readAs(std::int64_t first, std::int64_t count, T* out) const {
+        for (std::int64_t row = first; row < first + count;) {
+            const auto strip = stripOf(row);
+            if (!strip) {
+                return fail(strip.error());
+            }
+            const std::int64_t n = std::min(first + count, (*strip)->first + (*strip)->rows) - row;
+            const double* from = (*strip)->values.data() + (row - (*strip)->first) * stack_.rows;
+            std::transform(
+                from, from + n * stack_.rows, out + (row - first) * stack_.rows, [](double value) {
+                    return static_cast<T>(value);
+                });
+            row += n;
+        }
+        return {};
     }
 
 private:
@@ -358,50 +346,29 @@ private:
         std::vector<double> values;
     };
 
-    template <class T>
-    Result<void> readAs(std::int64_t first, std::int64_t count, T* out) const {
-        LOUPE_ASSERT(first >= 0 && count >= 0 && first <= rows() - count, "rows lie in the matrix");
-        for (std::int64_t row = first; row < first + count;) {
-            const auto strip = stripOf(row);
-            if (!strip) {
-                return fail(strip.error());
-            }
-            const std::int64_t n = std::min(first + count, (*strip)->first + (*strip)->rows) - row;
-            const double* from = (*strip)->values.data() + (row - (*strip)->first) * storedRows_;
-            std::transform(
-                from, from + n * storedRows_, out + (row - first) * storedRows_, [](double value) {
-                    return static_cast<T>(value);
-                });
-            row += n;
-        }
-        return {};
-    }
-
     Result<std::shared_ptr<const Strip>> stripOf(std::int64_t row) const {
         const std::lock_guard lock(mutex_);
         if (strip_ != nullptr && row >= strip_->first && row < strip_->first + strip_->rows) {
             return strip_;
         }
         strip_ = nullptr;
-        const std::int64_t batch = row / storedCols_;
-        const std::int64_t begin = row % storedCols_ / stripRows_ * stripRows_;
+        const std::int64_t batch = row / stack_.cols;
+        const std::int64_t begin = row % stack_.cols / stripRows_ * stripRows_;
         const auto strip = std::make_shared<Strip>();
-        strip->first = batch * storedCols_ + begin;
-        strip->rows = std::min(stripRows_, storedCols_ - begin);
-        strip->values.resize(static_cast<std::size_t>(strip->rows * storedRows_));
+        strip->first = batch * stack_.cols + begin;
+        strip->rows = std::min(stripRows_, stack_.cols - begin);
+        strip->values.resize(static_cast<std::size_t>(strip->rows * stack_.rows));
         std::vector<double> line(static_cast<std::size_t>(strip->rows));
         std::vector<std::byte> buffer;
-        for (std::int64_t s = 0; s < storedRows_; ++s) {
-            const std::int64_t start = (batch * storedRows_ + s) * storedCols_ + begin;
-            if (Result<void> read =
-                    readElements(elements_, start, strip->rows, buffer, line.data());
+        for (std::int64_t s = 0; s < stack_.rows; ++s) {
+            if (Result<void> read = readElements(
+                    elements_, stack_.start(batch, s) + begin, strip->rows, buffer, line.data());
                 !read) {
                 return fail(read.error());
             }
-            const std::int64_t column =
-                columnOf_.empty() ? s : columnOf_[static_cast<std::size_t>(s)];
+            const std::int64_t column = stack_.column(s);
             for (std::int64_t i = 0; i < strip->rows; ++i) {
-                strip->values[static_cast<std::size_t>(i * storedRows_ + column)] =
+                strip->values[static_cast<std::size_t>(i * stack_.rows + column)] =
                     line[static_cast<std::size_t>(i)];
             }
         }
@@ -410,11 +377,8 @@ private:
     }
 
     InflatedElements elements_;
-    std::int64_t batches_;
-    std::int64_t storedRows_;
-    std::int64_t storedCols_;
+    TransposedStack stack_;
     std::int64_t stripRows_ = 1;
-    std::vector<std::int64_t> columnOf_;
     mutable std::mutex mutex_;
     mutable std::shared_ptr<const Strip> strip_;
 };
@@ -438,7 +402,7 @@ std::shared_ptr<const RowSource> inflatedTransposedRows(InflatedElements element
                                                         std::int64_t storedCols,
                                                         std::vector<std::int64_t> columnOf) {
     return std::make_shared<InflatedTransposed>(
-        std::move(elements), batches, storedRows, storedCols, std::move(columnOf));
+        std::move(elements), TransposedStack{batches, storedRows, storedCols, std::move(columnOf)});
 }
 
 }  // namespace loupe

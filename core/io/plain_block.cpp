@@ -43,11 +43,7 @@ std::vector<BitRun> bitsOf(const PlainRun& run, std::int64_t index, int low, int
 
 std::vector<std::byte> littleEndian(const PlainRun& run, std::span<const std::byte> bytes) {
     std::vector<std::byte> turned(bytes.begin(), bytes.end());
-    for (std::size_t word = 0;
-         run.swapWidth > 1 && word + static_cast<std::size_t>(run.swapWidth) <= turned.size();
-         word += static_cast<std::size_t>(run.swapWidth)) {
-        std::reverse(turned.data() + word, turned.data() + word + run.swapWidth);
-    }
+    reverseWords(turned, run.swapWidth);
     return turned;
 }
 

@@ -4,6 +4,7 @@
 #include "core/base/assert.hpp"
 #include "core/blocks/byte_order.hpp"
 #include "core/io/plain_block.hpp"
+#include "core/io/row_parts.hpp"
 
 #include <algorithm>
 #include <array>
@@ -18,11 +19,6 @@ void RowSource::release(std::int64_t /*first*/, std::int64_t /*count*/) const {}
 
 namespace {
 
-void checkRange(const RowSource& source, std::int64_t first, std::int64_t count) {
-    LOUPE_ASSERT(first >= 0 && count >= 0 && first <= source.rows() - count,
-                 "rows lie in the matrix");
-}
-
 std::span<const std::byte> bytesOf(const StoredElements& elements) {
     return elements.file->bytes().subspan(elements.offset, elements.bytes);
 }
@@ -33,7 +29,6 @@ void decodeSwapped(const StoredElements& elements, std::int64_t first, std::int6
     constexpr std::size_t kBufferBytes = 4096;
     std::array<std::byte, kBufferBytes> buffer{};
     const auto elementBytes = static_cast<std::size_t>(elements.type->bits / 8);
-    const auto width = static_cast<std::size_t>(elements.swapWidth);
     const std::span<const std::byte> all = bytesOf(elements);
     const auto atOnce = static_cast<std::int64_t>(kBufferBytes / elementBytes);
     for (std::int64_t done = 0; done < count; done += atOnce) {
@@ -42,9 +37,7 @@ void decodeSwapped(const StoredElements& elements, std::int64_t first, std::int6
         std::memcpy(buffer.data(),
                     all.data() + static_cast<std::size_t>(first + done) * elementBytes,
                     length);
-        for (std::size_t word = 0; word < length; word += width) {
-            std::reverse(buffer.data() + word, buffer.data() + word + width);
-        }
+        reverseWords(std::span(buffer).first(length), elements.swapWidth);
         decodeElements(
             *elements.type, std::span<const std::byte>(buffer).first(length), 0, n, out + done);
     }
@@ -119,7 +112,7 @@ void decodeRun(const StoredElements& elements, std::int64_t first, std::int64_t 
     }
 }
 
-class StoredRows final : public RowSource, public StoredPlaces {
+class StoredRows final : public TypedRows<StoredRows>, public StoredPlaces {
 public:
     StoredRows(StoredElements elements, std::int64_t rows, std::int64_t cols)
         : elements_(std::move(elements)), rows_(rows), cols_(cols) {}
@@ -128,16 +121,6 @@ public:
     [[nodiscard]] std::int64_t cols() const override { return cols_; }
     [[nodiscard]] bool isDouble() const override {
         return elements_.block == nullptr && isDoubleType(*elements_.type);
-    }
-    [[nodiscard]] Result<void> read(std::int64_t first,
-                                    std::int64_t count,
-                                    float* out) const override {
-        return readAs(first, count, out);
-    }
-    [[nodiscard]] Result<void> read(std::int64_t first,
-                                    std::int64_t count,
-                                    double* out) const override {
-        return readAs(first, count, out);
     }
     [[nodiscard]] std::optional<RawMatrix> raw() const override {
         if (elements_.block != nullptr || elements_.swapWidth > 1 ||
@@ -173,10 +156,8 @@ public:
         return {index / cols_, index % cols_};
     }
 
-private:
     template <class T>
     Result<void> readAs(std::int64_t first, std::int64_t count, T* out) const {
-        checkRange(*this, first, count);
         if (Result<void> same = elements_.file->checkUnchanged(); !same) {
             return same;
         }
@@ -184,38 +165,21 @@ private:
         return {};
     }
 
+private:
     StoredElements elements_;
     std::int64_t rows_;
     std::int64_t cols_;
 };
 
-class TransposedRows final : public RowSource, public StoredPlaces {
+class TransposedRows final : public TypedRows<TransposedRows>, public StoredPlaces {
 public:
-    TransposedRows(StoredElements elements,
-                   std::int64_t batches,
-                   std::int64_t storedRows,
-                   std::int64_t storedCols,
-                   std::vector<std::int64_t> columnOf)
-        : elements_(std::move(elements)),
-          batches_(batches),
-          storedRows_(storedRows),
-          storedCols_(storedCols),
-          columnOf_(std::move(columnOf)) {}
+    TransposedRows(StoredElements elements, TransposedStack stack)
+        : elements_(std::move(elements)), stack_(std::move(stack)) {}
 
-    [[nodiscard]] std::int64_t rows() const override { return batches_ * storedCols_; }
-    [[nodiscard]] std::int64_t cols() const override { return storedRows_; }
+    [[nodiscard]] std::int64_t rows() const override { return stack_.resultRows(); }
+    [[nodiscard]] std::int64_t cols() const override { return stack_.rows; }
     [[nodiscard]] bool isDouble() const override {
         return elements_.block == nullptr && isDoubleType(*elements_.type);
-    }
-    [[nodiscard]] Result<void> read(std::int64_t first,
-                                    std::int64_t count,
-                                    float* out) const override {
-        return readAs(first, count, out);
-    }
-    [[nodiscard]] Result<void> read(std::int64_t first,
-                                    std::int64_t count,
-                                    double* out) const override {
-        return readAs(first, count, out);
     }
     void release(std::int64_t first, std::int64_t count) const override {
         // Every row touches every page of its batch: pages are given back once, when a scan has
@@ -225,57 +189,54 @@ public:
         }
     }
     [[nodiscard]] const StoredElements& elements() const override { return elements_; }
-    [[nodiscard]] std::int64_t count() const override {
-        return batches_ * storedRows_ * storedCols_;
-    }
-    [[nodiscard]] std::int64_t storedRowLength() const override { return storedCols_; }
+    [[nodiscard]] std::int64_t count() const override { return stack_.resultRows() * stack_.rows; }
+    [[nodiscard]] std::int64_t storedRowLength() const override { return stack_.cols; }
     [[nodiscard]] std::int64_t indexOf(std::int64_t row, std::int64_t col) const override {
-        const auto found = std::find(columnOf_.begin(), columnOf_.end(), col);
-        const std::int64_t storedRow = columnOf_.empty() ? col : found - columnOf_.begin();
-        return (row / storedCols_ * storedRows_ + storedRow) * storedCols_ + row % storedCols_;
+        const auto& order = stack_.columnOf;
+        const std::int64_t storedRow =
+            order.empty() ? col : std::find(order.begin(), order.end(), col) - order.begin();
+        return stack_.start(row / stack_.cols, storedRow) + row % stack_.cols;
     }
     [[nodiscard]] std::pair<std::int64_t, std::int64_t> cellOf(std::int64_t index) const override {
-        const std::int64_t line = index / storedCols_;
-        const std::int64_t storedRow = line % storedRows_;
-        return {line / storedRows_ * storedCols_ + index % storedCols_,
-                columnOf_.empty() ? storedRow : columnOf_[static_cast<std::size_t>(storedRow)]};
+        const std::int64_t line = index / stack_.cols;
+        const std::int64_t storedRow = line % stack_.rows;
+        return {line / stack_.rows * stack_.cols + index % stack_.cols, stack_.column(storedRow)};
+    }
+
+    template <class T>
+    Result<void> readAs(std::int64_t first, std::int64_t count, T* out) const {
+        if (Result<void> same = elements_.file->checkUnchanged(); !same) {
+            return same;
+        }
+        for (std::int64_t row = first; row < first + count;) {
+            const std::int64_t inBatch = row % stack_.cols;
+            const std::int64_t n =
+                std::min({first + count - row, stack_.cols - inBatch, kTileCols});
+            readStrip(row / stack_.cols, inBatch, n, out + (row - first) * stack_.rows);
+            row += n;
+        }
+        return {};
     }
 
 private:
     static constexpr std::int64_t kTileRows = 32;
     static constexpr std::int64_t kTileCols = 128;
 
-    template <class T>
-    Result<void> readAs(std::int64_t first, std::int64_t count, T* out) const {
-        checkRange(*this, first, count);
-        if (Result<void> same = elements_.file->checkUnchanged(); !same) {
-            return same;
-        }
-        for (std::int64_t row = first; row < first + count;) {
-            const std::int64_t inBatch = row % storedCols_;
-            const std::int64_t n =
-                std::min({first + count - row, storedCols_ - inBatch, kTileCols});
-            readStrip(row / storedCols_, inBatch, n, out + (row - first) * storedRows_);
-            row += n;
-        }
-        return {};
-    }
-
     /// Result rows [begin, begin + n) of one batch, n <= kTileCols.
     template <class T>
     void readStrip(std::int64_t batch, std::int64_t begin, std::int64_t n, T* out) const {
         std::array<T, static_cast<std::size_t>(kTileRows * kTileCols)> tile;
-        for (std::int64_t top = 0; top < storedRows_; top += kTileRows) {
-            const std::int64_t height = std::min(kTileRows, storedRows_ - top);
+        for (std::int64_t top = 0; top < stack_.rows; top += kTileRows) {
+            const std::int64_t height = std::min(kTileRows, stack_.rows - top);
             for (std::int64_t i = 0; i < height; ++i) {
-                const std::int64_t start = (batch * storedRows_ + top + i) * storedCols_ + begin;
-                decodeRun(elements_, start, n, tile.data() + i * kTileCols);
+                decodeRun(elements_,
+                          stack_.start(batch, top + i) + begin,
+                          n,
+                          tile.data() + i * kTileCols);
             }
             for (std::int64_t j = 0; j < n; ++j) {
                 for (std::int64_t i = 0; i < height; ++i) {
-                    const std::int64_t column =
-                        columnOf_.empty() ? top + i : columnOf_[static_cast<std::size_t>(top + i)];
-                    out[j * storedRows_ + column] =
+                    out[j * stack_.rows + stack_.column(top + i)] =
                         tile[static_cast<std::size_t>(i * kTileCols + j)];
                 }
             }
@@ -283,14 +244,11 @@ private:
     }
 
     StoredElements elements_;
-    std::int64_t batches_;
-    std::int64_t storedRows_;
-    std::int64_t storedCols_;
-    std::vector<std::int64_t> columnOf_;
+    TransposedStack stack_;
 };
 
 template <class S>
-class MemoryRows final : public RowSource {
+class MemoryRows final : public TypedRows<MemoryRows<S>> {
 public:
     MemoryRows(std::int64_t rows, std::int64_t cols, std::vector<S> values)
         : rows_(rows), cols_(cols), values_(std::move(values)) {
@@ -301,32 +259,21 @@ public:
     [[nodiscard]] std::int64_t rows() const override { return rows_; }
     [[nodiscard]] std::int64_t cols() const override { return cols_; }
     [[nodiscard]] bool isDouble() const override { return std::is_same_v<S, double>; }
-    [[nodiscard]] Result<void> read(std::int64_t first,
-                                    std::int64_t count,
-                                    float* out) const override {
-        return readAs(first, count, out);
-    }
-    [[nodiscard]] Result<void> read(std::int64_t first,
-                                    std::int64_t count,
-                                    double* out) const override {
-        return readAs(first, count, out);
-    }
     [[nodiscard]] std::optional<RawMatrix> raw() const override {
         static const StorageType* const type =
             findStorageType(std::is_same_v<S, double> ? "fp64" : "fp32");
         return RawMatrix{type, std::as_bytes(std::span<const S>(values_))};
     }
 
-private:
     template <class T>
     Result<void> readAs(std::int64_t first, std::int64_t count, T* out) const {
-        checkRange(*this, first, count);
         const S* begin = values_.data() + first * cols_;
         std::transform(
             begin, begin + count * cols_, out, [](S value) { return static_cast<T>(value); });
         return {};
     }
 
+private:
     std::int64_t rows_;
     std::int64_t cols_;
     std::vector<S> values_;
@@ -365,7 +312,7 @@ std::shared_ptr<const RowSource> makeTransposedRows(StoredElements elements,
                                                     std::int64_t storedCols,
                                                     std::vector<std::int64_t> columnOf) {
     return std::make_shared<TransposedRows>(
-        std::move(elements), batches, storedRows, storedCols, std::move(columnOf));
+        std::move(elements), TransposedStack{batches, storedRows, storedCols, std::move(columnOf)});
 }
 
 std::shared_ptr<const RowSource> makeRowSource(std::int64_t rows,

@@ -2,7 +2,9 @@
 #include "core/io/strided_rows.hpp"
 
 #include "core/base/assert.hpp"
+#include "core/blocks/byte_order.hpp"
 #include "core/io/plain_block.hpp"
+#include "core/io/row_parts.hpp"
 
 #include <algorithm>
 #include <array>
@@ -46,7 +48,7 @@ std::int64_t distance(const std::vector<Axis>& axes, std::int64_t index) {
     return sum;
 }
 
-class StridedRows final : public RowSource, public StoredPlaces {
+class StridedRows final : public TypedRows<StridedRows>, public StoredPlaces {
 public:
     StridedRows(StoredElements elements,
                 std::int64_t rows,
@@ -76,16 +78,6 @@ public:
     [[nodiscard]] std::int64_t rows() const override { return rows_; }
     [[nodiscard]] std::int64_t cols() const override { return cols_; }
     [[nodiscard]] bool isDouble() const override { return isDoubleType(*elements_.type); }
-    [[nodiscard]] Result<void> read(std::int64_t first,
-                                    std::int64_t count,
-                                    float* out) const override {
-        return readAs(first, count, out);
-    }
-    [[nodiscard]] Result<void> read(std::int64_t first,
-                                    std::int64_t count,
-                                    double* out) const override {
-        return readAs(first, count, out);
-    }
     void release(std::int64_t first, std::int64_t count) const override {
         // Rows may share pages in any way: they are given back when a scan has come to the end.
         if (first + count == rows_) {
@@ -121,20 +113,8 @@ public:
         return cell;
     }
 
-private:
-    /// An axis, and how many rows or columns one step along it is.
-    struct Step {
-        Axis axis;
-        std::int64_t unit = 1;
-        bool isRow = false;
-    };
-
-    static constexpr std::int64_t kTileRows = 128;
-    static constexpr std::int64_t kTileCols = 32;
-
     template <class T>
     Result<void> readAs(std::int64_t first, std::int64_t count, T* out) const {
-        LOUPE_ASSERT(first >= 0 && count >= 0 && first <= rows_ - count, "rows lie in the matrix");
         if (Result<void> same = elements_.file->checkUnchanged(); !same) {
             return same;
         }
@@ -160,6 +140,17 @@ private:
         return {};
     }
 
+private:
+    /// An axis, and how many rows or columns one step along it is.
+    struct Step {
+        Axis axis;
+        std::int64_t unit = 1;
+        bool isRow = false;
+    };
+
+    static constexpr std::int64_t kTileRows = 128;
+    static constexpr std::int64_t kTileCols = 32;
+
     /// One row.
     template <class T>
     void readAcross(std::int64_t base, T* out) const {
@@ -180,7 +171,6 @@ private:
         constexpr std::size_t kBufferBytes = 4096;
         std::array<std::byte, kBufferBytes> buffer;
         const auto size = static_cast<std::size_t>(elements_.type->bits / 8);
-        const auto width = static_cast<std::size_t>(elements_.swapWidth);
         const std::byte* bytes = elements_.file->bytes().data() + elements_.offset;
         const auto atOnce = static_cast<std::int64_t>(kBufferBytes / size);
         for (std::int64_t done = 0; done < axis.size; done += atOnce) {
@@ -191,9 +181,7 @@ private:
                     buffer.data() + static_cast<std::size_t>(i) * size, bytes + at * size, size);
             }
             const std::size_t length = static_cast<std::size_t>(n) * size;
-            for (std::size_t word = 0; width > 1 && word < length; word += width) {
-                std::reverse(buffer.data() + word, buffer.data() + word + width);
-            }
+            reverseWords(std::span(buffer).first(length), elements_.swapWidth);
             decodeElements(*elements_.type,
                            std::span<const std::byte>(buffer).first(length),
                            0,
