@@ -24,9 +24,15 @@ std::uint8_t lowByte(int x) {
 // --- the searches
 // ---------------------------------------------------------------------------------
 
-/// Symmetric codes 0 to 2·most - 1 around `most`, weights x²; ggml's make_qx_quants.
-template <int kCount>
-float searchSymmetric(const float* x, int most, std::uint8_t* codes) {
+/// Nobody watches a search.
+struct Unwatched {
+    void operator()(float /*scale*/, float /*offset*/, double /*error*/, bool /*taken*/) const {}
+};
+
+/// Symmetric codes 0 to 2·most - 1 around `most`, weights x²; ggml's make_qx_quants. `watch` hears
+/// of every scale: of each, the sum of squared errors times x² is Σx⁴ less what is compared.
+template <int kCount, class Watch = Unwatched>
+float searchSymmetric(const float* x, int most, std::uint8_t* codes, const Watch& watch = {}) {
     const float largest = firstLargest(x, kCount);
     if (std::fabs(largest) < kLeast) {
         std::fill(codes, codes + kCount, std::uint8_t{0});
@@ -53,12 +59,19 @@ float searchSymmetric(const float* x, int most, std::uint8_t* codes) {
     take(-top / largest);
     float scale = ll != 0 ? lx / ll : 0.0F;
     float best = scale * lx;
+    watch(scale, 0.0F, static_cast<double>(best), true);
     for (int t = -9; t <= 9; ++t) {
         if (t == 0) {
             continue;
         }
         const float inverseScale = -(top + 0.1F * static_cast<float>(t)) / largest;
         sums(inverseScale, lx, ll);
+        if (ll > 0) {
+            watch(lx / ll,
+                  0.0F,
+                  static_cast<double>(lx) / static_cast<double>(ll) * static_cast<double>(lx),
+                  lx * lx > best * ll);
+        }
         if (ll > 0 && lx * lx > best * ll) {
             take(inverseScale);
             scale = lx / ll;
@@ -134,12 +147,17 @@ struct AffineSearch {
     bool absolute;
 };
 
-/// Codes from a scale and a minimum; ggml's make_qkx2_quants.
-template <int kCount>
+constexpr AffineSearch kSearchQ2K{3, -0.5F, 0.1F, 15, true};
+constexpr AffineSearch kSearchQ4K{15, -1.0F, 0.1F, 20, false};
+constexpr AffineSearch kSearchQ5K{31, -0.5F, 0.1F, 15, false};
+
+/// Codes from a scale and a minimum; ggml's make_qkx2_quants. `watch` hears of every pair.
+template <int kCount, class Watch = Unwatched>
 Affine searchAffine(const float* x,
                     const float* weights,
                     const AffineSearch& search,
-                    std::uint8_t* codes) {
+                    std::uint8_t* codes,
+                    const Watch& watch = {}) {
     float low = x[0];
     float high = x[0];
     float sumW = weights[0];
@@ -170,6 +188,7 @@ Affine searchAffine(const float* x,
         codes[i] = lowByte(nearestClamped(inverseScale * (x[i] - low), 0, search.most));
     }
     float best = errorOf(codes, scale, low);
+    watch(scale, low, static_cast<double>(best), true);
     std::uint8_t candidate[32];
     for (int t = 0; t <= search.steps; ++t) {
         inverseScale = (search.first + search.step * static_cast<float>(t) + top) / (high - low);
@@ -194,6 +213,7 @@ Affine searchAffine(const float* x,
             newScale = sumXl / sumLl;
         }
         const float error = errorOf(candidate, newScale, newLow);
+        watch(newScale, newLow, static_cast<double>(error), error < best);
         if (error < best) {
             std::copy(candidate, candidate + kCount, codes);
             best = error;
@@ -202,6 +222,50 @@ Affine searchAffine(const float* x,
         }
     }
     return {scale, -low};
+}
+
+/// What an error at each of 32 elements counts: Q4_K and Q5_K.
+void pairWeights(const float* part, float* weights) {
+    float squares = 0;
+    for (int i = 0; i < 32; ++i) {
+        squares += part[i] * part[i];
+    }
+    const float average = std::sqrt(squares / 32.0F);
+    for (int i = 0; i < 32; ++i) {
+        weights[i] = average + std::fabs(part[i]);
+    }
+}
+
+/// The same of 16: Q2_K.
+void magnitudeWeights(const float* part, float* weights) {
+    for (int i = 0; i < 16; ++i) {
+        weights[i] = std::fabs(part[i]);
+    }
+}
+
+template <int kCount>
+ScaleSearch watchAffine(const float* x,
+                        const AffineSearch& search,
+                        void (*weigh)(const float*, float*)) {
+    ScaleSearch found;
+    float weights[32];
+    std::uint8_t codes[32];
+    static_assert(kCount <= 32);
+    weigh(x, weights);
+    const Affine chosen = searchAffine<kCount>(
+        x, weights, search, codes, [&](float scale, float offset, double error, bool taken) {
+            found.trials.push_back(
+                {static_cast<double>(scale), static_cast<double>(offset), error, taken});
+        });
+    found.scale = static_cast<double>(chosen.scale);
+    found.offset = -static_cast<double>(chosen.minimum);
+    found.largest = static_cast<double>(*std::max_element(x, x + kCount));
+    found.smallest = static_cast<double>(std::min(*std::min_element(x, x + kCount), 0.0F));
+    found.hasOffset = true;
+    found.high = search.most;
+    found.error = search.absolute ? "sum of |w| times the absolute error"
+                                  : "sum of (rms + |w|) times the squared error";
+    return found;
 }
 
 // --- packing
@@ -232,15 +296,8 @@ void packPairs(const float* x, const AffineSearch& search, Block& block, std::ui
     float mostMinimum = 0;
     for (int j = 0; j < 8; ++j) {
         const float* part = nth(x, j, 32);
-        float squares = 0;
-        for (int i = 0; i < 32; ++i) {
-            squares += part[i] * part[i];
-        }
-        const float average = std::sqrt(squares / 32.0F);
         float weights[32];
-        for (int i = 0; i < 32; ++i) {
-            weights[i] = average + std::fabs(part[i]);
-        }
+        pairWeights(part, weights);
         found[j] = searchAffine<32>(part, weights, search, nth(codes, j, 32));
         mostScale = found[j].scale > mostScale ? found[j].scale : mostScale;
         mostMinimum = found[j].minimum > mostMinimum ? found[j].minimum : mostMinimum;
@@ -272,17 +329,14 @@ void packPairs(const float* x, const AffineSearch& search, Block& block, std::ui
 
 void packQ2K(const float* values, std::int64_t count, std::byte* blocks) {
     packEach<Q2K, kSuper>(values, count, blocks, [](const float* x, Q2K& block) {
-        constexpr AffineSearch kSearch{3, -0.5F, 0.1F, 15, true};
         std::uint8_t codes[kSuper];
         Affine found[16];
         float mostScale = 0;
         float mostMinimum = 0;
         for (int j = 0; j < 16; ++j) {
             float weights[16];
-            for (int i = 0; i < 16; ++i) {
-                weights[i] = std::fabs(x[16 * j + i]);
-            }
-            found[j] = searchAffine<16>(nth(x, j, 16), weights, kSearch, nth(codes, j, 16));
+            magnitudeWeights(nth(x, j, 16), weights);
+            found[j] = searchAffine<16>(nth(x, j, 16), weights, kSearchQ2K, nth(codes, j, 16));
             mostScale = found[j].scale > mostScale ? found[j].scale : mostScale;
             mostMinimum = found[j].minimum > mostMinimum ? found[j].minimum : mostMinimum;
         }
@@ -344,7 +398,7 @@ void packQ3K(const float* values, std::int64_t count, std::byte* blocks) {
 void packQ4K(const float* values, std::int64_t count, std::byte* blocks) {
     packEach<Q4K, kSuper>(values, count, blocks, [](const float* x, Q4K& block) {
         std::uint8_t codes[kSuper];
-        packPairs(x, {15, -1.0F, 0.1F, 20, false}, block, codes);
+        packPairs(x, kSearchQ4K, block, codes);
         for (int i = 0; i < 128; ++i) {
             const int low = i / 32 * 64 + i % 32;
             block.qs[i] = lowByte(codes[low] | codes[low + 32] << 4);
@@ -355,7 +409,7 @@ void packQ4K(const float* values, std::int64_t count, std::byte* blocks) {
 void packQ5K(const float* values, std::int64_t count, std::byte* blocks) {
     packEach<Q5K, kSuper>(values, count, blocks, [](const float* x, Q5K& block) {
         std::uint8_t codes[kSuper];
-        packPairs(x, {31, -0.5F, 0.1F, 15, false}, block, codes);
+        packPairs(x, kSearchQ5K, block, codes);
         for (int i = 0; i < 128; ++i) {
             const int low = i / 32 * 64 + i % 32;
             block.qs[i] = lowByte((codes[low] & 15) | codes[low + 32] << 4);
@@ -401,6 +455,40 @@ void packQ6K(const float* values, std::int64_t count, std::byte* blocks) {
             }
         }
     });
+}
+
+ScaleSearch watchQ2K(const float* part) {
+    return watchAffine<16>(part, kSearchQ2K, magnitudeWeights);
+}
+
+ScaleSearch watchQ4K(const float* part) {
+    return watchAffine<32>(part, kSearchQ4K, pairWeights);
+}
+
+ScaleSearch watchQ5K(const float* part) {
+    return watchAffine<32>(part, kSearchQ5K, pairWeights);
+}
+
+ScaleSearch watchQ6K(const float* part) {
+    constexpr int kCount = 16;
+    ScaleSearch found;
+    double fourthPowers = 0;
+    for (int i = 0; i < kCount; ++i) {
+        const auto x = static_cast<double>(part[i]);
+        fourthPowers += x * x * x * x;
+    }
+    std::uint8_t codes[kCount];
+    const float scale = searchSymmetric<kCount>(
+        part, 32, codes, [&](float tried, float /*offset*/, double explained, bool taken) {
+            found.trials.push_back(
+                {static_cast<double>(tried), 0, std::max(fourthPowers - explained, 0.0), taken});
+        });
+    found.scale = static_cast<double>(scale);
+    found.largest = static_cast<double>(firstLargest(part, kCount));
+    found.low = -32;
+    found.high = 31;
+    found.error = "sum of w² times the squared error";
+    return found;
 }
 
 }  // namespace loupe::blocks::reference

@@ -64,7 +64,61 @@ Affine codesOfAffine(const float* x, int most, bool clamped, std::uint8_t* codes
     return {d, low};
 }
 
+template <int kLevels>
+ScaleSearch watchSymmetric(const float* part) {
+    std::uint8_t codes[32];
+    ScaleSearch found;
+    found.scale = static_cast<double>(codesOfSymmetric<kLevels>(part, codes));
+    found.largest = static_cast<double>(firstLargest(part, 32));
+    found.low = -kLevels;
+    found.high = kLevels - 1;
+    return found;
+}
+
+ScaleSearch watchAffine(const float* part, int most, bool clamped) {
+    std::uint8_t codes[32];
+    const Affine scale = codesOfAffine(part, most, clamped, codes);
+    ScaleSearch found;
+    found.scale = static_cast<double>(scale.d);
+    found.offset = static_cast<double>(scale.m);
+    found.largest = static_cast<double>(*std::max_element(part, part + 32));
+    found.smallest = static_cast<double>(scale.m);
+    found.hasOffset = true;
+    found.high = most;
+    return found;
+}
+
+/// The largest magnitude onto code 127.
+float scaleOfBytes(const float* x) {
+    return largestMagnitude(x, 32) / 127.0F;
+}
+
 }  // namespace
+
+ScaleSearch watchQ4_0(const float* part) {
+    return watchSymmetric<8>(part);
+}
+
+ScaleSearch watchQ5_0(const float* part) {
+    return watchSymmetric<16>(part);
+}
+
+ScaleSearch watchQ4_1(const float* part) {
+    return watchAffine(part, 15, true);
+}
+
+ScaleSearch watchQ5_1(const float* part) {
+    return watchAffine(part, 31, false);
+}
+
+ScaleSearch watchQ8_0(const float* part) {
+    ScaleSearch found;
+    found.scale = static_cast<double>(scaleOfBytes(part));
+    found.largest = static_cast<double>(firstLargest(part, 32));
+    found.low = -127;
+    found.high = 127;
+    return found;
+}
 
 void packQ4_0(const float* values, std::int64_t count, std::byte* blocks) {
     packEach<Q4_0, 32>(values, count, blocks, [](const float* x, Q4_0& block) {
@@ -106,7 +160,7 @@ void packQ5_1(const float* values, std::int64_t count, std::byte* blocks) {
 
 void packQ8_0(const float* values, std::int64_t count, std::byte* blocks) {
     packEach<Q8_0, 32>(values, count, blocks, [](const float* x, Q8_0& block) {
-        const float d = largestMagnitude(x, 32) / 127.0F;
+        const float d = scaleOfBytes(x);
         const float id = inverse(d);
         block.d = floatToHalf(d);
         for (int i = 0; i < 32; ++i) {

@@ -2,6 +2,8 @@
 // Inside core/blocks only: the reference quantizers by name; see packers.hpp.
 #pragma once
 
+#include "core/blocks/scale_search.hpp"
+
 #include <cstddef>
 #include <cstdint>
 
@@ -27,5 +29,16 @@ void packTq1_0(const float* values, std::int64_t count, std::byte* blocks);
 void packTq2_0(const float* values, std::int64_t count, std::byte* blocks);
 void packMxfp4(const float* values, std::int64_t count, std::byte* blocks);
 void packNvfp4(const float* values, std::int64_t count, std::byte* blocks);
+
+// The search for the scale of one part, as the quantizers above run it, with all that it tries.
+[[nodiscard]] ScaleSearch watchQ4_0(const float* part);
+[[nodiscard]] ScaleSearch watchQ4_1(const float* part);
+[[nodiscard]] ScaleSearch watchQ5_0(const float* part);
+[[nodiscard]] ScaleSearch watchQ5_1(const float* part);
+[[nodiscard]] ScaleSearch watchQ8_0(const float* part);
+[[nodiscard]] ScaleSearch watchQ2K(const float* part);
+[[nodiscard]] ScaleSearch watchQ4K(const float* part);
+[[nodiscard]] ScaleSearch watchQ5K(const float* part);
+[[nodiscard]] ScaleSearch watchQ6K(const float* part);
 
 }  // namespace loupe::blocks::reference

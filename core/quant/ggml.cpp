@@ -8,6 +8,7 @@
 #include "core/quant/finite_rows.hpp"
 #include "core/quant/first_error.hpp"
 #include "core/quant/ggml_codes.hpp"
+#include "core/quant/trace_ggml.hpp"
 #include "core/scheme/step.hpp"
 
 #include <algorithm>
@@ -281,6 +282,17 @@ Result<StepOutput> applyGgml(const StepInput& input, const Params& params, const
     return output;
 }
 
+Result<std::shared_ptr<const Trace>> tellGgml(const StepInput& input,
+                                              const Params& params,
+                                              const JobContext& ctx) {
+    const Result<StepOutput> output = applyGgml(input, params, ctx);
+    if (!output) {
+        return fail(output.error());
+    }
+    return traceGgml(
+        input, *output, *findBlockLayout(params.text("type")), *findGgmlCodes(params.text("type")));
+}
+
 std::string ggmlTitle(const Params& params) {
     const BlockLayout* layout = findBlockLayout(params.text("type"));
     return joined({"ggml ", layout != nullptr ? layout->title : params.text("type")});
@@ -309,6 +321,7 @@ const StepDefinition kStep_ggml{
     .apply = applyGgml,
     .shortTitle = ggmlTitle,
     .family = StepFamily::Uniform,
-    .ladder = kLadder};
+    .ladder = kLadder,
+    .trace = tellGgml};
 
 }  // namespace loupe
