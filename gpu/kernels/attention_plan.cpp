@@ -1,24 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "gpu/kernels/attention_plan.hpp"
 
-#include "core/base/assert.hpp"
-#include "core/formats/codec.hpp"
-#include "gpu/kernels/matmul_plan.hpp"
-
 #include <cmath>
 
 namespace loupe::gpu {
-
-HalfValues toHalfValues(std::span<const float> values) {
-    const NumberFormat& fp16 = *findFormat("fp16");
-    HalfValues out;
-    out.codes.resize(values.size());
-    out.decoded.resize(values.size());
-    const bool encoded = encodeArray(fp16, values, out.codes).has_value();
-    const bool rounded = roundTrip(fp16, values, out.decoded).has_value();
-    LOUPE_ASSERT(encoded && rounded, "fp16 has a code for every float");
-    return out;
-}
 
 float attentionScale(const AttentionShape& shape) {
     return static_cast<float>(1.0 / std::sqrt(static_cast<double>(shape.dim)));
@@ -64,27 +49,16 @@ void addOperands(LaunchPlan& plan, const AttentionProblem& problem, bool half) {
                          const std::vector<float>& values,
                          std::vector<float>& held) {
         if (!half) {
-            plan.buffers.push_back(inputBuffer<float>(
-                std::move(name), ElementType::Float32, std::span<const float>(values)));
+            plan.buffers.push_back(inputBuffer(std::move(name), ElementType::Float32, values));
             return;
         }
         HalfValues rounded = toHalfValues(values);
-        plan.buffers.push_back(inputBuffer<std::uint16_t>(
-            std::move(name), ElementType::Float16, std::span<const std::uint16_t>(rounded.codes)));
+        plan.buffers.push_back(inputBuffer(std::move(name), ElementType::Float16, rounded.codes));
         held = std::move(rounded.decoded);
     };
     add("q", problem.q, plan.x);
     add("k", problem.k, plan.w);
     add("v", problem.v, plan.v);
-}
-
-int addFloats(LaunchPlan& plan, std::string name, BufferRole role, std::int64_t elements) {
-    plan.buffers.push_back({std::move(name),
-                            role,
-                            ElementType::Float32,
-                            static_cast<std::size_t>(elements) * sizeof(float),
-                            {}});
-    return static_cast<int>(plan.buffers.size()) - 1;
 }
 
 void addShape(LaunchStep& step, const AttentionShape& shape) {

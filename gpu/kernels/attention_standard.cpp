@@ -24,7 +24,7 @@ LaunchPlan planStandard(const AttentionProblem& problem, const JobContext& /*ctx
     const int s = addFloats(plan, "s", BufferRole::Scratch, square);
     const int p = addFloats(plan, "p", BufferRole::Scratch, square);
     plan.output = addFloats(plan, "o", BufferRole::Output, heads * shape.seq * shape.dim);
-    const unsigned tiles = tilesOf(shape.seq, 64);
+    const unsigned tiles = blocksFor(shape.seq, 64);
     const auto rows = static_cast<unsigned>(heads);
     const Argument causal = Argument::integral(shape.causal ? 1 : 0);
     const Argument seq = Argument::integral(shape.seq);
@@ -38,7 +38,7 @@ LaunchPlan planStandard(const AttentionProblem& problem, const JobContext& /*ctx
 
     LaunchStep softmax;
     softmax.entry = "attention_softmax";
-    softmax.grid = {tilesOf(shape.seq, 4), rows, 1};
+    softmax.grid = {blocksFor(shape.seq, 4), rows, 1};
     softmax.block = {128, 1, 1};
     softmax.arguments = {Argument::of(s), Argument::of(p), seq, causal};
 

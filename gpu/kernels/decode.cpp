@@ -44,7 +44,7 @@ LaunchPlan planDecode(const AttentionProblem& problem, const JobContext& /*ctx*/
     ranges.entry = "decode_d" + dim + "_g" + std::to_string(group);
     ranges.grid = {static_cast<unsigned>(splits),
                    static_cast<unsigned>(shape.batch * shape.kvHeads),
-                   tilesOf(shape.heads / shape.kvHeads, group)};
+                   blocksFor(shape.heads / shape.kvHeads, group)};
     ranges.block = {128, 1, 1};
     ranges.arguments = {Argument::of(0),
                         Argument::of(1),

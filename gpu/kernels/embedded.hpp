@@ -10,6 +10,7 @@ namespace loupe::gpu {
 
 struct EmbeddedFamily {
     std::string_view family;
+    std::string_view sha256;  ///< of the text; empty for what is no family
     const char* textBegin = nullptr;
     const char* textEnd = nullptr;
     const char* deviceBegin = nullptr;  ///< nullptr without nvcc

@@ -27,7 +27,7 @@ LaunchPlan planFlash2(const AttentionProblem& problem, const JobContext& /*ctx*/
     const int logSum = addFloats(plan, "log sum", BufferRole::Output, heads * shape.seq);
     LaunchStep step;
     step.entry = "flash2_d" + std::to_string(shape.dim) + "_64x32";
-    step.grid = {tilesOf(shape.seq, kRows), static_cast<unsigned>(heads), 1};
+    step.grid = {blocksFor(shape.seq, kRows), static_cast<unsigned>(heads), 1};
     step.block = {128, 1, 1};
     step.dynamicShared = static_cast<std::size_t>(sharedBytes(shape.dim));
     step.arguments = {Argument::of(0),

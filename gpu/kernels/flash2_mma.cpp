@@ -28,7 +28,7 @@ LaunchPlan planMma(const AttentionProblem& problem, const JobContext& /*ctx*/) {
     const int logSum = addFloats(plan, "log sum", BufferRole::Output, heads * shape.seq);
     LaunchStep step;
     step.entry = "flash2_mma_d" + std::to_string(shape.dim) + "_" + std::to_string(Rows) + "x64";
-    step.grid = {tilesOf(shape.seq, Rows), static_cast<unsigned>(heads), 1};
+    step.grid = {blocksFor(shape.seq, Rows), static_cast<unsigned>(heads), 1};
     step.block = {Rows == 128 && shape.dim == 128 ? 256U : 128U, 1, 1};
     step.dynamicShared = static_cast<std::size_t>(sharedBytes(Rows, shape.dim));
     step.arguments = {Argument::of(0),

@@ -13,12 +13,34 @@ namespace {
 /// that averages two thirds of its last value, for k up to 32768, and a factor 2.
 constexpr double kTolerance = 2 * (32768.0 / 8) * (2.0 / 3) * 0x1p-24;
 
-template <class Number, Number (*Convert)(float), float (*Decode)(Number)>
-std::vector<Number> converted(std::span<const float> values,
-                              std::vector<float>& decoded,
-                              const JobContext& ctx) {
+/// Three stages of both tiles, rows of 32 elements and 8 of padding.
+constexpr int sharedBytes(int tile) {
+    return 3 * 2 * tile * (32 + 8) * 2;
+}
+
+/// How one of the two formats is stored.
+struct HalfFormat {
+    using Number = simt::Half;
+    static constexpr std::string_view kName = "fp16";
+    static constexpr ElementType kType = ElementType::Float16;
+    static Number encode(float value) { return simt::floatToHalf(value); }
+    static float decode(Number number) { return simt::halfToFloat(number); }
+};
+struct BrainFormat {
+    using Number = simt::Bfloat16;
+    static constexpr std::string_view kName = "bf16";
+    static constexpr ElementType kType = ElementType::BFloat16;
+    static Number encode(float value) { return simt::floatToBfloat16(value); }
+    static float decode(Number number) { return simt::bfloat16ToFloat(number); }
+};
+
+template <class Format>
+Buffer converted(std::string name,
+                 std::span<const float> values,
+                 std::vector<float>& decoded,
+                 const JobContext& ctx) {
     constexpr std::int64_t kChunk = 1 << 16;
-    std::vector<Number> out(values.size());
+    std::vector<typename Format::Number> out(values.size());
     decoded.resize(values.size());
     parallelFor(
         static_cast<std::int64_t>(values.size()),
@@ -26,242 +48,109 @@ std::vector<Number> converted(std::span<const float> values,
         ctx,
         [&](std::int64_t begin, std::int64_t end, std::int64_t) {
             for (auto i = static_cast<std::size_t>(begin); i < static_cast<std::size_t>(end); ++i) {
-                out[i] = Convert(values[i]);
-                decoded[i] = Decode(out[i]);
+                out[i] = Format::encode(values[i]);
+                decoded[i] = Format::decode(out[i]);
             }
         });
-    return out;
+    return inputBuffer(std::move(name), Format::kType, out);
 }
 
+template <class Format>
 KernelCost cost(const TimingRequest& request) {
-    const auto m = static_cast<double>(request.matmul.m);
-    const auto n = static_cast<double>(request.matmul.n);
-    const auto k = static_cast<double>(request.matmul.k);
-    KernelCost cost;
-    cost.flops = 2 * m * n * k;
-    cost.bytes = 2 * m * k + 2 * n * k + 4 * m * n;
-    cost.arithmetic = "fp16";
-    return cost;
+    const MatmulShape& shape = request.matmul;
+    return productCost(
+        shape, 2.0 * static_cast<double>(shape.m * shape.k + shape.n * shape.k), Format::kName);
 }
 
-KernelCost costBfloat16(const TimingRequest& request) {
-    KernelCost result = cost(request);
-    result.arithmetic = "bf16";
-    return result;
-}
-
-std::string refuses(const TimingRequest& request) {
-    if (request.matmul.k % 8 != 0) {
-        return "k must be a multiple of 8; it is " + std::to_string(request.matmul.k);
-    }
-    return {};
-}
-
-template <class Number, Number (*Convert)(float), float (*Decode)(Number)>
-LaunchPlan planFor(const MatmulProblem& problem,
-                   const JobContext& ctx,
-                   ElementType type,
-                   std::string entry,
-                   unsigned tile,
-                   std::size_t dynamicShared) {
+template <class Format>
+LaunchPlan planFor(const MatmulProblem& problem, const JobContext& ctx, const TiledRung& rung) {
     const MatmulShape& shape = problem.shape;
     LaunchPlan plan;
-    const std::vector<Number> x = converted<Number, Convert, Decode>(problem.x, plan.x, ctx);
-    const std::vector<Number> w = converted<Number, Convert, Decode>(problem.w, plan.w, ctx);
-    plan.buffers.push_back(inputBuffer("x", type, std::span<const Number>(x)));
-    plan.buffers.push_back(inputBuffer("w", type, std::span<const Number>(w)));
+    plan.buffers.push_back(converted<Format>("x", problem.x, plan.x, ctx));
+    plan.buffers.push_back(converted<Format>("w", problem.w, plan.w, ctx));
     plan.buffers.push_back(outputBuffer("y", shape.m * shape.n));
     plan.output = 2;
-    LaunchStep step;
-    step.entry = std::move(entry);
-    step.grid = {blocksFor(shape.m, tile), blocksFor(shape.n, tile), 1};
-    step.block = {128, 1, 1};
-    step.dynamicShared = dynamicShared;
-    for (int i = 0; i < 3; ++i) {
-        step.arguments.push_back(Argument::of(i));
-    }
-    for (const std::int64_t size : {shape.m, shape.n, shape.k}) {
-        step.arguments.push_back(Argument::integral(size));
-    }
-    plan.steps.push_back(std::move(step));
+    addTiles(plan, shape, rung);
     return plan;
 }
 
-constexpr auto planHalf = planFor<simt::Half, simt::floatToHalf, simt::halfToFloat>;
-constexpr auto planBfloat16 = planFor<simt::Bfloat16, simt::floatToBfloat16, simt::bfloat16ToFloat>;
-
-/// Three stages of both tiles, rows of 32 elements and 8 of padding.
-constexpr int sharedBytes(int tile) {
-    return 3 * 2 * tile * (32 + 8) * 2;
+constexpr TiledRung wmma(std::string_view id, int leastCapability) {
+    return {.id = id,
+            .title = "warp matrices (wmma)",
+            .summary =
+                "CUDA's own warp matrices on tiles of 64 x 64: tensor cores in the fewest lines.",
+            .source = "CUDA C++ Programming Guide, warp matrix functions",
+            .rung = 0,
+            .leastCapability = leastCapability,
+            .tileM = 64,
+            .tileN = 64,
+            .threads = 128,
+            .registerBudget = 128,
+            .sharedBudget = 32768};
 }
 
-constexpr std::string_view kWmmaTitle = "warp matrices (wmma)";
-constexpr std::string_view kWmmaSummary =
-    "CUDA's own warp matrices on tiles of 64 x 64: tensor cores in the fewest lines.";
-constexpr std::string_view kMmaTitle = "mma.sync, three stages, 64 x 64";
-constexpr std::string_view kMmaSummary =
-    "Copies run ahead of the products (cp.async), fragments come by ldmatrix and sums never leave "
-    "the registers.";
-constexpr std::string_view kLargeTitle = "mma.sync, three stages, 128 x 128";
-constexpr std::string_view kLargeSummary =
-    "A tile four times as large does twice the products for every byte it reads.";
-constexpr std::string_view kWmmaSource = "CUDA C++ Programming Guide, warp matrix functions";
-constexpr std::string_view kMmaSource = "PTX ISA, mma.m16n8k16, ldmatrix and cp.async";
+constexpr TiledRung mma(std::string_view id) {
+    return {.id = id,
+            .title = "mma.sync, three stages, 64 x 64",
+            .summary =
+                "Copies run ahead of the products (cp.async), fragments come by ldmatrix "
+                "and sums never leave the registers.",
+            .source = "PTX ISA, mma.m16n8k16, ldmatrix and cp.async",
+            .rung = 1,
+            .leastCapability = 80,
+            .tileM = 64,
+            .tileN = 64,
+            .threads = 128,
+            .dynamicShared = sharedBytes(64),
+            .registerBudget = 128,
+            .sharedBudget = 32768};
+}
+
+constexpr TiledRung largeMma(std::string_view id) {
+    TiledRung rung = mma(id);
+    rung.title = "mma.sync, three stages, 128 x 128";
+    rung.summary = "A tile four times as large does twice the products for every byte it reads.";
+    rung.rung = 2;
+    rung.tileM = 128;
+    rung.tileN = 128;
+    rung.dynamicShared = sharedBytes(128);
+    rung.registerBudget = 240;
+    rung.sharedBudget = 65536;
+    return rung;
+}
+
+constexpr TiledRung kHalfWmma = wmma("gemm_f16_wmma_64x64x32", 75);
+constexpr TiledRung kBrainWmma = wmma("gemm_bf16_wmma_64x64x32", 80);
+constexpr TiledRung kHalfMma = mma("gemm_f16_mma_64x64x32x3");
+constexpr TiledRung kBrainMma = mma("gemm_bf16_mma_64x64x32x3");
+constexpr TiledRung kHalfLarge = largeMma("gemm_f16_mma_128x128x32x3");
+constexpr TiledRung kBrainLarge = largeMma("gemm_bf16_mma_128x128x32x3");
+
+template <class Format, const TiledRung& Rung>
+constexpr Kernel gemm() {
+    return onRung(
+        {.family = "gemm_f16",
+         .what = Format::kName,
+         .a = Format::kName,
+         .b = Format::kName,
+         .accumulator = "fp32",
+         .output = "fp32",
+         .tolerance = kTolerance,
+         .refuses =
+             [](const TimingRequest& request) { return refusesUnaligned(request.matmul, 8); },
+         .planMatmul = [](const MatmulProblem& problem,
+                          const JobContext& ctx) { return planFor<Format>(problem, ctx, Rung); },
+         .cost = cost<Format>},
+        Rung);
+}
 
 constexpr Kernel kKernels[] = {
-    {.id = "gemm_f16_wmma_64x64x32",
-     .family = "gemm_f16",
-     .title = kWmmaTitle,
-     .summary = kWmmaSummary,
-     .source = kWmmaSource,
-     .operation = Operation::Matmul,
-     .what = "fp16",
-     .a = "fp16",
-     .b = "fp16",
-     .accumulator = "fp32",
-     .output = "fp32",
-     .rung = 0,
-     .leastCapability = 75,
-     .tolerance = kTolerance,
-     .registerBudget = 128,
-     .sharedBudget = 32768,
-     .refuses = refuses,
-     .planMatmul =
-         [](const MatmulProblem& problem, const JobContext& ctx) {
-             return planHalf(problem, ctx, ElementType::Float16, "gemm_f16_wmma_64x64x32", 64, 0);
-         },
-     .cost = cost},
-    {.id = "gemm_bf16_wmma_64x64x32",
-     .family = "gemm_f16",
-     .title = kWmmaTitle,
-     .summary = kWmmaSummary,
-     .source = kWmmaSource,
-     .operation = Operation::Matmul,
-     .what = "bf16",
-     .a = "bf16",
-     .b = "bf16",
-     .accumulator = "fp32",
-     .output = "fp32",
-     .rung = 0,
-     .leastCapability = 80,
-     .tolerance = kTolerance,
-     .registerBudget = 128,
-     .sharedBudget = 32768,
-     .refuses = refuses,
-     .planMatmul =
-         [](const MatmulProblem& problem, const JobContext& ctx) {
-             return planBfloat16(
-                 problem, ctx, ElementType::BFloat16, "gemm_bf16_wmma_64x64x32", 64, 0);
-         },
-     .cost = costBfloat16},
-    {.id = "gemm_f16_mma_64x64x32x3",
-     .family = "gemm_f16",
-     .title = kMmaTitle,
-     .summary = kMmaSummary,
-     .source = kMmaSource,
-     .operation = Operation::Matmul,
-     .what = "fp16",
-     .a = "fp16",
-     .b = "fp16",
-     .accumulator = "fp32",
-     .output = "fp32",
-     .rung = 1,
-     .leastCapability = 80,
-     .tolerance = kTolerance,
-     .registerBudget = 128,
-     .sharedBudget = 32768,
-     .refuses = refuses,
-     .planMatmul =
-         [](const MatmulProblem& problem, const JobContext& ctx) {
-             return planHalf(problem,
-                             ctx,
-                             ElementType::Float16,
-                             "gemm_f16_mma_64x64x32x3",
-                             64,
-                             sharedBytes(64));
-         },
-     .cost = cost},
-    {.id = "gemm_bf16_mma_64x64x32x3",
-     .family = "gemm_f16",
-     .title = kMmaTitle,
-     .summary = kMmaSummary,
-     .source = kMmaSource,
-     .operation = Operation::Matmul,
-     .what = "bf16",
-     .a = "bf16",
-     .b = "bf16",
-     .accumulator = "fp32",
-     .output = "fp32",
-     .rung = 1,
-     .leastCapability = 80,
-     .tolerance = kTolerance,
-     .registerBudget = 128,
-     .sharedBudget = 32768,
-     .refuses = refuses,
-     .planMatmul =
-         [](const MatmulProblem& problem, const JobContext& ctx) {
-             return planBfloat16(problem,
-                                 ctx,
-                                 ElementType::BFloat16,
-                                 "gemm_bf16_mma_64x64x32x3",
-                                 64,
-                                 sharedBytes(64));
-         },
-     .cost = costBfloat16},
-    {.id = "gemm_f16_mma_128x128x32x3",
-     .family = "gemm_f16",
-     .title = kLargeTitle,
-     .summary = kLargeSummary,
-     .source = kMmaSource,
-     .operation = Operation::Matmul,
-     .what = "fp16",
-     .a = "fp16",
-     .b = "fp16",
-     .accumulator = "fp32",
-     .output = "fp32",
-     .rung = 2,
-     .leastCapability = 80,
-     .tolerance = kTolerance,
-     .registerBudget = 240,
-     .sharedBudget = 65536,
-     .refuses = refuses,
-     .planMatmul =
-         [](const MatmulProblem& problem, const JobContext& ctx) {
-             return planHalf(problem,
-                             ctx,
-                             ElementType::Float16,
-                             "gemm_f16_mma_128x128x32x3",
-                             128,
-                             sharedBytes(128));
-         },
-     .cost = cost},
-    {.id = "gemm_bf16_mma_128x128x32x3",
-     .family = "gemm_f16",
-     .title = kLargeTitle,
-     .summary = kLargeSummary,
-     .source = kMmaSource,
-     .operation = Operation::Matmul,
-     .what = "bf16",
-     .a = "bf16",
-     .b = "bf16",
-     .accumulator = "fp32",
-     .output = "fp32",
-     .rung = 2,
-     .leastCapability = 80,
-     .tolerance = kTolerance,
-     .registerBudget = 240,
-     .sharedBudget = 65536,
-     .refuses = refuses,
-     .planMatmul =
-         [](const MatmulProblem& problem, const JobContext& ctx) {
-             return planBfloat16(problem,
-                                 ctx,
-                                 ElementType::BFloat16,
-                                 "gemm_bf16_mma_128x128x32x3",
-                                 128,
-                                 sharedBytes(128));
-         },
-     .cost = costBfloat16},
+    gemm<HalfFormat, kHalfWmma>(),
+    gemm<BrainFormat, kBrainWmma>(),
+    gemm<HalfFormat, kHalfMma>(),
+    gemm<BrainFormat, kBrainMma>(),
+    gemm<HalfFormat, kHalfLarge>(),
+    gemm<BrainFormat, kBrainLarge>(),
 };
 
 }  // namespace

@@ -38,202 +38,129 @@ TurnedWeights turn(const MatmulProblem& problem, const JobContext& ctx) {
 }
 
 KernelCost cost(const TimingRequest& request) {
-    const auto m = static_cast<double>(request.matmul.m);
-    const auto n = static_cast<double>(request.matmul.n);
-    const auto k = static_cast<double>(request.matmul.k);
-    KernelCost cost;
-    cost.flops = 2 * m * n * k;
-    cost.bytes = 4 * (m * k + n * k + m * n);
-    cost.arithmetic = "fp32";
-    return cost;
+    const MatmulShape& shape = request.matmul;
+    return productCost(
+        shape, 4.0 * static_cast<double>(shape.m * shape.k + shape.n * shape.k), "fp32");
 }
 
-std::string takesAll(const TimingRequest&) {
-    return {};
-}
-
-std::string refusesUnaligned(const TimingRequest& request) {
-    if (request.matmul.k % 4 != 0) {
-        return "k must be a multiple of 4; it is " + std::to_string(request.matmul.k);
-    }
-    return {};
-}
-
-LaunchPlan planFor(const MatmulProblem& problem,
-                   const JobContext& ctx,
-                   std::string entry,
-                   std::int64_t tileM,
-                   std::int64_t tileN,
-                   unsigned threads) {
+LaunchPlan planFor(const MatmulProblem& problem, const JobContext& ctx, const TiledRung& rung) {
     const MatmulShape& shape = problem.shape;
     const TurnedWeights w = turn(problem, ctx);
     LaunchPlan plan;
-    plan.buffers.push_back(
-        inputBuffer("x", ElementType::Float32, std::span<const float>(problem.x)));
-    plan.buffers.push_back(
-        inputBuffer("w", ElementType::Float32, std::span<const float>(w.values)));
+    plan.buffers.push_back(inputBuffer("x", ElementType::Float32, problem.x));
+    plan.buffers.push_back(inputBuffer("w", ElementType::Float32, w.values));
     plan.buffers.push_back(outputBuffer("y", shape.m * shape.n));
     plan.output = 2;
-    LaunchStep step;
-    step.entry = std::move(entry);
-    step.grid = {blocksFor(shape.m, tileM), blocksFor(shape.n, tileN), 1};
-    step.block = {threads, 1, 1};
-    for (int i = 0; i < 3; ++i) {
-        step.arguments.push_back(Argument::of(i));
-    }
-    for (const std::int64_t size : {shape.m, shape.n, shape.k, w.pitch}) {
-        step.arguments.push_back(Argument::integral(size));
-    }
-    plan.steps.push_back(std::move(step));
+    addTiles(plan, shape, rung, {w.pitch});
     return plan;
 }
 
 constexpr std::string_view kSource =
     "S. Boehm 2022, How to Optimize a CUDA Matmul Kernel for cuBLAS-like Performance";
 
+constexpr TiledRung kNaive{
+    .id = "gemm_f32_naive",
+    .title = "one output a thread, down the columns",
+    .summary =
+        "Every load of x and every store of a warp goes to 16 different rows: 32 bytes move "
+        "for 4.",
+    .source = kSource,
+    .rung = 0,
+    .tileM = 16,
+    .tileN = 16,
+    .threads = 256,
+    .registerBudget = 56,  // 32 on 8.0 and 9.0, 50 on 7.5
+    .teaching = true};
+constexpr TiledRung kCoalesced{
+    .id = "gemm_f32_coalesced",
+    .title = "one output a thread, along the rows",
+    .summary =
+        "Neighbours in a warp read neighbouring weights and write neighbouring outputs: "
+        "whole sectors move.",
+    .source = kSource,
+    .rung = 1,
+    .tileM = 8,
+    .tileN = 32,
+    .threads = 256,
+    .registerBudget = 56,
+    .teaching = true};
+constexpr TiledRung kShared{
+    .id = "gemm_f32_shared_32x32",
+    .title = "tiles in shared memory",
+    .summary = "Every value is read from global memory once a block, not once a thread.",
+    .source = kSource,
+    .rung = 2,
+    .tileM = 32,
+    .tileN = 32,
+    .threads = 1024,
+    .registerBudget = 48,
+    .sharedBudget = 8192,
+    .teaching = true};
+constexpr TiledRung kRegisters{
+    .id = "gemm_f32_registers_128x128x8",
+    .title = "8 x 8 sums in registers",
+    .summary =
+        "16 values from shared memory feed 64 products, where one sum a thread needs 2 for 1.",
+    .source = kSource,
+    .rung = 3,
+    .tileM = 128,
+    .tileN = 128,
+    .threads = 256,
+    .registerBudget = 168,
+    .sharedBudget = 8192,
+    .teaching = true};
+constexpr TiledRung kVectors{
+    .id = "gemm_f32_vectors_128x128x8",
+    .title = "16 bytes an instruction",
+    .summary = "Loads from global and shared memory move four values at once.",
+    .source = kSource,
+    .rung = 4,
+    .tileM = 128,
+    .tileN = 128,
+    .threads = 256,
+    .registerBudget = 136,
+    .sharedBudget = 9216,
+    .teaching = true};
+constexpr TiledRung kWarps{
+    .id = "gemm_f32_warps_128x128x16",
+    .title = "a tile for every warp",
+    .summary =
+        "The lanes of a warp read neighbouring 16 bytes, so that shared memory serves them "
+        "without a conflict.",
+    .source = kSource,
+    .rung = 5,
+    .tileM = 128,
+    .tileN = 128,
+    .threads = 256,
+    .registerBudget = 136,
+    .sharedBudget = 17408};
+
+/// Inputs that an instruction of the rung reads at once: k must be a multiple.
+template <const TiledRung& Rung, std::int64_t AtOnce>
+constexpr Kernel gemm() {
+    return onRung(
+        {.family = "gemm_f32",
+         .what = "fp32",
+         .a = "fp32",
+         .b = "fp32",
+         .accumulator = "fp32",
+         .output = "fp32",
+         .tolerance = kTolerance,
+         .refuses =
+             [](const TimingRequest& request) { return refusesUnaligned(request.matmul, AtOnce); },
+         .planMatmul = [](const MatmulProblem& problem,
+                          const JobContext& ctx) { return planFor(problem, ctx, Rung); },
+         .cost = cost},
+        Rung);
+}
+
 constexpr Kernel kKernels[] = {
-    {.id = "gemm_f32_naive",
-     .family = "gemm_f32",
-     .title = "one output a thread, down the columns",
-     .summary = "Every load of x and every store of a warp goes to 16 different rows: 32 bytes "
-                "move for 4.",
-     .source = kSource,
-     .operation = Operation::Matmul,
-     .what = "fp32",
-     .a = "fp32",
-     .b = "fp32",
-     .accumulator = "fp32",
-     .output = "fp32",
-     .rung = 0,
-     .leastCapability = 75,
-     .tolerance = kTolerance,
-     .registerBudget = 56,  // 32 on 8.0 and 9.0, 50 on 7.5
-     .sharedBudget = 0,
-     .teaching = true,
-     .refuses = takesAll,
-     .planMatmul =
-         [](const MatmulProblem& problem, const JobContext& ctx) {
-             return planFor(problem, ctx, "gemm_f32_naive", 16, 16, 256);
-         },
-     .cost = cost},
-    {.id = "gemm_f32_coalesced",
-     .family = "gemm_f32",
-     .title = "one output a thread, along the rows",
-     .summary = "Neighbours in a warp read neighbouring weights and write neighbouring outputs: "
-                "whole sectors move.",
-     .source = kSource,
-     .operation = Operation::Matmul,
-     .what = "fp32",
-     .a = "fp32",
-     .b = "fp32",
-     .accumulator = "fp32",
-     .output = "fp32",
-     .rung = 1,
-     .leastCapability = 75,
-     .tolerance = kTolerance,
-     .registerBudget = 56,
-     .sharedBudget = 0,
-     .teaching = true,
-     .refuses = takesAll,
-     .planMatmul =
-         [](const MatmulProblem& problem, const JobContext& ctx) {
-             return planFor(problem, ctx, "gemm_f32_coalesced", 8, 32, 256);
-         },
-     .cost = cost},
-    {.id = "gemm_f32_shared_32x32",
-     .family = "gemm_f32",
-     .title = "tiles in shared memory",
-     .summary = "Every value is read from global memory once a block, not once a thread.",
-     .source = kSource,
-     .operation = Operation::Matmul,
-     .what = "fp32",
-     .a = "fp32",
-     .b = "fp32",
-     .accumulator = "fp32",
-     .output = "fp32",
-     .rung = 2,
-     .leastCapability = 75,
-     .tolerance = kTolerance,
-     .registerBudget = 48,
-     .sharedBudget = 8192,
-     .teaching = true,
-     .refuses = takesAll,
-     .planMatmul =
-         [](const MatmulProblem& problem, const JobContext& ctx) {
-             return planFor(problem, ctx, "gemm_f32_shared_32x32", 32, 32, 1024);
-         },
-     .cost = cost},
-    {.id = "gemm_f32_registers_128x128x8",
-     .family = "gemm_f32",
-     .title = "8 x 8 sums in registers",
-     .summary =
-         "16 values from shared memory feed 64 products, where one sum a thread needs 2 for 1.",
-     .source = kSource,
-     .operation = Operation::Matmul,
-     .what = "fp32",
-     .a = "fp32",
-     .b = "fp32",
-     .accumulator = "fp32",
-     .output = "fp32",
-     .rung = 3,
-     .leastCapability = 75,
-     .tolerance = kTolerance,
-     .registerBudget = 168,
-     .sharedBudget = 8192,
-     .teaching = true,
-     .refuses = takesAll,
-     .planMatmul =
-         [](const MatmulProblem& problem, const JobContext& ctx) {
-             return planFor(problem, ctx, "gemm_f32_registers_128x128x8", 128, 128, 256);
-         },
-     .cost = cost},
-    {.id = "gemm_f32_vectors_128x128x8",
-     .family = "gemm_f32",
-     .title = "16 bytes an instruction",
-     .summary = "Loads from global and shared memory move four values at once.",
-     .source = kSource,
-     .operation = Operation::Matmul,
-     .what = "fp32",
-     .a = "fp32",
-     .b = "fp32",
-     .accumulator = "fp32",
-     .output = "fp32",
-     .rung = 4,
-     .leastCapability = 75,
-     .tolerance = kTolerance,
-     .registerBudget = 136,
-     .sharedBudget = 9216,
-     .teaching = true,
-     .refuses = refusesUnaligned,
-     .planMatmul =
-         [](const MatmulProblem& problem, const JobContext& ctx) {
-             return planFor(problem, ctx, "gemm_f32_vectors_128x128x8", 128, 128, 256);
-         },
-     .cost = cost},
-    {.id = "gemm_f32_warps_128x128x16",
-     .family = "gemm_f32",
-     .title = "a tile for every warp",
-     .summary = "The lanes of a warp read neighbouring 16 bytes, so that shared memory serves them "
-                "without a conflict.",
-     .source = kSource,
-     .operation = Operation::Matmul,
-     .what = "fp32",
-     .a = "fp32",
-     .b = "fp32",
-     .accumulator = "fp32",
-     .output = "fp32",
-     .rung = 5,
-     .leastCapability = 75,
-     .tolerance = kTolerance,
-     .registerBudget = 136,
-     .sharedBudget = 17408,
-     .teaching = false,
-     .refuses = refusesUnaligned,
-     .planMatmul =
-         [](const MatmulProblem& problem, const JobContext& ctx) {
-             return planFor(problem, ctx, "gemm_f32_warps_128x128x16", 128, 128, 256);
-         },
-     .cost = cost},
+    gemm<kNaive, 1>(),
+    gemm<kCoalesced, 1>(),
+    gemm<kShared, 1>(),
+    gemm<kRegisters, 1>(),
+    gemm<kVectors, 4>(),
+    gemm<kWarps, 4>(),
 };
 
 }  // namespace

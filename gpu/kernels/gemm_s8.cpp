@@ -15,17 +15,12 @@ KernelCost cost(const TimingRequest& request) {
     const auto m = static_cast<double>(request.matmul.m);
     const auto n = static_cast<double>(request.matmul.n);
     const auto k = static_cast<double>(request.matmul.k);
-    KernelCost cost;
-    cost.flops = 2 * m * n * k;
-    cost.bytes = m * k + n * k + 4 * m + 4 * n + 4 * m * n;
-    cost.arithmetic = "int8";
-    return cost;
+    return productCost(request.matmul, m * k + n * k + 4 * m + 4 * n, "int8");
 }
 
-std::string refusesUnaligned(const TimingRequest& request, std::int64_t multiple) {
-    if (request.matmul.k % multiple != 0) {
-        return "k must be a multiple of " + std::to_string(multiple) + "; it is " +
-               std::to_string(request.matmul.k);
+std::string refuses(const TimingRequest& request, std::int64_t multiple) {
+    if (std::string reason = refusesUnaligned(request.matmul, multiple); !reason.empty()) {
+        return reason;
     }
     // |sum| <= k·127²
     if (request.matmul.k > 2147483647 / (127 * 127)) {
@@ -36,38 +31,18 @@ std::string refusesUnaligned(const TimingRequest& request, std::int64_t multiple
 }
 
 /// Operands and arguments are the same for every rung.
-LaunchPlan planFor(const MatmulProblem& problem,
-                   const JobContext& ctx,
-                   std::string entry,
-                   unsigned tile,
-                   unsigned threads,
-                   std::size_t dynamicShared) {
+LaunchPlan planFor(const MatmulProblem& problem, const JobContext& ctx, const TiledRung& rung) {
     const MatmulShape& shape = problem.shape;
     Int8Rows x = quantizeRows(problem.x, shape.m, shape.k, ctx);
     Int8Rows w = quantizeRows(problem.w, shape.n, shape.k, ctx);
     LaunchPlan plan;
-    plan.buffers.push_back(
-        inputBuffer<std::int8_t>("x", ElementType::Int8, std::span<const std::int8_t>(x.codes)));
-    plan.buffers.push_back(
-        inputBuffer<std::int8_t>("w", ElementType::Int8, std::span<const std::int8_t>(w.codes)));
-    plan.buffers.push_back(
-        inputBuffer<float>("x scales", ElementType::Float32, std::span<const float>(x.scales)));
-    plan.buffers.push_back(
-        inputBuffer<float>("w scales", ElementType::Float32, std::span<const float>(w.scales)));
+    plan.buffers.push_back(inputBuffer("x", ElementType::Int8, x.codes));
+    plan.buffers.push_back(inputBuffer("w", ElementType::Int8, w.codes));
+    plan.buffers.push_back(inputBuffer("x scales", ElementType::Float32, x.scales));
+    plan.buffers.push_back(inputBuffer("w scales", ElementType::Float32, w.scales));
     plan.buffers.push_back(outputBuffer("y", shape.m * shape.n));
     plan.output = 4;
-    LaunchStep step;
-    step.entry = std::move(entry);
-    step.grid = {blocksFor(shape.m, tile), blocksFor(shape.n, tile), 1};
-    step.block = {threads, 1, 1};
-    step.dynamicShared = dynamicShared;
-    for (int i = 0; i < 5; ++i) {
-        step.arguments.push_back(Argument::of(i));
-    }
-    for (const std::int64_t size : {shape.m, shape.n, shape.k}) {
-        step.arguments.push_back(Argument::integral(size));
-    }
-    plan.steps.push_back(std::move(step));
+    addTiles(plan, shape, rung);
     plan.x = std::move(x.decoded);
     plan.w = std::move(w.decoded);
     return plan;
@@ -78,76 +53,67 @@ constexpr int sharedBytes(int tile) {
     return 3 * 2 * tile * (64 + 16);
 }
 
-constexpr Kernel kKernels[] = {
-    {.id = "gemm_s8_dp4a_64x64x32",
-     .family = "gemm_s8",
-     .title = "int8, four products an instruction (dp4a)",
-     .summary = "Tiles of 64 x 64 in shared memory, a patch of 4 x 4 sums in every thread's "
-                "registers; runs on CUDA cores.",
-     .source = "CUDA C++ Programming Guide, __dp4a",
-     .operation = Operation::Matmul,
-     .what = "w8a8",
-     .a = "int8",
-     .b = "int8",
-     .accumulator = "int32",
-     .output = "fp32",
-     .rung = 0,
-     .leastCapability = 75,
-     .tolerance = kTolerance,
-     .registerBudget = 64,
-     .sharedBudget = 8192,
-     .refuses = [](const TimingRequest& request) { return refusesUnaligned(request, 4); },
-     .planMatmul =
-         [](const MatmulProblem& problem, const JobContext& ctx) {
-             return planFor(problem, ctx, "gemm_s8_dp4a_64x64x32", 64, 256, 0);
-         },
-     .cost = cost},
-    {.id = "gemm_s8_mma_64x64x64x3",
-     .family = "gemm_s8",
-     .title = "int8 tensor cores, three stages, 64 x 64",
-     .summary = "One instruction multiplies 16 x 32 by 32 x 8 codes; copies run ahead (cp.async) "
-                "and fragments come by ldmatrix.",
-     .source = "PTX ISA, mma.m16n8k32, ldmatrix and cp.async",
-     .operation = Operation::Matmul,
-     .what = "w8a8",
-     .a = "int8",
-     .b = "int8",
-     .accumulator = "int32",
-     .output = "fp32",
-     .rung = 1,
-     .leastCapability = 80,
-     .tolerance = kTolerance,
-     .registerBudget = 128,
-     .sharedBudget = 32768,
-     .refuses = [](const TimingRequest& request) { return refusesUnaligned(request, 16); },
-     .planMatmul =
-         [](const MatmulProblem& problem, const JobContext& ctx) {
-             return planFor(problem, ctx, "gemm_s8_mma_64x64x64x3", 64, 128, sharedBytes(64));
-         },
-     .cost = cost},
-    {.id = "gemm_s8_mma_128x128x64x3",
-     .family = "gemm_s8",
-     .title = "int8 tensor cores, three stages, 128 x 128",
-     .summary = "A tile four times as large does twice the products for every byte it reads.",
-     .source = "PTX ISA, mma.m16n8k32, ldmatrix and cp.async",
-     .operation = Operation::Matmul,
-     .what = "w8a8",
-     .a = "int8",
-     .b = "int8",
-     .accumulator = "int32",
-     .output = "fp32",
-     .rung = 2,
-     .leastCapability = 80,
-     .tolerance = kTolerance,
-     .registerBudget = 240,
-     .sharedBudget = 65536,
-     .refuses = [](const TimingRequest& request) { return refusesUnaligned(request, 16); },
-     .planMatmul =
-         [](const MatmulProblem& problem, const JobContext& ctx) {
-             return planFor(problem, ctx, "gemm_s8_mma_128x128x64x3", 128, 128, sharedBytes(128));
-         },
-     .cost = cost},
-};
+constexpr TiledRung kDp4a{
+    .id = "gemm_s8_dp4a_64x64x32",
+    .title = "int8, four products an instruction (dp4a)",
+    .summary =
+        "Tiles of 64 x 64 in shared memory, a patch of 4 x 4 sums in every thread's "
+        "registers; runs on CUDA cores.",
+    .source = "CUDA C++ Programming Guide, __dp4a",
+    .rung = 0,
+    .leastCapability = 75,
+    .tileM = 64,
+    .tileN = 64,
+    .threads = 256,
+    .registerBudget = 64,
+    .sharedBudget = 8192};
+constexpr TiledRung kMma{
+    .id = "gemm_s8_mma_64x64x64x3",
+    .title = "int8 tensor cores, three stages, 64 x 64",
+    .summary =
+        "One instruction multiplies 16 x 32 by 32 x 8 codes; copies run ahead (cp.async) "
+        "and fragments come by ldmatrix.",
+    .source = "PTX ISA, mma.m16n8k32, ldmatrix and cp.async",
+    .rung = 1,
+    .leastCapability = 80,
+    .tileM = 64,
+    .tileN = 64,
+    .threads = 128,
+    .dynamicShared = sharedBytes(64),
+    .registerBudget = 128,
+    .sharedBudget = 32768};
+constexpr TiledRung kLarge{
+    .id = "gemm_s8_mma_128x128x64x3",
+    .title = "int8 tensor cores, three stages, 128 x 128",
+    .summary = "A tile four times as large does twice the products for every byte it reads.",
+    .source = "PTX ISA, mma.m16n8k32, ldmatrix and cp.async",
+    .rung = 2,
+    .leastCapability = 80,
+    .tileM = 128,
+    .tileN = 128,
+    .threads = 128,
+    .dynamicShared = sharedBytes(128),
+    .registerBudget = 240,
+    .sharedBudget = 65536};
+
+/// Codes that an instruction of the rung reads at once: k must be a multiple.
+template <const TiledRung& Rung, std::int64_t AtOnce>
+constexpr Kernel gemm() {
+    return onRung({.family = "gemm_s8",
+                   .what = "w8a8",
+                   .a = "int8",
+                   .b = "int8",
+                   .accumulator = "int32",
+                   .output = "fp32",
+                   .tolerance = kTolerance,
+                   .refuses = [](const TimingRequest& request) { return refuses(request, AtOnce); },
+                   .planMatmul = [](const MatmulProblem& problem,
+                                    const JobContext& ctx) { return planFor(problem, ctx, Rung); },
+                   .cost = cost},
+                  Rung);
+}
+
+constexpr Kernel kKernels[] = {gemm<kDp4a, 4>(), gemm<kMma, 16>(), gemm<kLarge, 16>()};
 
 }  // namespace
 

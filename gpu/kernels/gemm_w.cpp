@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Weight-only products on tensor cores, 1 to 64 tokens. The layout of codes: gemm_w.cuh.
 #include "core/base/worker_pool.hpp"
-#include "gpu/kernels/attention_plan.hpp"
 #include "gpu/kernels/matmul_plan.hpp"
 #include "gpu/kernels/weight_only.hpp"
 
@@ -133,12 +132,7 @@ void addSteps(LaunchPlan& plan, const MatmulShape& shape, int bits) {
         return;
     }
     const std::int64_t count = shape.m * shape.n;
-    plan.buffers.push_back({"parts",
-                            BufferRole::Scratch,
-                            ElementType::Float32,
-                            static_cast<std::size_t>(splits * count) * sizeof(float),
-                            {}});
-    const int parts = static_cast<int>(plan.buffers.size()) - 1;
+    const int parts = addFloats(plan, "parts", BufferRole::Scratch, splits * count);
     step.arguments[3] = Argument::of(parts);
     LaunchStep sum;
     sum.entry = "gemm_w_sum";
@@ -160,18 +154,14 @@ LaunchPlan planGemm(const MatmulProblem& problem, const JobContext& ctx) {
     const std::vector<std::uint16_t> halves =
         paddedHalves(x.codes, shape.m, shape.k, padded(shape.k, kInputPad));
     LaunchPlan plan;
-    plan.buffers.push_back(inputBuffer<std::uint32_t>(
-        "w", ElementType::UInt32, std::span<const std::uint32_t>(packed)));
+    plan.buffers.push_back(inputBuffer("w", ElementType::UInt32, packed));
     if (Bits == 8) {
-        plan.buffers.push_back(inputBuffer<float>(
-            "scales", ElementType::Float32, std::span<const float>(codes.scales)));
+        plan.buffers.push_back(inputBuffer("scales", ElementType::Float32, codes.scales));
     } else {
         const std::vector<std::uint16_t> scales = packScales(codes, shape);
-        plan.buffers.push_back(inputBuffer<std::uint16_t>(
-            "scales", ElementType::Float16, std::span<const std::uint16_t>(scales)));
+        plan.buffers.push_back(inputBuffer("scales", ElementType::Float16, scales));
     }
-    plan.buffers.push_back(inputBuffer<std::uint16_t>(
-        "x", ElementType::Float16, std::span<const std::uint16_t>(halves)));
+    plan.buffers.push_back(inputBuffer("x", ElementType::Float16, halves));
     plan.buffers.push_back(outputBuffer("y", shape.m * shape.n));
     plan.output = 3;
     addSteps(plan, shape, Bits);

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Weight-only products for decode on the ordinary units: 8-bit codes with a scale per output
 // channel, 4-bit codes with a scale per group.
-#include "gpu/kernels/attention_plan.hpp"
 #include "gpu/kernels/matmul_plan.hpp"
 #include "gpu/kernels/weight_only.hpp"
 
@@ -56,17 +55,13 @@ LaunchPlan planGemv(const MatmulProblem& problem, const JobContext& ctx) {
     const std::vector<std::uint8_t> packed = packRows(codes, shape, padded);
     const std::vector<std::uint16_t> halves = paddedHalves(x.codes, shape.m, shape.k, padded);
     LaunchPlan plan;
-    plan.buffers.push_back(
-        inputBuffer<std::uint8_t>("w", ElementType::UInt8, std::span<const std::uint8_t>(packed)));
+    plan.buffers.push_back(inputBuffer("w", ElementType::UInt8, packed));
     if (Bits == 8) {
-        plan.buffers.push_back(inputBuffer<float>(
-            "scales", ElementType::Float32, std::span<const float>(codes.scales)));
+        plan.buffers.push_back(inputBuffer("scales", ElementType::Float32, codes.scales));
     } else {
-        plan.buffers.push_back(inputBuffer<std::uint16_t>(
-            "scales", ElementType::Float16, std::span<const std::uint16_t>(codes.halfScales)));
+        plan.buffers.push_back(inputBuffer("scales", ElementType::Float16, codes.halfScales));
     }
-    plan.buffers.push_back(inputBuffer<std::uint16_t>(
-        "x", ElementType::Float16, std::span<const std::uint16_t>(halves)));
+    plan.buffers.push_back(inputBuffer("x", ElementType::Float16, halves));
     plan.buffers.push_back(outputBuffer("y", shape.m * shape.n));
     plan.output = 3;
     LaunchStep step;

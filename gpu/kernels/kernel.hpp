@@ -101,12 +101,12 @@ struct KernelCost {
 
 /// One instance that can be launched.
 struct Kernel {
-    std::string_view id;      ///< "gemm_s8_mma_128x128x64x2"
-    std::string_view family;  ///< file, without extension
-    std::string_view title;   ///< "int8 tensor cores, three stages"
-    std::string_view
-        summary;  ///< one sentence: what this rung of the ladder does better than the one before
-    std::string_view source;  ///< paper or document behind it
+    std::string_view id{};      ///< "gemm_s8_mma_128x128x64x2"
+    std::string_view family{};  ///< file, without extension
+    std::string_view title{};   ///< "int8 tensor cores, three stages"
+    /// One sentence: what this rung of the ladder does better than the one before.
+    std::string_view summary{};
+    std::string_view source{};  ///< paper or document behind it
     Operation operation = Operation::Matmul;
     std::string_view what;  ///< word of a request: "int8", "w4a16", "flash2"
     std::string_view a;     ///< formats of activations, weights, accumulator, output
@@ -143,6 +143,9 @@ struct KernelFamily {
 /// The text of gpu/kernels/<family>.cuh as it was compiled, and of gpu/simt/simt.hpp under the name
 /// "simt": for the source view and for NVRTC.
 [[nodiscard]] std::string_view kernelSource(std::string_view family);
+/// SHA-256 of a family's text in hex, taken when the program was built: which text of a kernel a
+/// record belongs to.
+[[nodiscard]] std::string_view kernelSha256(std::string_view family);
 /// The fat binary of a family; empty where this program was built without nvcc.
 [[nodiscard]] std::span<const std::byte> fatBinary(std::string_view family);
 /// Architectures in the fat binaries: {75, 80, ...}; empty without nvcc.

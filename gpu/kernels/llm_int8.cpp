@@ -4,7 +4,6 @@
 #include "core/quant/llm_int8.hpp"
 
 #include "core/base/assert.hpp"
-#include "gpu/kernels/attention_plan.hpp"
 #include "gpu/kernels/matmul_plan.hpp"
 #include "gpu/kernels/weight_only.hpp"
 
@@ -29,33 +28,6 @@ constexpr int sharedBytes(int rows, int cols) {
     return 3 * (rows + cols) * 80 + rows * 24 * 2 + 16 * (cols + 8) * 2;
 }
 
-/// A matrix in memory, as core's steps read it.
-class MemoryRows final : public RowSource {
-public:
-    MemoryRows(std::span<const float> values, std::int64_t rows, std::int64_t cols)
-        : values_(values), rows_(rows), cols_(cols) {}
-    [[nodiscard]] std::int64_t rows() const override { return rows_; }
-    [[nodiscard]] std::int64_t cols() const override { return cols_; }
-    [[nodiscard]] bool isDouble() const override { return false; }
-    [[nodiscard]] Result<void> read(std::int64_t first,
-                                    std::int64_t count,
-                                    float* out) const override {
-        std::copy_n(values_.begin() + first * cols_, count * cols_, out);
-        return {};
-    }
-    [[nodiscard]] Result<void> read(std::int64_t first,
-                                    std::int64_t count,
-                                    double* out) const override {
-        std::copy_n(values_.begin() + first * cols_, count * cols_, out);
-        return {};
-    }
-
-private:
-    std::span<const float> values_;
-    std::int64_t rows_;
-    std::int64_t cols_;
-};
-
 /// X and W as the layer holds them: int8 but for the outlier inputs.
 struct Decomposed {
     HalfValues x;
@@ -68,7 +40,7 @@ Decomposed decompose(const MatmulProblem& problem, std::int64_t padded, const Jo
     const MatmulShape& shape = problem.shape;
     Decomposed out;
     out.x = toHalfValues(problem.x);
-    const auto rows = std::make_shared<MemoryRows>(out.x.decoded, shape.m, shape.k);
+    const auto rows = makeRowSource(shape.m, shape.k, out.x.decoded);
     const auto split = splitOutliers(*rows, static_cast<double>(kThreshold), ctx);
     LOUPE_ASSERT(split.has_value(), "activations are finite");
     out.xDecoded.resize(problem.x.size());
@@ -101,12 +73,6 @@ std::vector<std::int8_t> paddedCodes(const std::vector<std::int8_t>& codes,
         std::copy_n(codes.begin() + row * shape.k, shape.k, out.begin() + row * padded);
     }
     return out;
-}
-
-int addScratch(LaunchPlan& plan, std::string name, ElementType type, std::int64_t bytes) {
-    plan.buffers.push_back(
-        {std::move(name), BufferRole::Scratch, type, static_cast<std::size_t>(bytes), {}});
-    return static_cast<int>(plan.buffers.size()) - 1;
 }
 
 /// Buffers by their place in the plan.
@@ -175,14 +141,10 @@ LaunchPlan planLlmInt8(const MatmulProblem& problem, const JobContext& ctx) {
     const std::vector<std::uint16_t> x = paddedHalves(parts.x.codes, shape.m, shape.k, padded);
     const std::vector<std::int8_t> w = paddedCodes(parts.w.codes, shape, padded);
     LaunchPlan plan;
-    plan.buffers.push_back(
-        inputBuffer<std::uint16_t>("x", ElementType::Float16, std::span<const std::uint16_t>(x)));
-    plan.buffers.push_back(
-        inputBuffer<std::int8_t>("w", ElementType::Int8, std::span<const std::int8_t>(w)));
-    plan.buffers.push_back(inputBuffer<float>(
-        "w scales", ElementType::Float32, std::span<const float>(parts.w.scales)));
-    plan.buffers.push_back(inputBuffer<std::uint16_t>(
-        "w in 16 bits", ElementType::Float16, std::span<const std::uint16_t>(parts.kept)));
+    plan.buffers.push_back(inputBuffer("x", ElementType::Float16, x));
+    plan.buffers.push_back(inputBuffer("w", ElementType::Int8, w));
+    plan.buffers.push_back(inputBuffer("w scales", ElementType::Float32, parts.w.scales));
+    plan.buffers.push_back(inputBuffer("w in 16 bits", ElementType::Float16, parts.kept));
     plan.buffers.push_back(outputBuffer("y", shape.m * shape.n));
     Places at;
     at.flags = addScratch(plan, "outlier flags", ElementType::UInt8, padded);
@@ -219,11 +181,7 @@ KernelCost cost(const TimingRequest& request) {
     const auto n = static_cast<double>(request.matmul.n);
     const auto k = static_cast<double>(request.matmul.k);
     const auto outliers = static_cast<double>(request.matmul.outliers);
-    KernelCost cost;
-    cost.flops = 2 * m * n * k;
-    cost.bytes = 2 * m * k + n * k + 4 * n + 2 * n * outliers + 4 * m * n;
-    cost.arithmetic = "int8";
-    return cost;
+    return productCost(request.matmul, 2 * m * k + n * k + 4 * n + 2 * n * outliers, "int8");
 }
 
 template <int Rows>

@@ -37,12 +37,41 @@ Int8Rows quantizeRows(std::span<const float> values,
     return out;
 }
 
-Buffer outputBuffer(std::string name, std::int64_t elements) {
-    return {std::move(name),
-            BufferRole::Output,
-            ElementType::Float32,
-            static_cast<std::size_t>(elements) * sizeof(float),
-            {}};
+KernelCost productCost(const MatmulShape& shape, double operandBytes, std::string_view arithmetic) {
+    const auto m = static_cast<double>(shape.m);
+    const auto n = static_cast<double>(shape.n);
+    KernelCost cost;
+    cost.flops = 2 * m * n * static_cast<double>(shape.k);
+    cost.bytes = operandBytes + 4 * m * n;
+    cost.arithmetic = arithmetic;
+    return cost;
+}
+
+std::string refusesUnaligned(const MatmulShape& shape, std::int64_t multiple) {
+    return shape.k % multiple == 0 ? std::string()
+                                   : "k must be a multiple of " + std::to_string(multiple) +
+                                         "; it is " + std::to_string(shape.k);
+}
+
+void addTiles(LaunchPlan& plan,
+              const MatmulShape& shape,
+              const TiledRung& rung,
+              std::initializer_list<std::int64_t> more) {
+    LaunchStep step;
+    step.entry = rung.id;
+    step.grid = {blocksFor(shape.m, rung.tileM), blocksFor(shape.n, rung.tileN), 1};
+    step.block = {rung.threads, 1, 1};
+    step.dynamicShared = static_cast<std::size_t>(rung.dynamicShared);
+    for (std::size_t i = 0; i < plan.buffers.size(); ++i) {
+        step.arguments.push_back(Argument::of(static_cast<int>(i)));
+    }
+    for (const std::int64_t size : {shape.m, shape.n, shape.k}) {
+        step.arguments.push_back(Argument::integral(size));
+    }
+    for (const std::int64_t size : more) {
+        step.arguments.push_back(Argument::integral(size));
+    }
+    plan.steps.push_back(std::move(step));
 }
 
 }  // namespace loupe::gpu

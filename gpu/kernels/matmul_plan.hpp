@@ -2,10 +2,12 @@
 // Parts that the plans of matrix products share.
 #pragma once
 
-#include "gpu/kernels/kernel.hpp"
+#include "gpu/kernels/launch_plan.hpp"
 
+#include <initializer_list>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace loupe::gpu {
@@ -21,21 +23,51 @@ struct Int8Rows {
                                     std::int64_t cols,
                                     const JobContext& ctx);
 
-/// An input whose bytes are those of `values`.
-template <class T>
-[[nodiscard]] Buffer inputBuffer(std::string name, ElementType type, std::span<const T> values) {
-    const auto bytes = std::as_bytes(values);
-    return {std::move(name),
-            BufferRole::Input,
-            type,
-            bytes.size(),
-            std::vector<std::byte>(bytes.begin(), bytes.end())};
-}
-/// FP32 memory of the output.
-[[nodiscard]] Buffer outputBuffer(std::string name, std::int64_t elements);
+/// What a product of m x n x k must do and move: 2mnk operations, `operandBytes` once and an FP32
+/// output once.
+[[nodiscard]] KernelCost productCost(const MatmulShape& shape,
+                                     double operandBytes,
+                                     std::string_view arithmetic);
 
-[[nodiscard]] constexpr unsigned blocksFor(std::int64_t size, std::int64_t tile) {
-    return static_cast<unsigned>((size + tile - 1) / tile);
+/// Why a kernel that reads several inputs at once does not take this k; empty: it does.
+[[nodiscard]] std::string refusesUnaligned(const MatmulShape& shape, std::int64_t multiple);
+
+/// What the rungs of a ladder differ in, where every block makes one tile of the output.
+struct TiledRung {
+    std::string_view id;  ///< and the entry's name
+    std::string_view title;
+    std::string_view summary;
+    std::string_view source;
+    int rung = 0;
+    int leastCapability = 75;
+    std::int64_t tileM = 0;
+    std::int64_t tileN = 0;
+    unsigned threads = 0;
+    int dynamicShared = 0;
+    int registerBudget = 0;
+    int sharedBudget = 0;
+    bool teaching = false;
+};
+
+/// The family's kernel with what the rung says in it.
+[[nodiscard]] constexpr Kernel onRung(Kernel family, const TiledRung& rung) {
+    family.operation = Operation::Matmul;
+    family.id = rung.id;
+    family.title = rung.title;
+    family.summary = rung.summary;
+    family.source = rung.source;
+    family.rung = rung.rung;
+    family.leastCapability = rung.leastCapability;
+    family.registerBudget = rung.registerBudget;
+    family.sharedBudget = rung.sharedBudget;
+    family.teaching = rung.teaching;
+    return family;
 }
+
+/// The launch over the output's tiles. Arguments: all buffers of the plan, m, n, k and `more`.
+void addTiles(LaunchPlan& plan,
+              const MatmulShape& shape,
+              const TiledRung& rung,
+              std::initializer_list<std::int64_t> more = {});
 
 }  // namespace loupe::gpu

@@ -52,6 +52,11 @@ std::string_view kernelSource(std::string_view family) {
                                   static_cast<std::size_t>(entry->textEnd - entry->textBegin));
 }
 
+std::string_view kernelSha256(std::string_view family) {
+    const EmbeddedFamily* entry = embedded(family);
+    return entry == nullptr ? std::string_view() : entry->sha256;
+}
+
 std::span<const std::byte> fatBinary(std::string_view family) {
     const EmbeddedFamily* entry = embedded(family);
     if (entry == nullptr || entry->deviceBegin == nullptr) {

@@ -3,7 +3,7 @@
 
 #include "core/base/worker_pool.hpp"
 #include "core/quant/uniform.hpp"
-#include "gpu/kernels/attention_plan.hpp"
+#include "gpu/kernels/matmul_plan.hpp"
 
 #include <algorithm>
 #include <bit>
@@ -110,11 +110,8 @@ KernelCost weightOnlyCost(const TimingRequest& request, int bits, std::string_vi
     const auto n = static_cast<double>(shape.n);
     const auto k = static_cast<double>(shape.k);
     const double groups = std::ceil(k / static_cast<double>(shape.group));
-    KernelCost cost;
-    cost.flops = 2 * m * n * k;
-    cost.bytes = n * k * bits / 8 + (bits == 4 ? 2 * n * groups : 4 * n) + 2 * m * k + 4 * m * n;
-    cost.arithmetic = arithmetic;
-    return cost;
+    return productCost(
+        shape, n * k * bits / 8 + (bits == 4 ? 2 * n * groups : 4 * n) + 2 * m * k, arithmetic);
 }
 
 }  // namespace loupe::gpu

@@ -6,7 +6,6 @@
 #include "core/base/version.hpp"
 #include "core/base/worker_pool.hpp"
 #include "core/formats/codec.hpp"
-#include "gpu/timing/sha256.hpp"
 
 #include <algorithm>
 #include <array>
@@ -402,7 +401,7 @@ void describeKernel(RunRecord& record, const Kernel& kernel, const TimingRequest
     record.kernel.id = kernel.id;
     record.kernel.family = kernel.family;
     record.kernel.source = "embedded";
-    record.kernel.sha256 = sha256Hex(kernelSource(kernel.family));
+    record.kernel.sha256 = kernelSha256(kernel.family);
     record.what.format = kernel.what;
     record.what.a = kernel.a;
     record.what.b = kernel.b;
