@@ -1,29 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <dlfcn.h>
+#include "gpu/gpu.hpp"
+#include "gpu/libraries/shared_library.hpp"
 
 #include <array>
 #include <cstddef>
-#include <memory>
-
-#include "gpu/gpu.hpp"
 
 namespace loupe::gpu {
 
 namespace {
-
-/// The entry point `name` of a loaded library as a function pointer, or null.
-template <class Function>
-Function entry(void* library, const char* name) {
-    // POSIX defines that the object pointer of dlsym may be converted to a function pointer.
-    return reinterpret_cast<Function>(dlsym(library, name));
-}
-
-using Init = int (*)(unsigned);
-using GetInt = int (*)(int*);
-using GetDevice = int (*)(int*, int);
-using GetName = int (*)(char*, int, int);
-using GetMemory = int (*)(std::size_t*, int);
-using GetAttribute = int (*)(int*, int, int);
 
 // CUdevice_attribute, CUDA driver API.
 constexpr int kComputeCapabilityMajor = 75;
@@ -33,20 +17,25 @@ constexpr int kComputeCapabilityMinor = 76;
 
 Availability probe() {
     Availability found;
-    const std::unique_ptr<void, int (*)(void*)> library(dlopen("libcuda.so.1", RTLD_NOW | RTLD_LOCAL), dlclose);
+    const Result<SharedLibrary> library = SharedLibrary::open({"libcuda.so.1"});
     if (!library) {
-        found.reason = "no NVIDIA driver: libcuda.so.1 could not be loaded";
+        found.reason = "no NVIDIA driver: " + library.error().what;
         return found;
     }
-    const auto init = entry<Init>(library.get(), "cuInit");
-    const auto version = entry<GetInt>(library.get(), "cuDriverGetVersion");
-    const auto count = entry<GetInt>(library.get(), "cuDeviceGetCount");
-    const auto device = entry<GetDevice>(library.get(), "cuDeviceGet");
-    const auto name = entry<GetName>(library.get(), "cuDeviceGetName");
-    const auto memory = entry<GetMemory>(library.get(), "cuDeviceTotalMem_v2");
-    const auto attribute = entry<GetAttribute>(library.get(), "cuDeviceGetAttribute");
-    if (init == nullptr || version == nullptr || count == nullptr || device == nullptr || name == nullptr ||
-        memory == nullptr || attribute == nullptr) {
+    int (*init)(unsigned) = nullptr;
+    int (*version)(int*) = nullptr;
+    int (*count)(int*) = nullptr;
+    int (*device)(int*, int) = nullptr;
+    int (*name)(char*, int, int) = nullptr;
+    int (*memory)(std::size_t*, int) = nullptr;
+    int (*attribute)(int*, int, int) = nullptr;
+    if (library->missing({{init, "cuInit"},
+                          {version, "cuDriverGetVersion"},
+                          {count, "cuDeviceGetCount"},
+                          {device, "cuDeviceGet"},
+                          {name, "cuDeviceGetName"},
+                          {memory, "cuDeviceTotalMem_v2"},
+                          {attribute, "cuDeviceGetAttribute"}}) != nullptr) {
         found.reason = "libcuda.so.1 lacks an entry point that every driver since CUDA 4 has";
         return found;
     }

@@ -267,6 +267,9 @@ void addShared(CLI::App& app, Options& options) {
                    request.cacheBytes,
                    "simt: cache behind the counted DRAM bytes (default: 1 MiB)")
         ->check(CLI::PositiveNumber);
+    app.add_flag("--interleave",
+                 request.interleave,
+                 "Make all cases ready, then take their samples in turn, A B A B");
     app.add_option("--samples", request.samples, "Most samples of a case")
         ->check(CLI::PositiveNumber);
     app.add_option("--seconds", request.seconds, "Most seconds of samples of a case")

@@ -1,22 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "core/base/cpu_dispatch.hpp"
 #include "core/base/text.hpp"
-#include "core/base/version.hpp"
 #include "core/base/worker_pool.hpp"
 #include "gpu/cpu/cpu_cases.hpp"
 #include "gpu/cpu/machine.hpp"
 #include "gpu/timing/backend.hpp"
 #include "gpu/timing/method.hpp"
+#include "gpu/timing/problem.hpp"
 
 #include <algorithm>
-#include <array>
 #include <chrono>
 #include <cmath>
-#include <ctime>
+#include <functional>
 #include <limits>
 #include <memory>
 #include <optional>
-#include <unistd.h>
 
 namespace loupe::gpu {
 
@@ -44,21 +42,6 @@ private:
     int before_;
 };
 
-EnvironmentRecord environmentNow() {
-    EnvironmentRecord record;
-    const std::time_t now = std::time(nullptr);
-    std::tm parts{};
-    std::array<char, 32> text{};
-    if (::gmtime_r(&now, &parts) != nullptr &&
-        std::strftime(text.data(), text.size(), "%Y-%m-%dT%H:%M:%SZ", &parts) > 0) {
-        record.utc = text.data();
-    }
-    std::array<char, 256> host{};
-    record.host = ::gethostname(host.data(), host.size() - 1) == 0 ? host.data() : "";
-    record.commit = kVersion;
-    return record;
-}
-
 /// What all cases of one request share.
 struct CpuRun {
     const TimingRequest& request;
@@ -69,9 +52,8 @@ struct CpuRun {
 };
 
 RunRecord recordOf(const CpuRun& run, const CpuCaseTitle& title) {
-    RunRecord record;
-    record.kind = FigureKind::Measured;
-    record.backend = "cpu";
+    RunRecord record = recordFor(run.request, "cpu");
+    record.derived.flops = 0;  // the case says what it does
     record.device = run.device;
     record.kernel.id = title.kernel;
     record.kernel.family = title.library.empty() ? "cpu" : "";
@@ -82,22 +64,11 @@ RunRecord recordOf(const CpuRun& run, const CpuCaseTitle& title) {
         record.device.libraries.emplace_back(title.library, title.version);
     }
     CaseRecord& what = record.what;
-    what.operation = run.request.operation;
-    what.matmul = run.request.matmul;
-    what.attention = run.request.attention;
     what.format = title.format;
     what.a = title.a;
     what.b = title.b;
     what.accumulator = title.accumulator;
     what.output = title.output;
-    what.model = run.request.model;
-    what.layer = run.request.layer;
-    constexpr std::int64_t kPrefill = 16;
-    const bool decode = run.request.operation == Operation::Matmul ? run.request.matmul.m < kPrefill
-                                                                   : run.request.attention.decode;
-    what.phase = decode ? "decode" : "prefill";
-    record.seed = run.request.seed;
-    record.environment = environmentNow();
     return record;
 }
 
@@ -165,41 +136,99 @@ CheckRecord check(CpuCase& cpuCase, const JobContext& ctx) {
     return record;
 }
 
-void timeCase(CpuCase& cpuCase, CpuRun& run, RunRecord& record) {
-    const KernelCost cost = cpuCase.cost();
-    record.derived.flops = cost.flops;
-    record.derived.bytesMin = cost.bytes;
-    const auto setCeilings = [&] {
-        run.ceilings.refresh(run.ctx);
-        record.derived.ceilingSource = "measured";
-        record.derived.peakTflops = run.ceilings.peak(cost.arithmetic);
-        record.derived.bandwidthGbps = run.ceilings.readGbps();
-    };
-    setCeilings();
-    record.check = check(cpuCase, run.ctx);
-    if (!record.check->passed) {
-        record.reason = "its result was wrong, so it was not timed";
-        derive(record.derived, 0);
-        return;
+void setCeilings(CpuRun& run, std::string_view arithmetic, DerivedRecord& derived) {
+    run.ceilings.refresh(run.ctx);
+    derived.ceilingSource = "measured";
+    derived.peakTflops = run.ceilings.peak(arithmetic);
+    derived.bandwidthGbps = run.ceilings.readGbps();
+}
+
+/// A case on its way to a record.
+struct Prepared {
+    RunRecord record;
+    std::unique_ptr<CpuCase> cpuCase;  ///< null: it is not timed
+    std::string arithmetic;
+};
+
+/// Makes the case and checks its output; the record says why it is not timed.
+Prepared prepare(CpuRun& run, CpuMaker& maker) {
+    Prepared prepared{recordOf(run, maker.title()), nullptr, {}};
+    RunRecord& record = prepared.record;
+    record.reason = maker.refuses();
+    if (!record.reason.empty()) {
+        return prepared;
+    }
+    try {
+        std::unique_ptr<CpuCase> cpuCase = maker.make(run.ctx);
+        if (cpuCase == nullptr) {
+            record.reason = maker.refuses();
+            return prepared;
+        }
+        record.kernel.id = cpuCase->kernel();
+        const KernelCost cost = cpuCase->cost();
+        record.derived.flops = cost.flops;
+        record.derived.bytesMin = cost.bytes;
+        prepared.arithmetic = cost.arithmetic;
+        setCeilings(run, cost.arithmetic, record.derived);
+        record.check = check(*cpuCase, run.ctx);
+        if (record.check->passed) {
+            prepared.cpuCase = std::move(cpuCase);
+        } else {
+            record.reason = "its result was wrong, so it was not timed";
+            derive(record.derived, 0);
+        }
+    } catch (const std::bad_alloc&) {
+        record = recordOf(run, maker.title());
+        record.reason = "out of memory";
+    }
+    return prepared;
+}
+
+/// Times what is ready, in turn, and hands the records out in order.
+void finish(CpuRun& run, std::vector<Prepared> all, bool inTurn, const RunSink& sink) {
+    std::vector<Prepared*> ready;
+    std::vector<std::function<double()>> operations;
+    for (Prepared& each : all) {
+        if (each.cpuCase == nullptr) {
+            continue;
+        }
+        ready.push_back(&each);
+        operations.emplace_back([&run, &cpuCase = *each.cpuCase] {
+            if (run.flush) {
+                run.flush->run(run.ctx);
+            }
+            const Clock::time_point start = Clock::now();
+            cpuCase.run(run.ctx);
+            return std::chrono::duration<double, std::micro>(Clock::now() - start).count();
+        });
     }
     const ForeignLoad load;
-    TimingRecord timing = sample(limitsOf(run.request), run.ctx, [&] {
-        if (run.flush) {
-            run.flush->run(run.ctx);
+    std::vector<TimingRecord> timings;
+    try {
+        timings = sampleInTurn(limitsOf(run.request), run.ctx, operations);
+    } catch (const std::bad_alloc&) {
+        for (Prepared* each : ready) {
+            each->record.reason = "out of memory";
         }
-        const Clock::time_point start = Clock::now();
-        cpuCase.run(run.ctx);
-        return std::chrono::duration<double, std::micro>(Clock::now() - start).count();
-    });
-    timing.clock = "steady";
-    timing.cache = run.request.cache;
-    timing.flushBytes = run.flush ? run.flush->bytes() : 0;
+        ready.clear();
+    }
     const double foreign = load.share();
-    setCeilings();
-    derive(record.derived, timing.medianUs);
-    record.timing = std::move(timing);
-    record.clocks.emplace();
-    record.clocks->foreignShare = foreign;
+    for (std::size_t i = 0; i < ready.size(); ++i) {
+        RunRecord& record = ready[i]->record;
+        TimingRecord& timing = timings[i];
+        timing.clock = "steady";
+        timing.cache = run.request.cache;
+        timing.flushBytes = run.flush ? run.flush->bytes() : 0;
+        timing.inTurn = inTurn ? timing.inTurn : 0;
+        setCeilings(run, ready[i]->arithmetic, record.derived);
+        derive(record.derived, timing.medianUs);
+        record.timing = std::move(timing);
+        record.clocks.emplace();
+        record.clocks->foreignShare = foreign;
+    }
+    for (const Prepared& each : all) {
+        sink.record(each.record);
+    }
 }
 
 class CpuBackend final : public Backend {
@@ -212,26 +241,6 @@ public:
                                    const JobContext& ctx,
                                    const RunSink& sink) const override;
 };
-
-void runOne(CpuRun& run, CpuMaker& maker, const RunSink& sink) {
-    RunRecord record = recordOf(run, maker.title());
-    record.reason = maker.refuses();
-    if (record.reason.empty()) {
-        try {
-            const std::unique_ptr<CpuCase> cpuCase = maker.make(run.ctx);
-            if (cpuCase == nullptr) {
-                record.reason = maker.refuses();
-            } else {
-                record.kernel.id = cpuCase->kernel();
-                timeCase(*cpuCase, run, record);
-            }
-        } catch (const std::bad_alloc&) {
-            record = recordOf(run, maker.title());
-            record.reason = "out of memory";
-        }
-    }
-    sink.record(record);
-}
 
 Result<void> CpuBackend::run(const TimingRequest& request,
                              const JobContext& ctx,
@@ -254,11 +263,20 @@ Result<void> CpuBackend::run(const TimingRequest& request,
     } catch (const std::bad_alloc&) {
         return fail(ErrorCode::OutOfMemory, "the operands of this shape do not fit in memory");
     }
+    std::vector<Prepared> waiting;
     for (std::size_t i = 0; i < makers.size(); ++i) {
         ctx.checkpoint();
         progress(static_cast<double>(i) / static_cast<double>(makers.size()),
                  makers[i]->title().kernel);
-        runOne(run, *makers[i], sink);
+        waiting.push_back(prepare(run, *makers[i]));
+        if (!request.interleave) {
+            finish(run, std::move(waiting), false, sink);
+            waiting.clear();
+        }
+    }
+    if (request.interleave) {
+        progress(1, "taking samples in turn");
+        finish(run, std::move(waiting), true, sink);
     }
     progress(1, "done");
     return {};

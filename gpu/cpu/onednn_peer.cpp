@@ -6,12 +6,12 @@
 #include "gpu/cpu/matmul_float.hpp"
 #include "gpu/cpu/panels.hpp"
 #include "gpu/cpu/peers.hpp"
+#include "gpu/libraries/shared_library.hpp"
 
 #include <algorithm>
 #include <array>
 #include <cmath>
 #include <cstring>
-#include <dlfcn.h>
 
 namespace loupe::gpu {
 
@@ -158,15 +158,14 @@ private:
     Library();
     template <class Function>
     bool load(Function& function, const char* name) {
-        function = reinterpret_cast<Function>(dlsym(library_, name));
-        if (function == nullptr && reason_.empty()) {
+        if (!library_.load(function, name) && reason_.empty()) {
             reason_ = std::string("the oneDNN library has no ") + name;
         }
         return function != nullptr;
     }
     void loadAll();
 
-    void* library_ = nullptr;  // stays loaded: its threads may outlive us
+    SharedLibrary library_;
     std::string reason_;
     VersionNumbers version_{};
     Handle engine_ = nullptr;
@@ -197,26 +196,14 @@ private:
 };
 
 Library::Library() {
-    for (const char* name : {"libdnnl.so.3", "libdnnl.so.2"}) {
-        library_ = dlopen(name, RTLD_NOW | RTLD_LOCAL);
-        if (library_ != nullptr) {
-            break;
-        }
-        // The more telling of the two: it is there, but something that it needs is not.
-        const char* const error = dlerror();
-        if (error != nullptr && std::strstr(error, "No such file") != nullptr &&
-            std::strstr(error, name) == error) {
-            continue;
-        }
-        reason_ = std::string(name) + " does not load: " + (error != nullptr ? error : "");
-    }
-    if (library_ == nullptr) {
-        if (reason_.empty()) {
-            reason_ = "no oneDNN: libdnnl.so.3 or .2 could not be loaded";
-        }
+    Result<SharedLibrary> found = SharedLibrary::open({"libdnnl.so.3", "libdnnl.so.2"});
+    if (!found) {
+        reason_ = found.error().code == ErrorCode::NotFound
+                      ? "no oneDNN: libdnnl.so.3 or .2 could not be loaded"
+                      : found.error().what;
         return;
     }
-    reason_.clear();
+    library_ = *found;
     loadAll();
     if (!reason_.empty()) {
         return;
@@ -233,7 +220,7 @@ void Library::loadAll() {
         return;
     }
     version_ = *version();
-    setThreads_ = reinterpret_cast<void (*)(int)>(dlsym(library_, "omp_set_num_threads"));
+    library_.load(setThreads_, "omp_set_num_threads");
     load(engineCreate_, "dnnl_engine_create");
     load(streamCreate_, "dnnl_stream_create");
     load(wait_, "dnnl_stream_wait");

@@ -62,12 +62,23 @@ private:
     void openLibraries();
     [[nodiscard]] RunRecord start(const Step& step) const;
     void finish(RunRecord record) const;
-    void runKernel(const Step& step, RunRecord& record);
-    void runLibrary(const Step& step, RunRecord& record);
+    /// A case on its way to a record.
+    struct Prepared {
+        RunRecord record;
+        std::unique_ptr<WorkItem> item;    ///< that `work` refers to
+        std::unique_ptr<DeviceWork> work;  ///< null: it is not timed
+        std::string arithmetic;
+    };
+    [[nodiscard]] Prepared prepare(const Step& step);
+    [[nodiscard]] std::string lostReason() const;
+    void prepareKernel(const Step& step, Prepared& prepared);
+    void prepareLibrary(const Step& step, Prepared& prepared);
     [[nodiscard]] std::string refusal(const Kernel& kernel) const;
-    /// Checks and times; false where the record got a reason.
+    /// Runs once and checks the output; the record gets a reason where it is wrong.
     void judge(RunRecord& record, DeviceWork& work, OutputToCheck output);
-    void time(RunRecord& record, DeviceWork& work, std::string_view arithmetic);
+    /// Times what is ready, in turn, and hands the records out in order.
+    void time(std::vector<Prepared> all, bool inTurn);
+    void note(Prepared& prepared, Measurement measured);
 
     Context& context_;
     const TimingRequest& request_;
@@ -205,32 +216,57 @@ void CudaRun::judge(RunRecord& record, DeviceWork& work, OutputToCheck output) {
     }
 }
 
-void CudaRun::time(RunRecord& record, DeviceWork& work, std::string_view arithmetic) {
-    Result<Measurement> measured = stopwatch_.measure(work, limits_, request_.cache, ctx_);
-    if (!measured) {
-        record.reason = measured.error().what;
-        return;
-    }
+void CudaRun::note(Prepared& prepared, Measurement measured) {
+    RunRecord& record = prepared.record;
     if (context_.isStandIn()) {
         record.reason = "the driver is a stand-in that runs on the CPU: " +
-                        std::to_string(measured->timing.samplesUs.size()) +
-                        " samples were taken (" + measured->timing.clock + ", stopped by " +
-                        measured->timing.stopReason + "), their times are no GPU's";
+                        std::to_string(measured.timing.samplesUs.size()) + " samples were taken" +
+                        (measured.timing.inTurn > 0 ? " in turn (" : " (") + measured.timing.clock +
+                        ", stopped by " + measured.timing.stopReason +
+                        "), their times are no GPU's";
         return;
     }
-    record.timing = std::move(measured->timing);
-    record.clocks = std::move(measured->clocks);
-    ceilings_->fill(record.derived, arithmetic, ctx_);
+    record.timing = std::move(measured.timing);
+    record.clocks = std::move(measured.clocks);
+    ceilings_->fill(record.derived, prepared.arithmetic, ctx_);
 }
 
-void CudaRun::runKernel(const Step& step, RunRecord& record) {
+void CudaRun::time(std::vector<Prepared> all, bool inTurn) {
+    std::vector<Prepared*> ready;
+    std::vector<DeviceWork*> works;
+    for (Prepared& each : all) {
+        // A case that was checked before another one lost the device cannot be timed any more.
+        if (each.work != nullptr && !context_.lost().empty()) {
+            each.record.reason = lostReason();
+        } else if (each.work != nullptr) {
+            ready.push_back(&each);
+            works.push_back(each.work.get());
+        }
+    }
+    Result<std::vector<Measurement>> measured =
+        stopwatch_.measureInTurn(works, limits_, request_.cache, ctx_);
+    for (std::size_t i = 0; i < ready.size(); ++i) {
+        if (measured) {
+            (*measured)[i].timing.inTurn = inTurn ? (*measured)[i].timing.inTurn : 0;
+            note(*ready[i], std::move((*measured)[i]));
+        } else {
+            ready[i]->record.reason = measured.error().what;
+        }
+    }
+    for (Prepared& each : all) {
+        finish(std::move(each.record));
+    }
+}
+
+void CudaRun::prepareKernel(const Step& step, Prepared& prepared) {
+    RunRecord& record = prepared.record;
     const Kernel& kernel = *step.kernel;
     record.reason = refusal(kernel);
     if (!record.reason.empty()) {
         return;
     }
     LaunchPlan plan = problem_.plan(kernel);
-    const Result<KernelWork> made = makeKernelWork(context_, modules_, kernel.family, plan);
+    Result<KernelWork> made = makeKernelWork(context_, modules_, kernel.family, plan);
     if (!made) {
         record.reason = made.error().what;
         return;
@@ -243,21 +279,19 @@ void CudaRun::runKernel(const Step& step, RunRecord& record) {
     if (made->figures.source == "nvrtc") {
         record.device.libraries.emplace_back("nvrtc", nvrtcVersion());
     }
-    DeviceWork work(context_, made->item);
+    prepared.item = std::make_unique<WorkItem>(std::move(made->item));
+    prepared.work = std::make_unique<DeviceWork>(context_, *prepared.item);
+    prepared.arithmetic = kernel.cost == nullptr ? "fp32" : kernel.cost(request_).arithmetic;
     OutputToCheck output;
     output.x = plan.x;
     output.w = plan.w;
     output.v = plan.v;
     output.tolerance = kernel.tolerance;
-    judge(record, work, output);
-    if (record.reason.empty()) {
-        time(record,
-             work,
-             kernel.cost == nullptr ? std::string("fp32") : kernel.cost(request_).arithmetic);
-    }
+    judge(record, *prepared.work, output);
 }
 
-void CudaRun::runLibrary(const Step& step, RunRecord& record) {
+void CudaRun::prepareLibrary(const Step& step, Prepared& prepared) {
+    RunRecord& record = prepared.record;
     const bool isMatmul = request_.operation == Operation::Matmul;
     record.kernel.source = step.id.empty() ? "" : "library";
     if (step.id.empty()) {
@@ -272,9 +306,8 @@ void CudaRun::runLibrary(const Step& step, RunRecord& record) {
     if (!record.reason.empty()) {
         return;
     }
-    const Result<LibraryCase> made = isMatmul
-                                         ? cublasLt_->matmul(step.arithmetic, problem_.matmul())
-                                         : cudnn_->attention(problem_.attention());
+    Result<LibraryCase> made = isMatmul ? cublasLt_->matmul(step.arithmetic, problem_.matmul())
+                                        : cudnn_->attention(problem_.attention());
     if (!made) {
         record.reason = made.error().what;
         return;
@@ -284,7 +317,10 @@ void CudaRun::runLibrary(const Step& step, RunRecord& record) {
     record.what.accumulator = made->accumulator;
     record.what.output = made->output;
     record.derived.bytesMin = made->bytes;
-    DeviceWork work(context_, made->item);
+    prepared.item = std::make_unique<WorkItem>(std::move(made->item));
+    prepared.work = std::make_unique<DeviceWork>(context_, *prepared.item);
+    prepared.arithmetic = made->arithmetic;
+    DeviceWork& work = *prepared.work;
     OutputToCheck output;
     output.x = made->x;
     output.w = made->w;
@@ -304,9 +340,27 @@ void CudaRun::runLibrary(const Step& step, RunRecord& record) {
         }
     }
     *made->choice = fastest;
-    if (record.reason.empty()) {
-        time(record, work, made->arithmetic);
+}
+
+std::string CudaRun::lostReason() const {
+    return "the device was lost before (" + context_.lost() + ")";
+}
+
+CudaRun::Prepared CudaRun::prepare(const Step& step) {
+    Prepared prepared;
+    prepared.record = start(step);
+    if (!context_.lost().empty()) {
+        prepared.record.reason = lostReason();
+    } else if (step.kernel != nullptr) {
+        prepareKernel(step, prepared);
+    } else {
+        prepareLibrary(step, prepared);
     }
+    if (!prepared.record.reason.empty()) {
+        prepared.work.reset();  // its memory is the next one's
+        prepared.item.reset();
+    }
+    return prepared;
 }
 
 Result<void> CudaRun::run() {
@@ -316,21 +370,21 @@ Result<void> CudaRun::run() {
     }
     openLibraries();
     const std::vector<Step> all = steps();
+    std::vector<Prepared> waiting;
     for (std::size_t i = 0; i < all.size(); ++i) {
         ctx_.checkpoint();
         const Step& step = all[i];
         if (sink_.progress) {
             sink_.progress(static_cast<double>(i) / static_cast<double>(all.size()), step.id);
         }
-        RunRecord record = start(step);
-        if (!context_.lost().empty()) {
-            record.reason = "the device was lost before (" + context_.lost() + ")";
-        } else if (step.kernel != nullptr) {
-            runKernel(step, record);
-        } else {
-            runLibrary(step, record);
+        waiting.push_back(prepare(step));
+        if (!request_.interleave) {
+            time(std::move(waiting), false);
+            waiting.clear();
         }
-        finish(std::move(record));
+    }
+    if (request_.interleave) {
+        time(std::move(waiting), true);
     }
     if (sink_.progress) {
         sink_.progress(1, "done");

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <functional>
 #include <limits>
 #include <thread>
 
@@ -160,30 +161,26 @@ Result<double> Stopwatch::quick(DeviceWork& work, const JobContext& ctx) {
     return best;
 }
 
-Result<Measurement> Stopwatch::measure(DeviceWork& work,
-                                       const SamplingLimits& limits,
-                                       CacheState cache,
-                                       const JobContext& ctx) {
+Result<Stopwatch::Series> Stopwatch::plan(DeviceWork& work, bool cold, const JobContext& ctx) {
     const Result<double> once = quick(work, ctx);
     if (!once) {
         return fail(once.error());
     }
-    const bool cold = cache == CacheState::Cold;
     const auto l2 = static_cast<std::size_t>(context_.device().l2Bytes);
     const std::size_t sets =
         cold ? 3 * l2 / std::max<std::size_t>(work.bytesPerSet(), 1) + 2 : std::size_t{1};
-    std::optional<Graph> graph;
-    std::size_t launches = 1;
+    Series series;
+    series.work = &work;
     if (*once < kShortLaunchUs && sets <= kMostSets) {
         if (Result<void> grown = work.growTo(sets); !grown) {
             return fail(grown.error());
         }
         if (work.sets() >= sets) {
-            launches = std::clamp(
+            series.launches = std::clamp(
                 static_cast<std::size_t>(kGraphUs / std::max(*once, 0.5)), sets, kMostLaunches);
             Result<Graph> captured = Graph::capture(context_, [&] {
                 Result<void> done;
-                for (std::size_t i = 0; i < launches && done; ++i) {
+                for (std::size_t i = 0; i < series.launches && done; ++i) {
                     done = work.enqueue(i);
                 }
                 return done;
@@ -191,49 +188,96 @@ Result<Measurement> Stopwatch::measure(DeviceWork& work,
             if (!captured) {
                 return fail(captured.error());
             }
-            graph = std::move(*captured);
+            series.graph = std::move(*captured);
         }
     }
-    const bool flush = cold && !graph;
-    Measurement result;
-    const NvmlReading before = nvml_.read();
-    std::vector<double> clocks;
-    std::int64_t discarded = 0;
-    try {
-        result.timing = sample(limits, ctx, [&] {
-            const Result<Shot> shot =
-                shoot([&] { return graph ? graph->launch() : work.enqueue(0); }, flush, ctx);
-            if (!shot) {
-                throw SampleFailed{shot.error()};
+    series.flush = cold && !series.graph;
+    return series;
+}
+
+Result<double> Stopwatch::sampleOf(Series& series, const JobContext& ctx) {
+    const Result<Shot> shot =
+        shoot([&] { return series.graph ? series.graph->launch() : series.work->enqueue(0); },
+              series.flush,
+              ctx);
+    if (!shot) {
+        return fail(shot.error());
+    }
+    const bool slow = shot->mhz > 0 && shot->mhz < kThrottled * context_.clockMhz();
+    if (slow && series.discarded < kMostDiscarded) {
+        ++series.discarded;
+        std::this_thread::sleep_for(std::chrono::milliseconds(50));
+        return std::numeric_limits<double>::quiet_NaN();
+    }
+    if (shot->mhz > 0) {
+        series.mhz.push_back(shot->mhz);
+    }
+    return shot->us / static_cast<double>(series.launches);
+}
+
+Result<Measurement> Stopwatch::measure(DeviceWork& work,
+                                       const SamplingLimits& limits,
+                                       CacheState cache,
+                                       const JobContext& ctx) {
+    DeviceWork* const alone = &work;
+    Result<std::vector<Measurement>> measured =
+        measureInTurn(std::span(&alone, 1), limits, cache, ctx);
+    if (!measured) {
+        return fail(measured.error());
+    }
+    measured->front().timing.inTurn = 0;
+    return std::move(measured->front());
+}
+
+Result<std::vector<Measurement>> Stopwatch::measureInTurn(std::span<DeviceWork* const> works,
+                                                          const SamplingLimits& limits,
+                                                          CacheState cache,
+                                                          const JobContext& ctx) {
+    std::vector<Series> all;
+    for (DeviceWork* const work : works) {
+        Result<Series> series = plan(*work, cache == CacheState::Cold, ctx);
+        if (!series) {
+            return fail(series.error());
+        }
+        all.push_back(std::move(*series));
+    }
+    std::vector<std::function<double()>> operations;
+    for (Series& series : all) {
+        operations.emplace_back([this, &series, &ctx] {
+            const Result<double> us = sampleOf(series, ctx);
+            if (!us) {
+                throw SampleFailed{us.error()};
             }
-            const bool slow = shot->mhz > 0 && shot->mhz < kThrottled * context_.clockMhz();
-            if (slow && discarded < kMostDiscarded) {
-                ++discarded;
-                std::this_thread::sleep_for(std::chrono::milliseconds(50));
-                return std::numeric_limits<double>::quiet_NaN();
-            }
-            if (shot->mhz > 0) {
-                clocks.push_back(shot->mhz);
-            }
-            return shot->us / static_cast<double>(launches);
+            return *us;
         });
+    }
+    const NvmlReading before = nvml_.read();
+    std::vector<TimingRecord> timings;
+    try {
+        timings = sampleInTurn(limits, ctx, operations);
     } catch (const SampleFailed& failed) {
         return fail(failed.error);
     }
     const NvmlReading after = nvml_.read();
-    result.timing.clock = graph ? "graph" : "event";
-    result.timing.cache = cache;
-    result.timing.flushBytes = flush ? static_cast<std::int64_t>(flush_.bytes()) : 0;
-    result.clocks.smMhzProbeMedian = medianOf(clocks);
-    result.clocks.smMhzDefault = context_.clockMhz();
-    result.clocks.smMhzBefore = before.smMhz;
-    result.clocks.smMhzAfter = after.smMhz;
-    result.clocks.temperatureBefore = before.temperature;
-    result.clocks.temperatureAfter = after.temperature;
-    result.clocks.memoryMhz = after.memoryMhz;
-    result.clocks.powerWatts = after.powerWatts;
-    result.clocks.eventReasons = after.eventReasons;
-    return result;
+    std::vector<Measurement> results(all.size());
+    for (std::size_t i = 0; i < all.size(); ++i) {
+        Measurement& result = results[i];
+        result.timing = std::move(timings[i]);
+        result.timing.clock = all[i].graph ? "graph" : "event";
+        result.timing.cache = cache;
+        result.timing.flushBytes =
+            all[i].flush ? static_cast<std::int64_t>(flush_.bytes()) : std::int64_t{0};
+        result.clocks.smMhzProbeMedian = medianOf(all[i].mhz);
+        result.clocks.smMhzDefault = context_.clockMhz();
+        result.clocks.smMhzBefore = before.smMhz;
+        result.clocks.smMhzAfter = after.smMhz;
+        result.clocks.temperatureBefore = before.temperature;
+        result.clocks.temperatureAfter = after.temperature;
+        result.clocks.memoryMhz = after.memoryMhz;
+        result.clocks.powerWatts = after.powerWatts;
+        result.clocks.eventReasons = after.eventReasons;
+    }
+    return results;
 }
 
 Result<double> Stopwatch::copyBandwidth(const JobContext& ctx) {

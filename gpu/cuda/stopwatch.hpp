@@ -9,6 +9,8 @@
 
 #include <memory>
 #include <optional>
+#include <span>
+#include <vector>
 
 namespace loupe::gpu::cuda {
 
@@ -27,6 +29,11 @@ public:
                                               const SamplingLimits& limits,
                                               CacheState cache,
                                               const JobContext& ctx);
+    /// The same of several works, a sample of each in turn. An error of one ends them all.
+    [[nodiscard]] Result<std::vector<Measurement>> measureInTurn(std::span<DeviceWork* const> works,
+                                                                 const SamplingLimits& limits,
+                                                                 CacheState cache,
+                                                                 const JobContext& ctx);
     /// Microseconds of one run, the best of three: to choose between alternatives.
     [[nodiscard]] Result<double> quick(DeviceWork& work, const JobContext& ctx);
     /// Bytes per second of a copy on the device, read and written bytes together, in GB/s.
@@ -37,6 +44,18 @@ private:
         double us = 0;
         double mhz = 0;  ///< 0: no probe
     };
+    /// How the samples of one work are taken.
+    struct Series {
+        DeviceWork* work = nullptr;
+        std::optional<Graph> graph;
+        std::size_t launches = 1;
+        bool flush = false;
+        std::vector<double> mhz;  ///< of each sample, where there is a probe
+        std::int64_t discarded = 0;
+    };
+    [[nodiscard]] Result<Series> plan(DeviceWork& work, bool cold, const JobContext& ctx);
+    /// Microseconds of one run; NaN where the clock had dropped.
+    [[nodiscard]] Result<double> sampleOf(Series& series, const JobContext& ctx);
     [[nodiscard]] Result<Shot> shoot(const std::function<Result<void>()>& enqueue,
                                      bool flush,
                                      const JobContext& ctx);

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "gpu/driver/driver.hpp"
 
-#include <dlfcn.h>
+#include "gpu/libraries/shared_library.hpp"
+
 #include <utility>
 
 namespace loupe::gpu::cuda {
@@ -13,21 +14,16 @@ tl::unexpected<Error> unsupported(std::string what) {
 }
 
 Result<Driver> open() {
-    // Never closed: the driver keeps threads of its own.
-    void* const library = dlopen("libcuda.so.1", RTLD_NOW | RTLD_LOCAL);
-    if (library == nullptr) {
-        return unsupported("no NVIDIA driver: libcuda.so.1 could not be loaded");
+    const Result<SharedLibrary> library = SharedLibrary::open({"libcuda.so.1"});
+    if (!library) {
+        return unsupported("no NVIDIA driver: " + library.error().what);
     }
     Driver driver;
-    const char* missing = nullptr;
-    const auto load = [&](auto& member, const char* symbol) {
-        member =
-            reinterpret_cast<std::remove_reference_t<decltype(member)>>(dlsym(library, symbol));
-        missing = member == nullptr ? symbol : missing;
-    };
-#define LOUPE_DRIVER(member, symbol, ...) load(driver.member, symbol);
+    const char* const missing = library->missing({
+#define LOUPE_DRIVER(member, symbol, ...) {driver.member, symbol},
 #include "gpu/driver/entry_points.def"
 #undef LOUPE_DRIVER
+    });
     if (missing != nullptr) {
         return unsupported(std::string("libcuda.so.1 lacks ") + missing +
                            ": this NVIDIA driver is older than CUDA 11.4");

@@ -31,19 +31,21 @@ struct Entries {
     decltype(&cublasLtMatmulAlgoGetHeuristic) heuristic = nullptr;
     decltype(&cublasLtMatmul) matmul = nullptr;
 
-    [[nodiscard]] bool load(const SharedLibrary& library) {
-        return library.load(create, "cublasLtCreate") && library.load(destroy, "cublasLtDestroy") &&
-               library.load(version, "cublasLtGetVersion") &&
-               library.load(descCreate, "cublasLtMatmulDescCreate") &&
-               library.load(descDestroy, "cublasLtMatmulDescDestroy") &&
-               library.load(descSet, "cublasLtMatmulDescSetAttribute") &&
-               library.load(layoutCreate, "cublasLtMatrixLayoutCreate") &&
-               library.load(layoutDestroy, "cublasLtMatrixLayoutDestroy") &&
-               library.load(preferenceCreate, "cublasLtMatmulPreferenceCreate") &&
-               library.load(preferenceDestroy, "cublasLtMatmulPreferenceDestroy") &&
-               library.load(preferenceSet, "cublasLtMatmulPreferenceSetAttribute") &&
-               library.load(heuristic, "cublasLtMatmulAlgoGetHeuristic") &&
-               library.load(matmul, "cublasLtMatmul");
+    /// The name of an entry point that the library lacks; null: none.
+    [[nodiscard]] const char* load(const SharedLibrary& library) {
+        return library.missing({{create, "cublasLtCreate"},
+                                {destroy, "cublasLtDestroy"},
+                                {version, "cublasLtGetVersion"},
+                                {descCreate, "cublasLtMatmulDescCreate"},
+                                {descDestroy, "cublasLtMatmulDescDestroy"},
+                                {descSet, "cublasLtMatmulDescSetAttribute"},
+                                {layoutCreate, "cublasLtMatrixLayoutCreate"},
+                                {layoutDestroy, "cublasLtMatrixLayoutDestroy"},
+                                {preferenceCreate, "cublasLtMatmulPreferenceCreate"},
+                                {preferenceDestroy, "cublasLtMatmulPreferenceDestroy"},
+                                {preferenceSet, "cublasLtMatmulPreferenceSetAttribute"},
+                                {heuristic, "cublasLtMatmulAlgoGetHeuristic"},
+                                {matmul, "cublasLtMatmul"}});
     }
 };
 
@@ -223,18 +225,13 @@ public:
         if (!library) {
             return fail(library.error());
         }
-        if (!api_.load(*library)) {
-            return fail(ErrorCode::Unsupported, "this libcublasLt lacks an entry point");
+        if (const char* lacking = api_.load(*library); lacking != nullptr) {
+            return fail(ErrorCode::Unsupported, std::string("this libcublasLt lacks ") + lacking);
         }
         return check(api_.create(&handle_), "cublasLtCreate");
     }
 
-    std::string version() const override {
-        const std::size_t v = api_.version();
-        // 130100 for 13.1.0 and, up to CUDA 12, 120804 for 12.8.4.
-        return std::to_string(v / 10000) + "." + std::to_string(v / 100 % 100) + "." +
-               std::to_string(v % 100);
-    }
+    std::string version() const override { return dottedVersion(api_.version()); }
 
     Result<LibraryCase> matmul(std::string_view arithmetic, const MatmulProblem& problem) override {
         Result<LibraryCase> made = makeOperands(arithmetic, problem);

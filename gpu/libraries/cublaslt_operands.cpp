@@ -142,11 +142,6 @@ std::string_view peerArithmetic(std::string_view word) {
     return word == "w8a16" || word == "w4a16" || word == "sparse24" ? "fp16" : "";
 }
 
-Result<std::vector<std::byte>> toHalfBytes(std::span<const float> values,
-                                           std::vector<float>& held) {
-    return encodeFloats("fp16", values, 1.0F, held);
-}
-
 Result<LibraryCase> makeOperands(std::string_view arithmetic, const MatmulProblem& problem) {
     const ArithmeticForm* const form =
         std::find_if(std::begin(kForms), std::end(kForms), [&](const ArithmeticForm& each) {

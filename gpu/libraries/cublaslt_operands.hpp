@@ -13,8 +13,4 @@ namespace loupe::gpu::cuda {
 [[nodiscard]] Result<LibraryCase> makeOperands(std::string_view arithmetic,
                                                const MatmulProblem& problem);
 
-/// The same values in fp16, as [..] bytes; `held` gets what they are after rounding.
-[[nodiscard]] Result<std::vector<std::byte>> toHalfBytes(std::span<const float> values,
-                                                         std::vector<float>& held);
-
 }  // namespace loupe::gpu::cuda

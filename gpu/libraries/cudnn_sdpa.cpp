@@ -3,7 +3,7 @@
 
 #if __has_include(<cudnn.h>)
 
-#include "gpu/libraries/cublaslt_operands.hpp"
+#include "gpu/kernels/launch_plan.hpp"
 #include "gpu/libraries/shared_library.hpp"
 
 #include <array>
@@ -34,17 +34,20 @@ struct CudnnEntries {
     decltype(&cudnnBackendGetAttribute) get = nullptr;
     decltype(&cudnnBackendExecute) execute = nullptr;
 
-    [[nodiscard]] bool load(const SharedLibrary& library) {
-        return library.load(version, "cudnnGetVersion") && library.load(create, "cudnnCreate") &&
-               library.load(destroy, "cudnnDestroy") && library.load(setStream, "cudnnSetStream") &&
-               library.load(errorString, "cudnnGetErrorString") &&
-               library.load(lastError, "cudnnGetLastErrorString") &&
-               library.load(make, "cudnnBackendCreateDescriptor") &&
-               library.load(destroyDescriptor, "cudnnBackendDestroyDescriptor") &&
-               library.load(finalize, "cudnnBackendFinalize") &&
-               library.load(set, "cudnnBackendSetAttribute") &&
-               library.load(get, "cudnnBackendGetAttribute") &&
-               library.load(execute, "cudnnBackendExecute");
+    /// The name of an entry point that the library lacks; null: none.
+    [[nodiscard]] const char* load(const SharedLibrary& library) {
+        return library.missing({{version, "cudnnGetVersion"},
+                                {create, "cudnnCreate"},
+                                {destroy, "cudnnDestroy"},
+                                {setStream, "cudnnSetStream"},
+                                {errorString, "cudnnGetErrorString"},
+                                {lastError, "cudnnGetLastErrorString"},
+                                {make, "cudnnBackendCreateDescriptor"},
+                                {destroyDescriptor, "cudnnBackendDestroyDescriptor"},
+                                {finalize, "cudnnBackendFinalize"},
+                                {set, "cudnnBackendSetAttribute"},
+                                {get, "cudnnBackendGetAttribute"},
+                                {execute, "cudnnBackendExecute"}});
     }
 
     [[nodiscard]] Result<void> check(cudnnStatus_t status, const char* call) const {
@@ -257,19 +260,10 @@ struct AttentionPlan {
     }
 };
 
-Result<Buffer> halfInput(const char* name,
-                         std::span<const float> values,
-                         std::vector<float>& held) {
-    Result<std::vector<std::byte>> bytes = toHalfBytes(values, held);
-    if (!bytes) {
-        return fail(bytes.error());
-    }
-    Buffer buffer;
-    buffer.name = name;
-    buffer.type = ElementType::Float16;
-    buffer.bytes = bytes->size();
-    buffer.contents = std::move(*bytes);
-    return buffer;
+Buffer halfInput(const char* name, std::span<const float> values, std::vector<float>& held) {
+    HalfValues half = toHalfValues(values);
+    held = std::move(half.decoded);
+    return inputBuffer(name, ElementType::Float16, half.codes);
 }
 
 /// P and the output are rounded to fp16, unit roundoff 2⁻¹¹ each; both at once and the truncating
@@ -292,8 +286,8 @@ public:
         if (!library) {
             return fail(library.error());
         }
-        if (!api_.load(*library)) {
-            return fail(ErrorCode::Unsupported, "this libcudnn lacks an entry point");
+        if (const char* lacking = api_.load(*library); lacking != nullptr) {
+            return fail(ErrorCode::Unsupported, std::string("this libcudnn lacks ") + lacking);
         }
         if (api_.version() < kLeastVersion) {
             return fail(ErrorCode::Unsupported,
@@ -306,11 +300,7 @@ public:
                     : done;
     }
 
-    std::string version() const override {
-        const std::size_t v = api_.version();
-        return std::to_string(v / 10000) + "." + std::to_string(v / 100 % 100) + "." +
-               std::to_string(v % 100);
-    }
+    std::string version() const override { return dottedVersion(api_.version()); }
 
     Result<LibraryCase> attention(const AttentionProblem& problem) override {
         const AttentionShape& s = problem.shape;
@@ -333,23 +323,20 @@ public:
         result.accumulator = "fp32";
         result.arithmetic = "fp16";
         result.tolerance = kTolerance;
-        Result<Buffer> q = halfInput("q", problem.q, result.x);
-        Result<Buffer> k = halfInput("k", problem.k, result.w);
-        Result<Buffer> v = halfInput("v", problem.v, result.v);
-        if (!q || !k || !v) {
-            return fail(ErrorCode::Invalid, "operands that fp16 does not hold");
-        }
+        Buffer q = halfInput("q", problem.q, result.x);
+        Buffer k = halfInput("k", problem.k, result.w);
+        Buffer v = halfInput("v", problem.v, result.v);
         Buffer o;
         o.name = "o";
         o.role = BufferRole::Output;
         o.type = ElementType::Float16;
-        o.bytes = q->bytes;
+        o.bytes = q.bytes;
         Buffer workspace;
         workspace.name = "workspace";
         workspace.role = BufferRole::Scratch;
         workspace.bytes = static_cast<std::size_t>(std::max<std::int64_t>(made->workspaceBytes, 0));
-        result.bytes = static_cast<double>(2 * q->bytes + k->bytes + v->bytes);
-        for (Buffer* buffer : {&*q, &*k, &*v, &o, &workspace}) {
+        result.bytes = static_cast<double>(2 * q.bytes + k.bytes + v.bytes);
+        for (Buffer* buffer : {&q, &k, &v, &o, &workspace}) {
             result.item.buffers.push_back(std::move(*buffer));
         }
         result.item.output = 3;

@@ -34,10 +34,12 @@ Nvml::Nvml(const std::string& uuid) {
     if (!library) {
         return;
     }
-    const auto init = library->entry<int (*)()>("nvmlInit_v2");
-    const auto version = library->entry<int (*)(char*, unsigned)>("nvmlSystemGetDriverVersion");
-    const auto byUuid = library->entry<int (*)(const char*, Device*)>("nvmlDeviceGetHandleByUUID");
-    if (init == nullptr || init() != 0) {
+    int (*init)() = nullptr;
+    int (*version)(char*, unsigned) = nullptr;
+    int (*byUuid)(const char*, Device*) = nullptr;
+    library->load(version, "nvmlSystemGetDriverVersion");
+    library->load(byUuid, "nvmlDeviceGetHandleByUUID");
+    if (!library->load(init, "nvmlInit_v2") || init() != 0) {
         return;
     }
     std::array<char, 96> text{};

@@ -29,15 +29,14 @@ Result<NvrtcEntries> loadNvrtc() {
         return fail(library.error());
     }
     NvrtcEntries api;
-    const bool complete = library->load(api.version, "nvrtcVersion") &&
-                          library->load(api.create, "nvrtcCreateProgram") &&
-                          library->load(api.destroy, "nvrtcDestroyProgram") &&
-                          library->load(api.compile, "nvrtcCompileProgram") &&
-                          library->load(api.logSize, "nvrtcGetProgramLogSize") &&
-                          library->load(api.log, "nvrtcGetProgramLog") &&
-                          library->load(api.imageSize, "nvrtcGetCUBINSize") &&
-                          library->load(api.image, "nvrtcGetCUBIN");
-    if (!complete) {
+    if (library->missing({{api.version, "nvrtcVersion"},
+                          {api.create, "nvrtcCreateProgram"},
+                          {api.destroy, "nvrtcDestroyProgram"},
+                          {api.compile, "nvrtcCompileProgram"},
+                          {api.logSize, "nvrtcGetProgramLogSize"},
+                          {api.log, "nvrtcGetProgramLog"},
+                          {api.imageSize, "nvrtcGetCUBINSize"},
+                          {api.image, "nvrtcGetCUBIN"}}) != nullptr) {
         return fail(ErrorCode::Unsupported, "this libnvrtc is older than CUDA 11.1");
     }
     return api;

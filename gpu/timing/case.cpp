@@ -92,6 +92,9 @@ Result<void> checkRequest(const TimingRequest& request) {
     if (!known) {
         return invalid("backend must be cpu, cuda or simt, not '" + request.backend + "'");
     }
+    if (request.interleave && request.backend == "simt") {
+        return invalid("interleave has no effect on simt, which counts and takes no samples");
+    }
     if (request.samples < 0) {
         return invalid("samples must be 1 or more, not " + std::to_string(request.samples));
     }
@@ -177,6 +180,7 @@ std::vector<std::string> toArguments(const TimingRequest& request) {
     list.addUnlessEmpty("--kernel", request.kernel);
     list.addUnlessEmpty("--remote", request.remote);
     list.addIf(!request.peers, "--no-peers");
+    list.addIf(request.interleave, "--interleave");
     if (request.samples > 0) {
         list.add("--samples", request.samples);
     }

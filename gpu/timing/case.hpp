@@ -49,6 +49,9 @@ struct TimingRequest {
     std::string remote;           ///< host that ssh reaches; empty: here
     CacheState cache = CacheState::Cold;
     bool peers = true;   ///< the best library beside each kernel
+    /// All cases are made ready first and then sampled in turn, A B A B: what slows the machine
+    /// down for a while slows all of them down.
+    bool interleave = false;
     int samples = 0;     ///< most samples a case; 0: the method's own limit
     double seconds = 0;  ///< most seconds a case; 0: the method's own limit
     std::uint64_t seed = 1;

@@ -74,6 +74,53 @@ double warmUp(const SamplingLimits& limits,
     return milliseconds;
 }
 
+/// The samples of one operation as they grow.
+struct Sampling {
+    explicit Sampling(const SamplingLimits& l)
+        : limits(&l), nextLook(static_cast<std::size_t>(std::max(l.leastSamples, 2))) {}
+    const SamplingLimits* limits;
+    TimingRecord record;
+    double seconds = 0;  ///< of samples
+    std::size_t nextLook;
+    bool isKnown = false;  ///< the median, at the last look
+
+    void take(double us) {
+        if (std::isfinite(us) && us >= 0) {
+            record.samplesUs.push_back(us);
+            seconds += us * 1e-6;
+        } else {
+            ++record.discarded;
+        }
+    }
+    [[nodiscard]] bool hasAll() const {
+        return record.samplesUs.size() >= static_cast<std::size_t>(limits->mostSamples);
+    }
+    /// Looks at the median's interval now and then only: it costs more than a short sample.
+    void look() {
+        const std::size_t count = record.samplesUs.size();
+        if (count >= nextLook) {
+            isKnown = relativeInterval(record.samplesUs) <= limits->relativeInterval;
+            nextLook = count + std::max<std::size_t>(5, count / 10);
+        }
+    }
+};
+
+/// Why all of them stop now; empty: they go on.
+std::string stopReason(std::vector<Sampling>& all, const SamplingLimits& limits, bool late) {
+    if (std::any_of(all.begin(), all.end(), [](const Sampling& s) { return s.hasAll(); })) {
+        return "count";
+    }
+    if (late || std::any_of(all.begin(), all.end(), [&](const Sampling& s) {
+            return s.seconds >= limits.mostSeconds;
+        })) {
+        return "time";
+    }
+    std::for_each(all.begin(), all.end(), [](Sampling& s) { s.look(); });
+    const bool known =
+        std::all_of(all.begin(), all.end(), [](const Sampling& s) { return s.isKnown; });
+    return known ? "ci" : "";
+}
+
 }  // namespace
 
 SamplingLimits limitsOf(const TimingRequest& request) {
@@ -91,36 +138,39 @@ SamplingLimits limitsOf(const TimingRequest& request) {
 TimingRecord sample(const SamplingLimits& limits,
                     const JobContext& ctx,
                     const std::function<double()>& once) {
+    TimingRecord record = std::move(sampleInTurn(limits, ctx, {once}).front());
+    record.inTurn = 0;
+    return record;
+}
+
+std::vector<TimingRecord> sampleInTurn(const SamplingLimits& limits,
+                                       const JobContext& ctx,
+                                       const std::vector<std::function<double()>>& operations) {
     // Flushing caches and copying between samples may take longer than the samples themselves.
     constexpr double kMostWall = 4;
-    TimingRecord record;
-    record.warmupMs = warmUp(limits, ctx, once);
-    const Clock::time_point start = Clock::now();
-    double sampled = 0;
-    std::size_t nextLook = static_cast<std::size_t>(std::max(limits.leastSamples, 2));
-    while (record.stopReason.empty()) {
-        ctx.checkpoint();
-        const double us = once();
-        if (std::isfinite(us) && us >= 0) {
-            record.samplesUs.push_back(us);
-            sampled += us * 1e-6;
-        } else {
-            ++record.discarded;
-        }
-        const std::size_t count = record.samplesUs.size();
-        if (count >= static_cast<std::size_t>(limits.mostSamples)) {
-            record.stopReason = "count";
-        } else if (sampled >= limits.mostSeconds ||
-                   secondsSince(start) >= kMostWall * limits.mostSeconds) {
-            record.stopReason = "time";
-        } else if (count >= nextLook) {
-            record.stopReason =
-                relativeInterval(record.samplesUs) <= limits.relativeInterval ? "ci" : "";
-            nextLook = count + std::max<std::size_t>(5, count / 10);
-        }
+    const auto count = static_cast<double>(operations.size());
+    std::vector<Sampling> all(operations.size(), Sampling(limits));
+    for (std::size_t i = 0; i < all.size(); ++i) {
+        all[i].record.warmupMs = warmUp(limits, ctx, operations[i]);
     }
-    summarise(record);
-    return record;
+    const Clock::time_point start = Clock::now();
+    std::string reason;
+    while (reason.empty() && !all.empty()) {
+        for (std::size_t i = 0; i < all.size(); ++i) {
+            ctx.checkpoint();
+            all[i].take(operations[i]());
+        }
+        const bool late = secondsSince(start) >= kMostWall * limits.mostSeconds * count;
+        reason = stopReason(all, limits, late);
+    }
+    std::vector<TimingRecord> records;
+    for (Sampling& sampling : all) {
+        sampling.record.stopReason = sampling.isKnown ? "ci" : reason;
+        sampling.record.inTurn = static_cast<std::int64_t>(all.size());
+        summarise(sampling.record);
+        records.push_back(std::move(sampling.record));
+    }
+    return records;
 }
 
 void summarise(TimingRecord& record) {

@@ -7,6 +7,7 @@
 #include "gpu/timing/record.hpp"
 
 #include <functional>
+#include <vector>
 
 namespace loupe::gpu {
 
@@ -28,6 +29,14 @@ struct SamplingLimits {
 [[nodiscard]] TimingRecord sample(const SamplingLimits& limits,
                                   const JobContext& ctx,
                                   const std::function<double()>& once);
+
+/// The same of several operations, a sample of each in turn: A B A B. They stop together: when each
+/// median is known well enough, or when the first has had its most samples or seconds; one whose
+/// median was known says "ci". As many samples of each but for those that were thrown away.
+[[nodiscard]] std::vector<TimingRecord> sampleInTurn(
+    const SamplingLimits& limits,
+    const JobContext& ctx,
+    const std::vector<std::function<double()>>& operations);
 
 /// Median, quartiles, minimum and 95th percentile of samplesUs, written into the record.
 void summarise(TimingRecord& record);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Each field of a record is named once, in describe(): writing and reading cannot drift apart.
+// Each field of a record is named once, in describe(): writing, reading and the list of fields
+// cannot drift apart.
 #include "gpu/timing/record.hpp"
 
 #include "core/base/json_writer.hpp"
@@ -69,6 +70,12 @@ public:
             json_.null();
         } else {
             json_.value(value);
+        }
+    }
+    /// A number that most records do not have: left out where it is 0.
+    void seldom(const char* name, std::int64_t& value) {
+        if (value != 0) {
+            field(name, value);
         }
     }
     template <class Value>
@@ -157,6 +164,7 @@ public:
     void known(const char* name, Value& value) {
         field(name, value);
     }
+    void seldom(const char* name, std::int64_t& value) { field(name, value); }
     template <class Value>
     void field(const char* name, Value& value) {
         if (const json* item = find(name)) {
@@ -286,6 +294,57 @@ private:
     std::string problem_;
 };
 
+/// Notes the path of every field.
+class FieldLister {
+public:
+    [[nodiscard]] const std::vector<std::string>& paths() const { return paths_; }
+
+    template <class Body>
+    void group(const char* name, const Body& body) {
+        const std::string outer = prefix_;
+        prefix_ += std::string(name) + ".";
+        body();
+        prefix_ = outer;
+    }
+    template <class Part>
+    void optional(const char* name, std::optional<Part>& part) {
+        part.emplace();
+        group(name, [&] { describe(*this, *part); });
+    }
+    template <class Names, class Value>
+    void named(const char* name, const Names& /*names*/, Value& /*value*/) {
+        add(name);
+    }
+    template <class Value>
+    void known(const char* name, Value& /*value*/) {
+        add(name);
+    }
+    template <class Value>
+    void field(const char* name, Value& /*value*/) {
+        add(name);
+    }
+    void field(const char* name, std::vector<LineRecord>& /*lines*/) {
+        LineRecord line;
+        group(name, [&] { describe(*this, line); });
+    }
+    template <class Value>
+    void needed(const char* name, Value& /*value*/) {
+        add(name);
+    }
+    void seldom(const char* name, std::int64_t& /*value*/) { add(name); }
+    void derivedField(const char* name, std::int64_t /*value*/) { add(name); }
+
+private:
+    void add(const char* name) {
+        const std::string path = prefix_ + name;
+        if (std::find(paths_.begin(), paths_.end(), path) == paths_.end()) {
+            paths_.push_back(path);
+        }
+    }
+    std::string prefix_;
+    std::vector<std::string> paths_;
+};
+
 template <class Visitor>
 void describe(Visitor& v, DeviceRecord& r) {
     v.field("name", r.name);
@@ -365,6 +424,7 @@ void describe(Visitor& v, TimingRecord& r) {
     v.field("p95_us", r.p95Us);
     v.derivedField("n", static_cast<std::int64_t>(r.samplesUs.size()));
     v.field("discarded", r.discarded);
+    v.seldom("in_turn", r.inTurn);
     v.field("stop_reason", r.stopReason);
 }
 
@@ -499,6 +559,16 @@ Result<RunRecord> parseRecord(std::string_view line) {
         return fail(ErrorCode::Damaged, reader.problem());
     }
     return record;
+}
+
+std::vector<std::string> recordFields() {
+    FieldLister lister;
+    for (const Operation operation : {Operation::Matmul, Operation::Attention}) {
+        RunRecord record;
+        record.what.operation = operation;
+        describe(lister, record);
+    }
+    return lister.paths();
 }
 
 std::string machineKey(const RunRecord& record) {

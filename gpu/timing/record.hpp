@@ -90,6 +90,8 @@ struct TimingRecord {
     double minUs = 0;
     double p95Us = 0;
     std::int64_t discarded = 0;  ///< samples thrown away because the clock had dropped
+    /// Cases whose samples were taken in turn, this one among them; 0: it was sampled alone.
+    std::int64_t inTurn = 0;
     std::string stopReason;      ///< ci, count, time
     friend bool operator==(const TimingRecord&, const TimingRecord&) = default;
 };
@@ -182,6 +184,10 @@ struct RunRecord {
 
 /// One line of JSON without the line feed, schema "loupe.run/1".
 [[nodiscard]] std::string toJson(const RunRecord& record);
+
+/// Every field that a record may have, as a path: "device.name", "timing.median_us". The table that
+/// writes and reads records is the one that is listed.
+[[nodiscard]] std::vector<std::string> recordFields();
 
 /// Damaged, naming the field, where the line is not a record of that schema. Unknown fields are
 /// ignored.

@@ -148,6 +148,44 @@ TEST_CASE("stand-in device: kernels run, are checked and sampled, and no time is
     CHECK(contains(reasonOf("us=5"), "(graph, stopped by"));
 }
 
+TEST_CASE("stand-in device: cases in turn take as many samples each") {
+    if (!hasDeviceCode()) {
+        WARN("skipped: built without nvcc, and no NVRTC here");
+        return;
+    }
+    std::vector<std::string> arguments = kOneKernel;
+    arguments[11] = "gemm_s8_*_64x64x*";
+    arguments.emplace_back("--interleave");
+    for (const auto& [faults, clock] : {std::pair("", "event"), std::pair("us=5", "graph")}) {
+        const FakeRun run = runFake(faults, arguments);
+        CAPTURE(faults, clock, run.err);
+        CHECK(run.exitCode == 0);
+        REQUIRE(run.records.size() == 2);
+        CHECK(run.records[0].kernel.id == "gemm_s8_dp4a_64x64x32");
+        CHECK(run.records[1].kernel.id == "gemm_s8_mma_64x64x64x3");
+        for (const RunRecord& record : run.records) {
+            REQUIRE(record.check);
+            CHECK(record.check->passed);
+            CHECK(contains(record.reason, std::string(" samples were taken in turn (") + clock));
+        }
+        // As many of each: the sentences are the same but for why each stopped.
+        const auto counted = [](const std::string& reason) {
+            return reason.substr(0, reason.find(" samples"));
+        };
+        CHECK(counted(run.records[0].reason) == counted(run.records[1].reason));
+    }
+    // A kernel that faults while samples are taken ends them all, each with the reason.
+    const FakeRun lost = runFake("launch=9", arguments);
+    CAPTURE(lost.err);
+    CHECK(lost.exitCode == 0);
+    REQUIRE(lost.records.size() == 2);
+    for (const RunRecord& record : lost.records) {
+        REQUIRE(record.check);
+        CHECK(record.check->passed);
+        CHECK(contains(record.reason, "CUDA_ERROR_LAUNCH_FAILED (719)"));
+    }
+}
+
 TEST_CASE("stand-in device: every fault is a record with its reason") {
     if (!hasDeviceCode()) {
         WARN("skipped: built without nvcc, and no NVRTC here");

@@ -124,6 +124,28 @@ TEST_CASE("peers follow the kernel that they stand beside; absent ones say so") 
     }
 }
 
+TEST_CASE("cases in turn: as many samples of each, and a case that cannot run is in its place") {
+    TimingRequest request = smallRequest();
+    request.interleave = true;
+    request.what = {"fp32", "fp8_e4m3", "w8a8"};
+    const std::vector<RunRecord> records = recordsOf(request);
+    REQUIRE(records.size() == 3);
+    checkMeasured(records[0]);
+    checkMeasured(records[2]);
+    CHECK(records[0].what.format == "fp32");
+    CHECK(records[1].reason == "the CPU backend has no product in fp8_e4m3");
+    CHECK(records[2].what.format == "w8a8");
+    CHECK(records[0].timing->inTurn == 2);
+    CHECK(records[2].timing->inTurn == 2);
+    request.interleave = false;
+    for (const RunRecord& record : recordsOf(request)) {
+        CHECK((!record.timing || record.timing->inTurn == 0));
+    }
+    request.interleave = true;
+    request.what = {"fp8_e4m3"};
+    CHECK(recordsOf(request).size() == 1);
+}
+
 TEST_CASE("a cancelled request ends the CPU backend") {
     std::stop_source stop;
     const JobContext ctx(stop.get_token(), nullptr);

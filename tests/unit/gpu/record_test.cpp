@@ -4,10 +4,17 @@
 
 #include "gpu/timing/method.hpp"
 #include "tests/support/catch.hpp"
+#include "tests/support/paths.hpp"
+
+#include <nlohmann/json.hpp>
 
 #include <algorithm>
 #include <cmath>
+#include <fstream>
 #include <limits>
+#include <regex>
+#include <set>
+#include <sstream>
 
 using namespace loupe;
 using namespace loupe::gpu;
@@ -43,6 +50,7 @@ RunRecord fullRecord() {
     timing.warmupMs = 25.5;
     timing.samplesUs = {3.25, 1.0 / 3, 7};
     timing.discarded = 2;
+    timing.inTurn = 3;
     timing.stopReason = "ci";
     summarise(timing);
     r.timing = timing;
@@ -81,6 +89,18 @@ std::string replaced(std::string text, const std::string& from, const std::strin
     return text.replace(at, from.size(), to);
 }
 
+/// Paths of all values of a line; of an array of objects those of its elements.
+void addPaths(const nlohmann::json& value, const std::string& path, std::set<std::string>& paths) {
+    const bool isList = value.is_array() && !value.empty() && value.front().is_object();
+    if (path == "device.libs" || !(value.is_object() || isList)) {
+        paths.insert(path);
+        return;
+    }
+    for (const auto& [key, inner] : (isList ? value.front() : value).items()) {
+        addPaths(inner, path.empty() ? key : path + "." + key, paths);
+    }
+}
+
 }  // namespace
 
 TEST_CASE("a record comes back from its line with every field") {
@@ -115,6 +135,47 @@ TEST_CASE("a record comes back from its line with every field") {
     const Result<RunRecord> third = parseRecord(bare);
     REQUIRE(third);
     CHECK(*third == empty);
+}
+
+TEST_CASE("the list of fields is what records hold, and what the help page explains") {
+    RunRecord attention = fullRecord();
+    attention.what.operation = Operation::Attention;
+    std::set<std::string> written;
+    addPaths(nlohmann::json::parse(toJson(fullRecord())), "", written);
+    addPaths(nlohmann::json::parse(toJson(attention)), "", written);
+    const std::vector<std::string> listed = recordFields();
+    const std::set<std::string> fields(listed.begin(), listed.end());
+    CHECK(fields.size() == listed.size());
+    CHECK(fields == written);
+
+    std::ifstream page(test::sourceDir() / "resources/help/developers/timing.md");
+    REQUIRE(page);
+    std::set<std::string> explained;
+    const std::regex name("`([A-Za-z0-9_.]+)`");
+    for (std::string line; std::getline(page, line);) {
+        const std::size_t cell = line.rfind("| `", 0) == 0 ? line.find('|', 1) : std::string::npos;
+        if (cell == std::string::npos || line.find("| field of a record") == 0) {
+            continue;
+        }
+        const std::string names = line.substr(0, cell);
+        for (std::sregex_iterator at(names.begin(), names.end(), name), end; at != end; ++at) {
+            explained.insert((*at)[1]);
+        }
+    }
+    for (const char* backend : {"cpu", "cuda", "simt"}) {
+        explained.erase(backend);  // the page's other table
+    }
+    CHECK(explained == fields);
+}
+
+TEST_CASE("a case that was sampled alone does not say so") {
+    RunRecord alone = fullRecord();
+    alone.timing->inTurn = 0;
+    const std::string line = toJson(alone);
+    CHECK(line.find("in_turn") == std::string::npos);
+    const Result<RunRecord> back = parseRecord(line);
+    REQUIRE(back);
+    CHECK(*back == alone);
 }
 
 TEST_CASE("an output that was not finite is still a record") {
@@ -255,6 +316,51 @@ TEST_CASE("sampling stops for the stated reason") {
     CHECK(limitsOf(request).mostSeconds == 0.5);
 }
 
+TEST_CASE("samples in turn go A B A B and stop together") {
+    SamplingLimits limits;
+    limits.warmupMs = 0.001;
+    std::string order;
+    int calls = 0;
+    const auto steady = [&] {
+        order += 'a';
+        return 10.0;
+    };
+    const auto rising = [&] {
+        order += 'b';
+        return ++calls <= 13 ? 30.0 : 20.0;
+    };
+    const std::vector<TimingRecord> both = sampleInTurn(limits, {}, {steady, rising});
+    REQUIRE(both.size() == 2);
+    // Three runs of each warm up; then one of each at a time.
+    REQUIRE(order.size() > 6);
+    CHECK(order.substr(0, 6) == "aaabbb");
+    for (std::size_t i = 6; i < order.size(); ++i) {
+        CHECK(order[i] == (i % 2 == 0 ? 'a' : 'b'));
+    }
+    CHECK(both[0].samplesUs.size() == both[1].samplesUs.size());
+    CHECK(both[0].samplesUs.size() > 20);  // the first was known, the second was not
+    CHECK(both[0].stopReason == "ci");
+    CHECK(both[1].stopReason == "ci");
+    CHECK(both[0].medianUs == 10);
+    CHECK(both[1].medianUs == 20);
+    CHECK(both[0].inTurn == 2);
+
+    // The first whose time is up ends both; what was known then says so.
+    limits.mostSeconds = 0.099;
+    const std::vector<TimingRecord> slow =
+        sampleInTurn(limits, {}, {[] { return 1.0; }, [] { return 4000.0; }});
+    CHECK(slow[1].stopReason == "ci");
+    CHECK(slow[1].samplesUs.size() == 20);
+    limits.leastSamples = 40;
+    const std::vector<TimingRecord> late =
+        sampleInTurn(limits, {}, {[] { return 1.0; }, [] { return 4000.0; }});
+    CHECK(late[0].stopReason == "time");
+    CHECK(late[1].stopReason == "time");
+    CHECK(late[0].samplesUs.size() == 25);
+    CHECK(late[1].samplesUs.size() == 25);
+    CHECK(sampleInTurn(limits, {}, {}).empty());
+}
+
 TEST_CASE("requests are checked and become a command line") {
     TimingRequest request;
     request.what = {"fp32", "w4a16"};
@@ -279,6 +385,10 @@ TEST_CASE("requests are checked and become a command line") {
                                             "--seed",
                                             "1"};
     CHECK(toArguments(request) == expected);
+    TimingRequest inTurn = request;
+    inTurn.interleave = true;
+    CHECK(checkRequest(inTurn));
+    CHECK(toArguments(inTurn).back() == "--interleave");
 
     const auto problem = [](const TimingRequest& wrong) {
         const Result<void> checked = checkRequest(wrong);
@@ -301,6 +411,10 @@ TEST_CASE("requests are checked and become a command line") {
     wrong = request;
     wrong.seconds = std::numeric_limits<double>::infinity();
     CHECK(problem(wrong).find("seconds") != std::string::npos);
+    wrong = request;
+    wrong.backend = "simt";
+    wrong.interleave = true;
+    CHECK(problem(wrong).find("interleave has no effect on simt") != std::string::npos);
     wrong = request;
     wrong.operation = Operation::Attention;
     wrong.attention.heads = 8;
