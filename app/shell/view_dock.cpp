@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "app/shell/view_dock.hpp"
 
+#include "app/widgets/elided_label.hpp"
 #include "app/widgets/theme.hpp"
 
 #include <QAction>
@@ -21,7 +22,7 @@ DockHeader::DockHeader(ViewDock& dock) : QWidget(&dock), m_dock(dock) {
     layout->setSpacing(Theme::px(8));
     m_title = new QLabel(dock.windowTitle(), this);
     setTextRole(m_title, TextRole::Heading);
-    m_subtitle = new QLabel(this);
+    m_subtitle = new ElidedLabel(this, Qt::ElideRight);
     setTextRole(m_subtitle, TextRole::Small);
     setTone(m_subtitle, Tone::Tertiary);
     m_subtitle->setSizePolicy(QSizePolicy::Ignored, QSizePolicy::Preferred);

@@ -3,6 +3,7 @@
 
 #include "app/jobs/job_manager.hpp"
 #include "app/plot/category.hpp"
+#include "app/widgets/elided_label.hpp"
 #include "app/widgets/messages.hpp"
 #include "app/widgets/theme.hpp"
 #include "core/base/text.hpp"
@@ -78,7 +79,7 @@ CurvesView::CurvesView(Document& document, QWidget* parent) : View(document, par
     makeMethods();
     m_message = new MessageBar(this);
     m_plot = new CurvePlot(this);
-    m_readout = new QLabel(this);
+    m_readout = new ElidedLabel(this, Qt::ElideRight);
     setTextRole(m_readout, TextRole::Number);
     setTone(m_readout, Tone::Secondary);
     m_readout->setSizePolicy(QSizePolicy::Ignored, QSizePolicy::Fixed);

@@ -3,6 +3,7 @@
 
 #include "app/jobs/job_manager.hpp"
 #include "app/widgets/controls.hpp"
+#include "app/widgets/elided_label.hpp"
 #include "app/widgets/marks.hpp"
 #include "app/widgets/messages.hpp"
 #include "app/widgets/theme.hpp"
@@ -157,7 +158,7 @@ void LadderView::makeToolbar() {
     m_part->setCurrent(QStringLiteral("table"));
     m_part->hide();
     connect(m_part, &SegmentedControl::chosen, this, &LadderView::showPart);
-    m_status = new QLabel(m_toolbar);
+    m_status = new ElidedLabel(m_toolbar, Qt::ElideRight);
     setTextRole(m_status, TextRole::Small);
     setTone(m_status, Tone::Tertiary);
     m_status->setSizePolicy(QSizePolicy::Ignored, QSizePolicy::Preferred);

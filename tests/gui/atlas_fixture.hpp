@@ -8,8 +8,10 @@
 #include "tests/gui/gui_document.hpp"
 #include "tests/support/paths.hpp"
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
+#include <numeric>
 #include <span>
 #include <string>
 #include <vector>
@@ -76,7 +78,13 @@ private:
                                const ByteSink& sink) { return sink(bytes); });
             };
         kept.reserve(static_cast<std::size_t>(3 * layers + 2));
-        for (int layer = 0; layer < layers; ++layer) {
+        // As many real files do: 0, 1, 10, 11, 2, ...
+        std::vector<int> order(static_cast<std::size_t>(layers));
+        std::iota(order.begin(), order.end(), 0);
+        std::sort(order.begin(), order.end(), [](int a, int b) {
+            return std::to_string(a) < std::to_string(b);
+        });
+        for (const int layer : order) {
             const std::string prefix = "model.layers." + std::to_string(layer);
             add(prefix + ".self_attn.q_proj.weight", 32, 32, 1);
             if (sick && layer == 0) {

@@ -123,6 +123,28 @@ TEST_CASE("atlas: a planted outlier stands out in picture, read-out and list") {
     }
 }
 
+TEST_CASE("atlas: tensors of one value are listed by layer as a number") {
+    test::AtlasFixture atlas(12);
+    atlas.model.chooseMetric("bytes");
+    atlas.settle();
+    FlagModel& list = atlas.pane->flags().list();
+    REQUIRE(list.rowCount() == static_cast<int>(atlas.tensorCount()));
+    const AtlasValues& values = atlas.model.values();
+    int compared = 0;
+    for (int row = 1; row < list.rowCount(); ++row) {
+        const std::size_t a = list.tensor(row - 1);
+        const std::size_t b = list.tensor(row);
+        if (values.tensor[a] == values.tensor[b]) {
+            const auto& places = atlas.model.layout()->places;
+            if (places[a].stack == places[b].stack) {
+                CHECK(places[a].layer <= places[b].layer);
+                ++compared;
+            }
+        }
+    }
+    CHECK(compared > 20);
+}
+
 TEST_CASE("atlas: the threshold's slider and field mean the same") {
     test::AtlasFixture atlas(3);
     atlas.model.chooseMetric("absmax");

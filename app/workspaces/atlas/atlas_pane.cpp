@@ -4,6 +4,7 @@
 #include "app/jobs/job_manager.hpp"
 #include "app/plot/plot_style.hpp"
 #include "app/plot/range_legend.hpp"
+#include "app/widgets/elided_label.hpp"
 #include "app/widgets/messages.hpp"
 #include "app/widgets/theme.hpp"
 #include "app/workspaces/atlas/atlas_picture.hpp"
@@ -142,7 +143,7 @@ void AtlasPane::buildCentre() {
     head->setSpacing(Theme::px(8));
     m_title = new QLabel(m_centre);
     setTextRole(m_title, TextRole::Heading);
-    m_subtitle = new QLabel(m_centre);
+    m_subtitle = new ElidedLabel(m_centre, Qt::ElideRight);
     setTextRole(m_subtitle, TextRole::Small);
     setTone(m_subtitle, Tone::Tertiary);
     m_subtitle->setSizePolicy(QSizePolicy::Ignored, QSizePolicy::Preferred);

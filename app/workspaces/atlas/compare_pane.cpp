@@ -5,6 +5,7 @@
 #include "app/plot/plot_style.hpp"
 #include "app/plot/range_legend.hpp"
 #include "app/widgets/controls.hpp"
+#include "app/widgets/elided_label.hpp"
 #include "app/widgets/marks.hpp"
 #include "app/widgets/messages.hpp"
 #include "app/widgets/theme.hpp"
@@ -106,7 +107,7 @@ void ComparePane::buildHead() {
     row->setSpacing(Theme::px(8));
     const auto name = [&](bool second) {
         row->addWidget(new LetterBadge(second, m_head));
-        auto* label = new QLabel(m_head);
+        auto* label = new ElidedLabel(m_head);
         setTextRole(label, TextRole::Small);
         label->setMinimumWidth(Theme::px(60));
         label->setSizePolicy(QSizePolicy::Ignored, QSizePolicy::Preferred);
@@ -180,7 +181,7 @@ void ComparePane::buildMap() {
     auto* row = new QHBoxLayout;
     row->setContentsMargins(Theme::px(8), 0, Theme::px(12), 0);
     row->setSpacing(Theme::px(8));
-    m_title = new QLabel(m_right);
+    m_title = new ElidedLabel(m_right);
     setTextRole(m_title, TextRole::Small);
     setTone(m_title, Tone::Secondary);
     m_title->setSizePolicy(QSizePolicy::Ignored, QSizePolicy::Preferred);

@@ -84,16 +84,24 @@ struct SortInput {
     Qt::SortOrder order = Qt::DescendingOrder;
 };
 
-/// Ties keep the file's order in either direction.
+/// Ties stand in the model's order in either direction: by layer as a number, then by role.
 std::vector<std::size_t> sorted(const SortInput& input) {
     std::vector<std::size_t> places(input.rows.size());
     std::iota(places.begin(), places.end(), 0U);
-    const bool down = input.order == Qt::DescendingOrder;
-    const auto sortBy = [&](const auto& keyOf) {
+    const auto sortTo = [&](bool down, const auto& keyOf) {
         std::stable_sort(places.begin(), places.end(), [&](std::size_t a, std::size_t b) {
             return down ? keyOf(b) < keyOf(a) : keyOf(a) < keyOf(b);
         });
     };
+    const auto placeOf = [&](std::size_t place) {
+        const TensorPlace& p = input.layout->places[input.rows[place]];
+        return std::tie(p.stack, p.layer, p.rank, p.expert);
+    };
+    const bool down = input.order == Qt::DescendingOrder;
+    const auto sortBy = [&](const auto& keyOf) { sortTo(down, keyOf); };
+    if (input.column != FlagModel::Place) {
+        sortTo(false, placeOf);
+    }
     if (input.column == FlagModel::Value) {
         sortBy([&](std::size_t place) { return input.keys[place]; });
     } else if (input.column == FlagModel::Tensor) {
@@ -101,10 +109,7 @@ std::vector<std::size_t> sorted(const SortInput& input) {
             return std::string_view(input.source->tensors()[input.rows[place]].name);
         });
     } else {
-        sortBy([&](std::size_t place) {
-            const TensorPlace& p = input.layout->places[input.rows[place]];
-            return std::tie(p.stack, p.layer, p.rank, p.expert);
-        });
+        sortBy(placeOf);
     }
     std::vector<std::size_t> rows;
     rows.reserve(places.size());

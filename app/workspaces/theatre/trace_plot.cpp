@@ -2,6 +2,7 @@
 #include "app/workspaces/theatre/trace_plot.hpp"
 
 #include "app/plot/plot_style.hpp"
+#include "app/widgets/elided_label.hpp"
 #include "app/widgets/theme.hpp"
 #include "app/workspaces/theatre/panel_layout.hpp"
 #include "app/workspaces/theatre/theatre_model.hpp"
@@ -93,7 +94,7 @@ TracePlot::TracePlot(TheatreModel& model, QWidget* parent) : QWidget(parent), m_
     layout->setSpacing(Theme::px(4));
     auto* head = new QHBoxLayout;
     head->setSpacing(Theme::px(8));
-    m_title = new QLabel(this);
+    m_title = new ElidedLabel(this, Qt::ElideRight);
     setTextRole(m_title, TextRole::Heading);
     m_title->setSizePolicy(QSizePolicy::Ignored, QSizePolicy::Preferred);
     m_choice = new QComboBox(this);

@@ -2,6 +2,7 @@
 #include "app/workspaces/timing/run_list.hpp"
 
 #include "app/plot/plot_style.hpp"
+#include "app/widgets/elided_label.hpp"
 #include "app/widgets/messages.hpp"
 #include "app/widgets/theme.hpp"
 #include "app/workspaces/timing/timing_model.hpp"
@@ -122,7 +123,7 @@ QueueRow::QueueRow(TimingModel& model, QString run, QWidget* parent)
     column->setSpacing(Theme::px(2));
     auto* row = new QHBoxLayout;
     row->setSpacing(Theme::px(4));
-    m_title = new QLabel(this);
+    m_title = new ElidedLabel(this, Qt::ElideRight);
     setTextRole(m_title, TextRole::Small);
     m_title->setSizePolicy(QSizePolicy::Ignored, QSizePolicy::Preferred);
     m_repeat = iconButton(QStringLiteral("refresh"), tr("Run again"), this);

@@ -2,6 +2,7 @@
 #include "app/workspaces/timing/source_view.hpp"
 
 #include "app/plot/plot_style.hpp"
+#include "app/widgets/elided_label.hpp"
 #include "app/widgets/messages.hpp"
 #include "app/widgets/theme.hpp"
 #include "app/workspaces/timing/timing_model.hpp"
@@ -318,7 +319,7 @@ QLayout* SourceView::makeHead() {
     auto* head = new QHBoxLayout;
     head->setContentsMargins(Theme::px(12), 0, Theme::px(8), 0);
     head->setSpacing(Theme::px(6));
-    m_title = new QLabel(this);
+    m_title = new ElidedLabel(this);
     setTextRole(m_title, TextRole::Heading);
     m_title->setSizePolicy(QSizePolicy::Ignored, QSizePolicy::Preferred);
     m_search = new QLineEdit(this);
