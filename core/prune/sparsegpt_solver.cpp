@@ -21,6 +21,8 @@ namespace loupe {
 
 namespace {
 
+static_assert(kPruneRows == kPanel, "a strip is a panel of lanes");
+
 void runKernel(const PruneStrip<float>& strip) {
     pruneKernels().sweepF32(strip);
 }
@@ -84,7 +86,9 @@ private:
     /// The weights, values and errors of a strip of rows in the block at hand.
     struct Strip {
         std::int64_t lane = 0;  ///< of its part
-        std::vector<T> weights, values, errors;
+        T* weights = nullptr;   ///< [width][kPruneRows], in the part
+        T* errors = nullptr;
+        std::vector<T> values;
         std::uint8_t* kept = nullptr;  ///< [width][kPruneRows], in the part
     };
 
@@ -176,17 +180,15 @@ private:
 
     void load(Part& part) const {
         constexpr std::int64_t kSide = 16;
-        for (std::int64_t col = 0; col < cols_; col += kSide) {
-            const std::int64_t count = std::min(kSide, cols_ - col);
-            std::array<T*, kSide> to{};
-            for (std::int64_t c = 0; c < count; ++c) {
-                to[static_cast<std::size_t>(c)] = part.rows.weights(col + c);
-            }
-            T* const* const places = to.data();
-            for (std::int64_t row = part.begin; row < part.end; ++row) {
-                const T* const from = &std::as_const(weights_)(row, col);
-                for (std::int64_t c = 0; c < count; ++c) {
-                    places[c][row - part.begin] = from[c];
+        for (std::int64_t lane = 0; lane < part.rows.lanes(); lane += kPruneRows) {
+            for (std::int64_t col = 0; col < cols_; col += kSide) {
+                const std::int64_t count = std::min(kSide, cols_ - col);
+                T* const to = part.rows.weights(col, lane);
+                for (std::int64_t r = 0; r < rowsOf(part, lane); ++r) {
+                    const T* const from = &std::as_const(weights_)(part.begin + lane + r, col);
+                    for (std::int64_t c = 0; c < count; ++c) {
+                        to[c * kPruneRows + r] = from[c];
+                    }
                 }
             }
         }
@@ -229,7 +231,7 @@ private:
         for (std::int64_t lane = 0; lane < part.rows.lanes(); lane += kPruneRows) {
             const std::int64_t count = rowsOf(part, lane);
             for (std::int64_t j = 0; j < width; ++j, keys += kPruneRows) {
-                scoresOf(part.rows.current(first + j) + lane, diagonal(first + j), scores.data());
+                scoresOf(part.rows.current(first + j, lane), diagonal(first + j), scores.data());
                 std::transform(scores.begin(), scores.end(), keys, [](double score) {
                     return std::bit_cast<std::int64_t>(score);
                 });
@@ -315,7 +317,7 @@ private:
         std::array<double, 64 * kPruneRows> scores;
         for (std::int64_t k = 0; k < size; ++k) {
             double* const out = scores.data() + k * kPruneRows;
-            scoresOf(strip.weights.data() + (j + k) * kPruneRows, diagonal(first + j + k), out);
+            scoresOf(strip.weights + (j + k) * kPruneRows, diagonal(first + j + k), out);
             for (std::int64_t r = 0; spec_.earlier != nullptr && r < rowsOf(part, strip.lane);
                  ++r) {
                 out[r] = prunedBefore(part.begin + strip.lane + r, group + k) ? -1 : out[r];
@@ -329,16 +331,11 @@ private:
 
     void fetch(
         Strip& strip, Part& part, std::int64_t lane, std::int64_t first, std::int64_t width) const {
-        const auto size = static_cast<std::size_t>(width * kPruneRows);
         strip.lane = lane;
-        strip.weights.resize(size);
-        strip.values.resize(size);
-        strip.errors.resize(size);
+        strip.weights = part.rows.current(first, lane);
+        strip.errors = part.rows.errors(first, lane);
+        strip.values.resize(static_cast<std::size_t>(width * kPruneRows));
         strip.kept = part.kept.data() + lane * width;
-        for (std::int64_t j = 0; j < width; ++j) {
-            const T* const from = part.rows.current(first + j) + lane;
-            std::copy(from, from + kPruneRows, strip.weights.data() + j * kPruneRows);
-        }
     }
 
     /// Columns [from, to) of the block: final, and their errors on the rest of it.
@@ -350,9 +347,9 @@ private:
                  std::int64_t to) {
         const Matrix<T>& inner = split_->inner(first);
         PruneStrip<T> block;
-        block.weights = strip.weights.data();
+        block.weights = strip.weights;
         block.values = strip.values.data();
-        block.errors = strip.errors.data();
+        block.errors = strip.errors;
         block.kept = strip.kept;
         block.given = spec_.grids != nullptr;
         block.factor = &inner(first % stretch_, first % stretch_);
@@ -379,7 +376,7 @@ private:
             }
             const std::int64_t row = part.begin + strip.lane + r;
             const auto place = static_cast<std::size_t>(row * cols_ + first + j);
-            const T before = strip.weights[at];
+            const T before = strip.weights[j * kPruneRows + r];
             const bool kept = strip.kept[at] != 0;
             const std::int64_t code = kept ? spec_.grids->codeOf(row, static_cast<double>(before))
                                            : spec_.grids->zeros[static_cast<std::size_t>(row)];
@@ -412,13 +409,11 @@ private:
         }
     }
 
-    /// Errors for the products, and the block's final values.
+    /// The block's final values.
     void keep(const Strip& strip, Part& part, std::int64_t first, std::int64_t width) {
         for (std::int64_t j = 0; j < width; ++j) {
-            const T* const errors = strip.errors.data() + j * kPruneRows;
             const T* const values = strip.values.data() + j * kPruneRows;
-            std::copy(errors, errors + kPruneRows, part.rows.errors(first + j) + strip.lane);
-            T* const weights = part.rows.weights(first + j) + strip.lane;
+            T* const weights = part.rows.weights(first + j, strip.lane);
             for (std::int64_t r = 0; r < kPruneRows; ++r) {
                 weights[r] -= values[r];
             }
@@ -476,7 +471,7 @@ private:
     void showOpen(const Part& part, std::int64_t first, std::int64_t width) {
         for (std::int64_t row = part.begin; row < part.end; ++row) {
             for (std::int64_t col = first; col < first + width; ++col) {
-                weights_(row, col) = part.rows.current(col)[row - part.begin];
+                weights_(row, col) = *part.rows.current(col, row - part.begin);
             }
         }
     }
@@ -528,11 +523,9 @@ private:
             const std::int64_t row = part.begin + strip.lane + r;
             weights_(row, first + j) = strip.values[static_cast<std::size_t>(j * kPruneRows + r)];
             for (std::int64_t k = j + 1; k < width; ++k) {
-                weights_(row, first + k) =
-                    strip.weights[static_cast<std::size_t>(k * kPruneRows + r)];
+                weights_(row, first + k) = strip.weights[k * kPruneRows + r];
             }
-            errors[static_cast<std::size_t>(row)] =
-                strip.errors[static_cast<std::size_t>(j * kPruneRows + r)];
+            errors[static_cast<std::size_t>(row)] = strip.errors[j * kPruneRows + r];
             losses_[static_cast<std::size_t>(row)] =
                 0.5 * part.losses[static_cast<std::size_t>(strip.lane + r)];
         }
@@ -542,7 +535,7 @@ private:
         for (std::int64_t r = 0; r < rowsOf(part, strip.lane); ++r) {
             T* const row = weights_.row(part.begin + strip.lane + r).data();
             for (std::int64_t j = 0; j < width; ++j) {
-                const T error = strip.errors[static_cast<std::size_t>(j * kPruneRows + r)];
+                const T error = strip.errors[j * kPruneRows + r];
                 const T* const u = factor_.upper.row(first + j).data();
                 for (std::int64_t col = first + width; error != 0 && col < cols_; ++col) {
                     row[col] -= error * u[col];

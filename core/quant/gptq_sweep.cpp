@@ -19,7 +19,8 @@ namespace loupe {
 
 namespace {
 
-constexpr std::int64_t kReadRows = 32;
+static_assert(kSweepRows == kPanel, "a strip is a panel of lanes");
+constexpr std::int64_t kReadRows = kPanel;
 
 void runKernel(const SweepStrip<float>& strip) {
     sweepKernels().sweepF32(strip);
@@ -99,7 +100,9 @@ private:
     /// Buffers of one strip of rows in a block.
     struct Strip {
         std::int64_t lane = 0;  ///< of its part
-        std::vector<T> weights, values, errors;
+        T* weights = nullptr;   ///< [width][kSweepRows], in the part
+        T* errors = nullptr;
+        std::vector<T> values;
         std::vector<std::int8_t> codes;
         std::vector<std::uint8_t> kept;
         std::vector<const T*> scales, zeros;
@@ -211,9 +214,8 @@ private:
                 const std::int64_t last = std::min(cols_, col + kSide);
                 std::array<T*, kSide> to{};
                 for (std::int64_t c = col; c < last; ++c) {
-                    to[static_cast<std::size_t>(c - col)] =
-                        part.rows.weights(placeOf_[static_cast<std::size_t>(c)]) +
-                        (begin - part.begin);
+                    to[static_cast<std::size_t>(c - col)] = part.rows.weights(
+                        placeOf_[static_cast<std::size_t>(c)], begin - part.begin);
                 }
                 T* const* const places = to.data();
                 for (std::int64_t row = 0; row < count; ++row) {
@@ -226,13 +228,16 @@ private:
         }
         for (std::int64_t place = 0; place < cols_; ++place) {
             if (factor_.dead[static_cast<std::size_t>(place)] != 0) {
-                std::fill_n(part.rows.weights(place), part.rows.lanes(), T(0));
+                for (std::int64_t lane = 0; lane < part.rows.lanes(); lane += kSweepRows) {
+                    std::fill_n(part.rows.weights(place, lane), kSweepRows, T(0));
+                }
             }
         }
         for (std::int64_t group = 0; scalesFirst() && group < groups_; ++group) {
-            layGrids(part, group, group * group_, [&](std::int64_t k) {
-                return part.rows.weights(spec_.staticGroups ? placeOf_[static_cast<std::size_t>(k)]
-                                                            : k);
+            layGrids(part, group, group * group_, [&](std::int64_t k, std::int64_t lane) {
+                const bool byColumn = spec_.staticGroups;
+                return part.rows.weights(byColumn ? placeOf_[static_cast<std::size_t>(k)] : k,
+                                         lane);
             });
         }
         return {};
@@ -244,13 +249,15 @@ private:
         const std::int64_t count = part.end - part.begin;
         std::array<T, kChunkRows> low{};  // 0 is forced into the range
         std::array<T, kChunkRows> high{};
-        for (std::int64_t k = first; k < std::min(first + group_, cols_); ++k) {
-            const T* const values = weightsAt(k);
-            T* const lows = low.data();
-            T* const highs = high.data();
-            for (std::int64_t r = 0; r < count; ++r) {
-                lows[r] = values[r] < lows[r] ? values[r] : lows[r];
-                highs[r] = values[r] > highs[r] ? values[r] : highs[r];
+        for (std::int64_t lane = 0; lane < part.rows.lanes(); lane += kSweepRows) {
+            T* const lows = low.data() + lane;
+            T* const highs = high.data() + lane;
+            for (std::int64_t k = first; k < std::min(first + group_, cols_); ++k) {
+                const T* const values = weightsAt(k, lane);
+                for (std::int64_t r = 0; r < kSweepRows; ++r) {
+                    lows[r] = values[r] < lows[r] ? values[r] : lows[r];
+                    highs[r] = values[r] > highs[r] ? values[r] : highs[r];
+                }
             }
         }
         for (std::int64_t r = 0; r < count; ++r) {
@@ -275,8 +282,9 @@ private:
         if (!scalesFirst()) {
             const std::int64_t from = (first + group_ - 1) / group_ * group_;
             for (std::int64_t at = from; at < first + width; at += group_) {
-                layGrids(
-                    part, at / group_, at, [&](std::int64_t k) { return part.rows.current(k); });
+                layGrids(part, at / group_, at, [&](std::int64_t k, std::int64_t lane) {
+                    return part.rows.current(k, lane);
+                });
             }
         }
         return width;
@@ -294,18 +302,16 @@ private:
     }
 
     void fetch(
-        Strip& strip, const Part& part, std::int64_t lane, std::int64_t first, std::int64_t width) {
+        Strip& strip, Part& part, std::int64_t lane, std::int64_t first, std::int64_t width) {
         const auto size = static_cast<std::size_t>(width * kSweepRows);
         strip.lane = lane;
-        strip.weights.resize(size);
+        strip.weights = part.rows.current(first, lane);
+        strip.errors = part.rows.errors(first, lane);
         strip.values.resize(size);
-        strip.errors.resize(size);
         strip.codes.resize(size);
         strip.scales.resize(static_cast<std::size_t>(width));
         strip.zeros.resize(static_cast<std::size_t>(width));
         for (std::int64_t j = 0; j < width; ++j) {
-            const T* const from = part.rows.current(first + j) + lane;
-            std::copy(from, from + kSweepRows, strip.weights.data() + j * kSweepRows);
             const std::int64_t group = groupAt(first + j);
             strip.scales[static_cast<std::size_t>(j)] = &part.scales(group, lane);
             strip.zeros[static_cast<std::size_t>(j)] = &part.zeros(group, lane);
@@ -330,9 +336,9 @@ private:
                  std::int64_t to) {
         const Matrix<T>& inner = split_->inner(first);
         SweepStrip<T> block;
-        block.weights = strip.weights.data();
+        block.weights = strip.weights;
         block.values = strip.values.data();
-        block.errors = strip.errors.data();
+        block.errors = strip.errors;
         block.codes = strip.codes.data();
         block.kept = strip.kept.empty() ? nullptr : strip.kept.data();
         block.factor = &inner(first % stretch_, first % stretch_);
@@ -358,13 +364,11 @@ private:
         return loss;
     }
 
-    /// Errors for the products, codes and rounded values for the result.
+    /// What the products take, and codes and rounded values for the result.
     void keep(const Strip& strip, Part& part, std::int64_t first, std::int64_t width) {
         for (std::int64_t j = 0; j < width; ++j) {
-            const T* const errors = strip.errors.data() + j * kSweepRows;
             const T* const values = strip.values.data() + j * kSweepRows;
-            std::copy(errors, errors + kSweepRows, part.rows.errors(first + j) + strip.lane);
-            T* const weights = part.rows.weights(first + j) + strip.lane;
+            T* const weights = part.rows.weights(first + j, strip.lane);
             for (std::int64_t r = 0; r < kSweepRows; ++r) {
                 weights[r] -= values[r];
             }
@@ -380,7 +384,7 @@ private:
                 std::int8_t* const codes = result_.codes.data() + (row + r) * cols_;
                 float* const rounded = result_.rounded.data() + (row + r) * cols_;
                 const std::int8_t* const newCodes = strip.codes.data() + r;
-                const T* const weights = strip.weights.data() + r;
+                const T* const weights = strip.weights + r;
                 for (std::int64_t j = from; j < end; ++j) {
                     codes[columns[j]] = newCodes[j * kSweepRows];
                     rounded[columns[j]] = static_cast<float>(weights[j * kSweepRows]);
@@ -407,7 +411,7 @@ private:
         for (const Part& part : parts) {
             for (std::int64_t row = part.begin; row < part.end; ++row) {
                 for (std::int64_t place = 0; place < cols_; ++place) {
-                    shown_(row, place) = part.rows.weights(place)[row - part.begin];
+                    shown_(row, place) = *part.rows.weights(place, row - part.begin);
                 }
             }
         }
@@ -419,7 +423,7 @@ private:
         for (const Part& part : parts) {
             for (std::int64_t row = part.begin; row < part.end; ++row) {
                 for (std::int64_t place = first; place < endOfStretch(first); ++place) {
-                    shown_(row, place) = part.rows.current(place)[row - part.begin];
+                    shown_(row, place) = *part.rows.current(place, row - part.begin);
                 }
             }
         }

@@ -16,52 +16,47 @@ namespace {
 constexpr std::int64_t kDepth = 1024;  ///< of one product: bounds the time between checkpoints
 constexpr std::int64_t kSide = 64;     ///< of the triangle's blocks: what lies below is left out
 
-/// C += alpha·A'B, A and B given by their first rows.
 template <class T>
-void addTransposed(T alpha, MatrixView<const T> a, MatrixView<const T> b, MatrixView<T> c) {
-    gemm<T>(c.rows,
-            c.cols,
-            a.rows,
-            alpha,
-            {a.data, a.rowStride, Op::Transposed},
-            {b.data, b.rowStride, Op::Plain},
-            T(1),
-            c.data,
-            c.rowStride);
+using Source = typename LanePanels<T>::template View<const T>;
+template <class T>
+using Target = typename LanePanels<T>::template View<T>;
+
+/// C += alpha·A'B, A [places of B, places of C].
+template <class T>
+void addTransposed(T alpha, const T* a, std::int64_t stride, Source<T> b, Target<T> c) {
+    for (std::int64_t p = 0; p < c.panels; ++p) {
+        gemm<T>(c.places,
+                kPanel,
+                b.places,
+                alpha,
+                {a, stride, Op::Transposed},
+                {b.panel(p), kPanel, Op::Plain},
+                T(1),
+                c.panel(p),
+                kPanel);
+    }
 }
 
-/// The same with A in panels: panelAt(i) is the i-th of C's rows, from B's first row on. B is
-/// packed here, a panel of a slice at a time: once for all rows of C.
+/// The same with A in panels: panelAt(i) is the i-th of C's places, from B's first place on.
 template <class PanelAt>
-void addPanels(float alpha,
-               const PanelAt& panelAt,
-               MatrixView<const float> b,
-               MatrixView<float> c) {
+void addPanels(float alpha, const PanelAt& panelAt, Source<float> b, Target<float> c) {
     constexpr std::int64_t kSlice = 256;
     const PanelKernels& kernels = panelKernels();
-    alignas(64) std::array<float, static_cast<std::size_t>(kSlice * kPanel)> packed;
-    for (std::int64_t k = 0; k < b.rows; k += kSlice) {
-        const std::int64_t depth = std::min(kSlice, b.rows - k);
-        for (std::int64_t lane = 0; lane < c.cols; lane += kPanel) {
-            packPanel(&b(k, lane), b.rowStride, depth, kPanel, packed.data());
-            for (std::int64_t row = 0; row < c.rows; row += kPanel) {
+    for (std::int64_t k = 0; k < b.places; k += kSlice) {
+        const std::int64_t depth = std::min(kSlice, b.places - k);
+        for (std::int64_t p = 0; p < c.panels; ++p) {
+            for (std::int64_t row = 0; row < c.places; row += kPanel) {
                 kernels.addProduct(alpha,
                                    panelAt(row / kPanel) + k * kPanel,
-                                   packed.data(),
+                                   b.panel(p) + k * kPanel,
                                    depth,
-                                   &c(row, lane),
-                                   c.rowStride,
-                                   std::min(kPanel, c.rows - row),
+                                   c.panel(p) + row * kPanel,
+                                   kPanel,
+                                   std::min(kPanel, c.places - row),
                                    kPanel);
             }
         }
     }
-}
-
-template <class T>
-MatrixView<const T> part(
-    const Matrix<T>& a, std::int64_t row, std::int64_t col, std::int64_t rows, std::int64_t cols) {
-    return {&a(row, col), rows, cols, a.cols()};
 }
 
 }  // namespace
@@ -113,11 +108,8 @@ void SweepFactor<T>::pack(const JobContext& ctx) {
 }
 
 template <class T>
-void SweepChunk<T>::addRoot(const SweepFactor<T>& factor,
-                            std::int64_t from,
-                            std::int64_t to,
-                            MatrixView<const T> b,
-                            MatrixView<T> c) {
+void SweepChunk<T>::addRoot(
+    const SweepFactor<T>& factor, std::int64_t from, std::int64_t to, From b, To c) {
     if constexpr (std::is_same_v<T, float>) {
         if (factor.isPacked()) {
             const std::int64_t panel = to / kPanel;
@@ -129,16 +121,13 @@ void SweepChunk<T>::addRoot(const SweepFactor<T>& factor,
             return;
         }
     }
-    addTransposed<T>(T(1), part(factor.root(), from, to, b.rows, c.rows), b, c);
+    const Matrix<T>& root = factor.root();
+    addTransposed<T>(T(1), &root(from, to), root.cols(), b, c);
 }
 
 template <class T>
-void SweepChunk<T>::addInner(const SweepFactor<T>& factor,
-                             T alpha,
-                             std::int64_t from,
-                             std::int64_t to,
-                             MatrixView<const T> b,
-                             MatrixView<T> c) const {
+void SweepChunk<T>::addInner(
+    const SweepFactor<T>& factor, T alpha, std::int64_t from, std::int64_t to, From b, To c) const {
     if constexpr (std::is_same_v<T, float>) {
         if (factor.isPacked()) {
             const Panels& inner = factor.innerPanels(first_);
@@ -151,31 +140,34 @@ void SweepChunk<T>::addInner(const SweepFactor<T>& factor,
             return;
         }
     }
-    addTransposed<T>(alpha, part(factor.inner(first_), from, to, b.rows, c.rows), b, c);
+    const Matrix<T>& inner = factor.inner(first_);
+    addTransposed<T>(alpha, &inner(from, to), inner.cols(), b, c);
 }
 
 template <class T>
 void SweepChunk<T>::sumFinished(const SweepFactor<T>& factor, const JobContext& ctx) {
-    const std::int64_t reached = std::min(reach_, weights_.rows() - first_);
-    std::fill_n(sums_.data(), sums_.size(), T(0));
+    const std::int64_t reached = std::min(reach_, weights_.places() - first_);
+    sums_.clear();
     for (std::int64_t done = 0; done < first_; done += kDepth) {
         ctx.checkpoint();
         addRoot(factor,
                 done,
                 first_,
-                part(weights_, done, 0, std::min(kDepth, first_ - done), lanes()),
-                {sums_.data(), reached, lanes()});
+                std::as_const(weights_).part(done, std::min(kDepth, first_ - done)),
+                sums_.part(0, reached));
     }
 }
 
 template <class T>
 void SweepChunk<T>::open(const SweepFactor<T>& factor, std::int64_t first, const JobContext& ctx) {
     first_ = first;
-    width_ = std::min(stretch_, weights_.rows() - first);
+    width_ = std::min(stretch_, weights_.places() - first);
     if (first % reach_ == 0) {
         sumFinished(factor, ctx);
     }
-    std::copy_n(weights(first), width_ * lanes(), current_.data());
+    for (std::int64_t lane = 0; lane < lanes(); lane += kPanel) {
+        std::copy_n(weights(first, lane), width_ * kPanel, current(first, lane));
+    }
     if (first == 0) {
         return;
     }
@@ -186,8 +178,8 @@ void SweepChunk<T>::open(const SweepFactor<T>& factor, std::int64_t first, const
                  T(1),
                  0,
                  at,
-                 part(sums_, first % reach_, 0, at + size, lanes()),
-                 {current_.row(at).data(), size, lanes()});
+                 std::as_const(sums_).part(first % reach_, at + size),
+                 current_.part(at, size));
     }
 }
 
@@ -199,8 +191,8 @@ void SweepChunk<T>::push(const SweepFactor<T>& factor, std::int64_t from, std::i
                  T(-1),
                  from - first_,
                  next - first_,
-                 part(errors_, from - first_, 0, next - from, lanes()),
-                 {current(next), rest, lanes()});
+                 std::as_const(errors_).part(from - first_, next - from),
+                 current_.part(next - first_, rest));
     }
 }
 
@@ -208,13 +200,13 @@ template <class T>
 void SweepChunk<T>::close(const SweepFactor<T>& factor) {
     const std::int64_t next = first_ + width_;
     const std::int64_t start = first_ / reach_ * reach_;
-    const std::int64_t rest = std::min(start + reach_, weights_.rows()) - next;
+    const std::int64_t rest = std::min(start + reach_, weights_.places()) - next;
     if (rest > 0) {
         addRoot(factor,
                 first_,
                 next,
-                part(weights_, first_, 0, width_, lanes()),
-                {sums_.row(next - start).data(), rest, lanes()});
+                std::as_const(weights_).part(first_, width_),
+                sums_.part(next - start, rest));
     }
 }
 
