@@ -4,186 +4,120 @@
 #if __has_include(<cudnn.h>)
 
 #include "gpu/kernels/launch_plan.hpp"
-#include "gpu/libraries/shared_library.hpp"
+#include "gpu/libraries/cudnn_graph.hpp"
 
 #include <array>
 #include <bit>
 #include <cmath>
-#include <cudnn.h>
+#include <limits>
 #include <utility>
 
 namespace loupe::gpu::cuda {
 
 namespace {
 
-// The versions as cudnnGetVersion() counts them: the single attention operation since 9.13.1, masks
-// inside it since 9.21.
-constexpr std::size_t kLeastVersion = 91301;
+enum Uid : std::int64_t { kQ = 1, kK, kV, kO, kScale, kLowest, kLogSum };
 
-struct CudnnEntries {
-    decltype(&cudnnGetVersion) version = nullptr;
-    decltype(&cudnnCreate) create = nullptr;
-    decltype(&cudnnDestroy) destroy = nullptr;
-    decltype(&cudnnSetStream) setStream = nullptr;
-    decltype(&cudnnGetErrorString) errorString = nullptr;
-    decltype(&cudnnGetLastErrorString) lastError = nullptr;
-    decltype(&cudnnBackendCreateDescriptor) make = nullptr;
-    decltype(&cudnnBackendDestroyDescriptor) destroyDescriptor = nullptr;
-    decltype(&cudnnBackendFinalize) finalize = nullptr;
-    decltype(&cudnnBackendSetAttribute) set = nullptr;
-    decltype(&cudnnBackendGetAttribute) get = nullptr;
-    decltype(&cudnnBackendExecute) execute = nullptr;
+/// softmax(mask(Q·Kᵀ·scale))·V of single operations: cuDNN knows the pattern and has one kernel for
+/// it. It takes it only where the logarithms of the softmax's sums are an output too.
+void describeMasked(GraphBuilder& graph, const AttentionShape& s) {
+    const Extents rows{s.batch, s.heads, s.queries(), s.dim};
+    const Extents scores{s.batch, s.heads, s.queries(), s.seq};
+    const Extents sums{s.batch, s.heads, s.queries(), 1};
+    const Extents one{1, 1, 1, 1};
+    const std::int64_t head = s.seq * s.dim;
+    constexpr cudnnDataType_t kFloat = CUDNN_DATA_FLOAT;
+    const auto q = graph.tensor(kQ, rows, CUDNN_DATA_HALF, TensorPlace::Device);
+    const auto k = graph.tensor(kK,
+                                {s.batch, s.kvHeads, s.dim, s.seq},
+                                {s.kvHeads * head, head, 1, s.dim},
+                                CUDNN_DATA_HALF,
+                                TensorPlace::Device);
+    const auto v =
+        graph.tensor(kV, {s.batch, s.kvHeads, s.seq, s.dim}, CUDNN_DATA_HALF, TensorPlace::Device);
+    const auto o = graph.tensor(kO, rows, CUDNN_DATA_HALF, TensorPlace::Device);
+    const auto scale = graph.tensor(kScale, one, kFloat, TensorPlace::Value);
+    const auto lowest = graph.tensor(kLowest, one, kFloat, TensorPlace::Value);
+    const auto logSum = graph.tensor(kLogSum, sums, kFloat, TensorPlace::Device);
+    const auto products = graph.between(scores, kFloat);
+    const auto scaled = graph.between(scores, kFloat);
+    graph.matmul(q, k, products);
+    graph.pointwise(CUDNN_POINTWISE_MUL, products, scale, scaled);
+    // Query i sees keys up to i.
+    const auto row = graph.between(scores, CUDNN_DATA_INT32);
+    const auto column = graph.between(scores, CUDNN_DATA_INT32);
+    const auto seen = graph.between(scores, CUDNN_DATA_BOOLEAN);
+    const auto masked = graph.between(scores, kFloat);
+    graph.pointwise(CUDNN_POINTWISE_GEN_INDEX, scaled, nullptr, row, nullptr, 2);
+    graph.pointwise(CUDNN_POINTWISE_GEN_INDEX, scaled, nullptr, column, nullptr, 3);
+    graph.pointwise(CUDNN_POINTWISE_CMP_GE, row, column, seen);
+    graph.pointwise(CUDNN_POINTWISE_BINARY_SELECT, scaled, lowest, masked, seen);
+    const auto most = graph.between(sums, kFloat);
+    const auto shifted = graph.between(scores, kFloat);
+    const auto powers = graph.between(scores, kFloat);
+    const auto sum = graph.between(sums, kFloat);
+    const auto log = graph.between(sums, kFloat);
+    const auto weights = graph.between(scores, CUDNN_DATA_HALF);
+    graph.reduce(CUDNN_REDUCE_TENSOR_MAX, masked, most);
+    graph.pointwise(CUDNN_POINTWISE_SUB, masked, most, shifted);
+    graph.pointwise(CUDNN_POINTWISE_EXP, shifted, nullptr, powers);
+    graph.reduce(CUDNN_REDUCE_TENSOR_ADD, powers, sum);
+    graph.pointwise(CUDNN_POINTWISE_LOG, sum, nullptr, log);
+    graph.pointwise(CUDNN_POINTWISE_ADD, most, log, logSum);
+    graph.pointwise(CUDNN_POINTWISE_DIV, powers, sum, weights);
+    graph.matmul(weights, v, o);
+}
 
-    /// The name of an entry point that the library lacks; null: none.
-    [[nodiscard]] const char* load(const SharedLibrary& library) {
-        return library.missing({{version, "cudnnGetVersion"},
-                                {create, "cudnnCreate"},
-                                {destroy, "cudnnDestroy"},
-                                {setStream, "cudnnSetStream"},
-                                {errorString, "cudnnGetErrorString"},
-                                {lastError, "cudnnGetLastErrorString"},
-                                {make, "cudnnBackendCreateDescriptor"},
-                                {destroyDescriptor, "cudnnBackendDestroyDescriptor"},
-                                {finalize, "cudnnBackendFinalize"},
-                                {set, "cudnnBackendSetAttribute"},
-                                {get, "cudnnBackendGetAttribute"},
-                                {execute, "cudnnBackendExecute"}});
-    }
-
-    [[nodiscard]] Result<void> check(cudnnStatus_t status, const char* call) const {
-        if (status == CUDNN_STATUS_SUCCESS) {
-            return {};
-        }
-        std::array<char, 512> text{};
-        lastError(text.data(), text.size());
-        std::string said(text.data());
-        said = said.substr(0, said.find('\n'));
-        return fail(ErrorCode::Unsupported,
-                    std::string("cuDNN, ") + call + ": " + errorString(status) +
-                        (said.empty() ? "" : ": " + said));
-    }
-};
-
-/// A backend descriptor; destroyed when it goes.
-class GraphPart {
-public:
-    GraphPart() = default;
-    GraphPart(GraphPart&& other) noexcept { *this = std::move(other); }
-    GraphPart& operator=(GraphPart&& other) noexcept {
-        std::swap(api_, other.api_);
-        std::swap(descriptor_, other.descriptor_);
-        return *this;
-    }
-    GraphPart(const GraphPart&) = delete;
-    GraphPart& operator=(const GraphPart&) = delete;
-    ~GraphPart() {
-        if (descriptor_ != nullptr) {
-            api_->destroyDescriptor(descriptor_);
-        }
-    }
-
-    Result<void> create(const CudnnEntries& api, cudnnBackendDescriptorType_t type) {
-        api_ = &api;
-        return api.check(api.make(type, &descriptor_), "creating a descriptor");
-    }
-    template <class T>
-    Result<void> set(cudnnBackendAttributeName_t name,
-                     cudnnBackendAttributeType_t type,
-                     const T* values,
-                     std::size_t count = 1) {
-        return api_->check(
-            api_->set(descriptor_, name, type, static_cast<std::int64_t>(count), values),
-            "setting an attribute");
-    }
-    Result<void> set(cudnnBackendAttributeName_t name, const GraphPart& part) {
-        return set(name, CUDNN_TYPE_BACKEND_DESCRIPTOR, &part.descriptor_);
-    }
-    Result<void> finalize(const char* what) {
-        return api_->check(api_->finalize(descriptor_), what);
-    }
-    [[nodiscard]] cudnnBackendDescriptor_t raw() const { return descriptor_; }
-
-private:
-    const CudnnEntries* api_ = nullptr;
-    cudnnBackendDescriptor_t descriptor_ = nullptr;
-};
-
-enum Uid : std::int64_t { kQ = 1, kK, kV, kO, kScale };
-
-using Extents = std::array<std::int64_t, 4>;
-
-Result<void> makeTensor(const CudnnEntries& api,
-                        GraphPart& tensor,
-                        std::int64_t uid,
-                        const Extents& extents,
-                        cudnnDataType_t type,
-                        bool byValue) {
-    const Extents strides{
-        extents[1] * extents[2] * extents[3], extents[2] * extents[3], extents[3], 1};
-    const std::int64_t alignment = 16;
-    Result<void> done = tensor.create(api, CUDNN_BACKEND_TENSOR_DESCRIPTOR);
-    done = done ? tensor.set(CUDNN_ATTR_TENSOR_DATA_TYPE, CUDNN_TYPE_DATA_TYPE, &type) : done;
-    done =
-        done ? tensor.set(CUDNN_ATTR_TENSOR_DIMENSIONS, CUDNN_TYPE_INT64, extents.data(), 4) : done;
-    done = done ? tensor.set(CUDNN_ATTR_TENSOR_STRIDES, CUDNN_TYPE_INT64, strides.data(), 4) : done;
-    done = done ? tensor.set(CUDNN_ATTR_TENSOR_UNIQUE_ID, CUDNN_TYPE_INT64, &uid) : done;
-    done = done ? tensor.set(CUDNN_ATTR_TENSOR_BYTE_ALIGNMENT, CUDNN_TYPE_INT64, &alignment) : done;
-    if (byValue && done) {
-        done = tensor.set(CUDNN_ATTR_TENSOR_IS_BY_VALUE, CUDNN_TYPE_BOOLEAN, &byValue);
-    }
-    return done ? tensor.finalize("a tensor") : done;
+void describeWhole(GraphBuilder& graph, const AttentionShape& s) {
+    const Extents rows{s.batch, s.heads, s.queries(), s.dim};
+    const Extents keys{s.batch, s.kvHeads, s.seq, s.dim};
+    const auto q = graph.tensor(kQ, rows, CUDNN_DATA_HALF, TensorPlace::Device);
+    const auto k = graph.tensor(kK, keys, CUDNN_DATA_HALF, TensorPlace::Device);
+    const auto v = graph.tensor(kV, keys, CUDNN_DATA_HALF, TensorPlace::Device);
+    const auto o = graph.tensor(kO, rows, CUDNN_DATA_HALF, TensorPlace::Device);
+    const auto scale = graph.tensor(kScale, {1, 1, 1, 1}, CUDNN_DATA_FLOAT, TensorPlace::Value);
+    graph.attention(q, k, v, o, scale);
 }
 
 /// One attention: its graph and the plan that an engine made of it.
 struct AttentionPlan {
     const CudnnEntries& api;
     cudnnHandle_t handle = nullptr;
-    std::array<GraphPart, 5> tensors;
-    GraphPart operation;
+    GraphBuilder builder;
     GraphPart graph;
     GraphPart heuristics;
     std::vector<GraphPart> engines;
     GraphPart plan;
     std::int64_t workspaceBytes = 0;
     float scale = 1;
+    float lowest = std::numeric_limits<float>::lowest();
+    bool causal = false;
 
-    explicit AttentionPlan(const CudnnEntries& entries) : api(entries) {}
+    explicit AttentionPlan(const CudnnEntries& entries) : api(entries), builder(entries) {}
 
     Result<void> describe(const AttentionShape& s) {
-        const Extents q{s.batch, s.heads, s.queries(), s.dim};
-        const Extents k{s.batch, s.kvHeads, s.seq, s.dim};
-        const Extents one{1, 1, 1, 1};
         scale = 1.0F / std::sqrt(static_cast<float>(s.dim));
-        Result<void> done = makeTensor(api, tensors[0], kQ, q, CUDNN_DATA_HALF, false);
-        done = done ? makeTensor(api, tensors[1], kK, k, CUDNN_DATA_HALF, false) : done;
-        done = done ? makeTensor(api, tensors[2], kV, k, CUDNN_DATA_HALF, false) : done;
-        done = done ? makeTensor(api, tensors[3], kO, q, CUDNN_DATA_HALF, false) : done;
-        done = done ? makeTensor(api, tensors[4], kScale, one, CUDNN_DATA_FLOAT, true) : done;
-        done = done ? operation.create(api, CUDNN_BACKEND_OPERATION_SDPA_FWD_DESCRIPTOR) : done;
-        constexpr std::array<cudnnBackendAttributeName_t, 5> kRoles{
-            CUDNN_ATTR_OPERATION_SDPA_FWD_QDESC,
-            CUDNN_ATTR_OPERATION_SDPA_FWD_KDESC,
-            CUDNN_ATTR_OPERATION_SDPA_FWD_VDESC,
-            CUDNN_ATTR_OPERATION_SDPA_FWD_ODESC,
-            CUDNN_ATTR_OPERATION_SDPA_FWD_SCALEDESC};
-        for (std::size_t i = 0; i < kRoles.size() && done; ++i) {
-            done = operation.set(kRoles[i], tensors[i]);
+        causal = s.causal;
+        causal ? describeMasked(builder, s) : describeWhole(builder, s);
+        Result<GraphPart> finished = builder.finish(handle);
+        if (!finished) {
+            return fail(finished.error());
         }
-        done = done ? operation.finalize("the attention operation") : done;
-        done = done ? graph.create(api, CUDNN_BACKEND_OPERATIONGRAPH_DESCRIPTOR) : done;
-        done =
-            done ? graph.set(CUDNN_ATTR_OPERATIONGRAPH_HANDLE, CUDNN_TYPE_HANDLE, &handle) : done;
-        done = done ? graph.set(CUDNN_ATTR_OPERATIONGRAPH_OPS, operation) : done;
-        return done ? graph.finalize("the operation graph") : done;
+        graph = std::move(*finished);
+        return {};
     }
 
-    Result<void> findEngines() {
+    /// @param device a description in place of the handle's device, or null
+    Result<void> findEngines(const GraphPart* device = nullptr) {
         constexpr std::int64_t kMost = 8;
         const cudnnBackendHeurMode_t mode = CUDNN_HEUR_MODE_A;
         Result<void> done = heuristics.create(api, CUDNN_BACKEND_ENGINEHEUR_DESCRIPTOR);
         done = done ? heuristics.set(CUDNN_ATTR_ENGINEHEUR_OPERATION_GRAPH, graph) : done;
         done =
             done ? heuristics.set(CUDNN_ATTR_ENGINEHEUR_MODE, CUDNN_TYPE_HEUR_MODE, &mode) : done;
+        if (device != nullptr && done) {
+            done = heuristics.set(CUDNN_ATTR_ENGINEHEUR_DEVICEPROP, *device);
+        }
         done = done ? heuristics.finalize("the heuristics") : done;
         std::array<cudnnBackendDescriptor_t, kMost> raw{};
         engines.resize(kMost);
@@ -235,10 +169,13 @@ struct AttentionPlan {
     }
 
     Result<void> run(Pointers p) {
-        const std::array<std::int64_t, 5> uids{kQ, kK, kV, kO, kScale};
         const auto address = [](DevicePointer pointer) { return std::bit_cast<void*>(pointer); };
-        const std::array<void*, 5> data{
-            address(p[0]), address(p[1]), address(p[2]), address(p[3]), &scale};
+        std::vector<std::int64_t> uids{kQ, kK, kV, kO, kScale};
+        std::vector<void*> data{address(p[0]), address(p[1]), address(p[2]), address(p[3]), &scale};
+        if (causal) {
+            uids.insert(uids.end(), {kLowest, kLogSum});
+            data.insert(data.end(), {&lowest, address(p[5])});
+        }
         void* const workspace = address(p[4]);
         GraphPart pack;
         Result<void> done = pack.create(api, CUDNN_BACKEND_VARIANT_PACK_DESCRIPTOR);
@@ -282,16 +219,8 @@ public:
     }
 
     Result<void> start() {
-        const Result<SharedLibrary> library = SharedLibrary::open({"libcudnn.so.9"});
-        if (!library) {
-            return fail(library.error());
-        }
-        if (const char* lacking = api_.load(*library); lacking != nullptr) {
-            return fail(ErrorCode::Unsupported, std::string("this libcudnn lacks ") + lacking);
-        }
-        if (api_.version() < kLeastVersion) {
-            return fail(ErrorCode::Unsupported,
-                        "cuDNN " + version() + " has no single attention operation, 9.13.1 has");
+        if (Result<void> opened = api_.open(); !opened) {
+            return opened;
         }
         Result<void> done = api_.check(api_.create(&handle_), "cudnnCreate");
         return done ? api_.check(
@@ -304,11 +233,6 @@ public:
 
     Result<LibraryCase> attention(const AttentionProblem& problem) override {
         const AttentionShape& s = problem.shape;
-        if (s.causal) {
-            return fail(ErrorCode::Unsupported,
-                        "cuDNN's single attention operation takes a causal mask from 9.21 on, as a "
-                        "subgraph that is not built here");
-        }
         const auto made = std::make_shared<AttentionPlan>(api_);
         made->handle = handle_;
         Result<void> done = made->describe(s);
@@ -339,6 +263,14 @@ public:
         for (Buffer* buffer : {&q, &k, &v, &o, &workspace}) {
             result.item.buffers.push_back(std::move(*buffer));
         }
+        if (s.causal) {
+            Buffer logSums;
+            logSums.name = "log sums";
+            logSums.role = BufferRole::Scratch;
+            logSums.bytes =
+                sizeof(float) * static_cast<std::size_t>(s.batch * s.heads * s.queries());
+            result.item.buffers.push_back(std::move(logSums));
+        }
         result.item.output = 3;
         result.item.enqueue = [made](Pointers pointers) { return made->run(pointers); };
         return result;
@@ -360,6 +292,28 @@ Result<std::unique_ptr<CudnnAttention>> CudnnAttention::open(Context& context) {
     return library;
 }
 
+Result<int> cudnnEngines(const AttentionShape& shape, const std::string& device) {
+    CudnnEntries api;
+    if (Result<void> opened = api.open(); !opened) {
+        return fail(opened.error());
+    }
+    GraphPart description;
+    Result<void> done = description.create(api, CUDNN_BACKEND_DEVICEPROP_DESCRIPTOR);
+    done = done ? description.set(CUDNN_ATTR_DEVICEPROP_JSON_REPRESENTATION,
+                                  CUDNN_TYPE_CHAR,
+                                  device.data(),
+                                  device.size())
+                : done;
+    done = done ? description.finalize("the device's description") : done;
+    AttentionPlan plan(api);
+    done = done ? plan.describe(shape) : done;
+    done = done ? plan.findEngines(&description) : done;
+    if (!done) {
+        return fail(done.error());
+    }
+    return static_cast<int>(plan.engines.size());
+}
+
 }  // namespace loupe::gpu::cuda
 
 #else
@@ -367,6 +321,10 @@ Result<std::unique_ptr<CudnnAttention>> CudnnAttention::open(Context& context) {
 namespace loupe::gpu::cuda {
 
 Result<std::unique_ptr<CudnnAttention>> CudnnAttention::open(Context&) {
+    return fail(ErrorCode::Unsupported, "cuDNN: this program was built without its header");
+}
+
+Result<int> cudnnEngines(const AttentionShape&, const std::string&) {
     return fail(ErrorCode::Unsupported, "cuDNN: this program was built without its header");
 }
 
