@@ -77,10 +77,21 @@ void writeQuantization(JsonWriter& json, const TensorInfo& tensor) {
         json.key("bits_per_weight").value(tensor.packed->bitsPerWeight);
         json.key("code_bits").value(tensor.packed->codeBits);
         json.key("code_format").value(tensor.dtypeName);
+        writeGroups(json, *tensor.packed);
     } else if (tensor.block != nullptr && counted) {
         json.key("bits_per_weight").value(tensor.block->bitsPerWeight());
         json.key("code_bits").value(tensor.block->codeBits);
     }
+}
+
+/// Which weights share a scale, and how: null where the packing does not say.
+void writeGroups(JsonWriter& json, const PackedInfo& packed) {
+    const auto size = [](std::int64_t count) {
+        return count > 0 ? std::optional(count) : std::nullopt;
+    };
+    json.key("group_size").value(size(packed.groupCols));
+    json.key("group_rows").value(size(packed.groupRows));
+    json.key("symmetric").value(packed.symmetric).key("act_order").value(packed.actOrder);
 }
 
 void writeTensor(JsonWriter& json, const TensorSource& source, const TensorInfo& tensor) {
@@ -204,14 +215,27 @@ std::string bitsText(const TensorInfo& tensor) {
                  3);
 }
 
-/// "gptq: qweight [12, 64] + 3 parts"
+/// " g128", " 128 x 128", " g32 act-order": what shares a scale, where it is a group.
+std::string groupText(const PackedInfo& packed) {
+    std::string text;
+    if (packed.groupRows == 1 && packed.groupCols > 0) {
+        text = " g" + std::to_string(packed.groupCols);
+    } else if (packed.groupRows > 1) {
+        text = " " + std::to_string(packed.groupRows) + " x " + std::to_string(packed.groupCols);
+    }
+    text += packed.symmetric == false ? " asymmetric" : "";
+    text += packed.actOrder == true ? " act-order" : "";
+    return text;
+}
+
+/// "gptq g32: qweight [12, 64] + 3 parts"
 std::string packedText(const TensorInfo& tensor) {
     if (tensor.packed == nullptr) {
         return "";
     }
     const PackedInfo& packed = *tensor.packed;
     const std::size_t others = packed.parts.size() - 1;
-    return packed.quantization + ": " + printable(packed.parts.front()) + " " +
+    return packed.quantization + groupText(packed) + ": " + printable(packed.parts.front()) + " " +
            shapeText(packed.storedShape) +
            (others == 0   ? ""
             : others == 1 ? " + 1 part"

@@ -67,37 +67,6 @@ ModelConfig configOf(const ReadRequest& request, const GgufHeader& header) {
     return config;
 }
 
-/// llama.cpp keeps the FP32 scale of an NVFP4 tensor in a tensor beside it; values are shown as the
-/// blocks have them.
-void sayScalesApart(Listing& listing) {
-    constexpr std::string_view kWeight = ".weight";
-    std::unordered_set<std::string_view> names;
-    for (const TensorInfo& tensor : listing.tensors) {
-        names.insert(tensor.name);
-    }
-    std::size_t count = 0;
-    std::string example;
-    for (const TensorInfo& tensor : listing.tensors) {
-        if (tensor.dtypeName != "ggml_nvfp4") {
-            continue;
-        }
-        std::string stem = tensor.name;
-        if (stem.size() > kWeight.size() &&
-            stem.compare(stem.size() - kWeight.size(), kWeight.size(), kWeight) == 0) {
-            stem.resize(stem.size() - kWeight.size());
-        }
-        if (names.count(stem + ".scale") != 0) {
-            example = count++ == 0 ? stem + ".scale" : example;
-        }
-    }
-    if (count > 0) {
-        listing.info.warnings.push_back(std::to_string(count) +
-                                        " NVFP4 tensors have a scale in a tensor of its own, such "
-                                        "as " +
-                                        example + "; their values are shown without it");
-    }
-}
-
 /// The parts of one split model.
 class Parts {
 public:
@@ -119,7 +88,6 @@ public:
         sayMissing();
         sayStrangers();
         checkTotal();
-        sayScalesApart(listing_);
         return makeStoredSource(std::move(listing_), request_.options.layout, config_);
     }
 
@@ -272,7 +240,6 @@ Result<std::shared_ptr<const TensorSource>> openOne(const ReadRequest& request,
     if (!warning.empty()) {
         listing.info.warnings.push_back(warning);
     }
-    sayScalesApart(listing);
     return makeStoredSource(std::move(listing), request.options.layout, config);
 }
 

@@ -173,6 +173,49 @@ std::optional<std::size_t> TensorSource::find(std::string_view name) const {
                : std::optional(static_cast<std::size_t>(found - tensors_.begin()));
 }
 
+std::optional<std::size_t> findCounterpart(const TensorSource& to, const TensorInfo& from) {
+    const auto hasPart = [](const TensorInfo& tensor, const std::string& name) {
+        return tensor.packed != nullptr &&
+               std::find(tensor.packed->parts.begin(), tensor.packed->parts.end(), name) !=
+                   tensor.packed->parts.end();
+    };
+    const auto holds = [](const TensorInfo& outer, const TensorInfo& inner) {
+        return outer.offset && inner.offset && outer.file == inner.file && inner.bytes > 0 &&
+               *outer.offset <= *inner.offset &&
+               inner.bytes <= outer.bytes - std::min(outer.bytes, *inner.offset - *outer.offset);
+    };
+    const auto first = [&to](auto accept) -> std::optional<std::size_t> {
+        const auto tensors = to.tensors();
+        const auto found = std::find_if(tensors.begin(), tensors.end(), accept);
+        return found == tensors.end()
+                   ? std::nullopt
+                   : std::optional(static_cast<std::size_t>(found - tensors.begin()));
+    };
+    const auto named = to.find(from.name);
+    if (named) {
+        const TensorInfo& tensor = to.tensors()[*named];
+        if (!tensor.offset || !from.offset ||
+            (tensor.file == from.file && *tensor.offset == *from.offset)) {
+            return named;
+        }
+    }
+    if (from.packed != nullptr) {
+        for (const std::string& part : from.packed->parts) {
+            if (const auto found = to.find(part)) {
+                return found;
+            }
+        }
+    }
+    if (const auto whole =
+            first([&](const TensorInfo& tensor) { return hasPart(tensor, from.name); })) {
+        return whole;
+    }
+    const auto same = first([&](const TensorInfo& tensor) {
+        return tensor.packed == nullptr && (holds(tensor, from) || holds(from, tensor));
+    });
+    return same ? same : named;
+}
+
 Result<std::size_t> findTensor(const TensorSource& source, std::string_view name) {
     const std::string where = source.info().path.string();
     if (name.empty()) {

@@ -87,6 +87,11 @@ struct PackedInfo {
     std::vector<std::int64_t> storedShape;  ///< of the first part
     double bitsPerWeight = 0;               ///< of codes, scales, zero points and indices
     double codeBits = 0;                    ///< of codes alone
+    /// Weights that share a scale: a block of so many rows and columns, 0 where that is unknown.
+    std::int64_t groupRows = 0;
+    std::int64_t groupCols = 0;
+    std::optional<bool> symmetric;  ///< no zero points or biases; empty: unknown
+    std::optional<bool> actOrder;   ///< columns belong to groups by an index; empty: unknown
 };
 
 /// One tensor as a header describes it. Sizes and offsets in bytes; shapes outermost first.
@@ -166,6 +171,13 @@ protected:
 /// just one.
 /// @errors NotFound with the nearest names
 [[nodiscard]] Result<std::size_t> findTensor(const TensorSource& source, std::string_view name);
+
+/// The tensor of `to` that shows what `from` shows, a tensor of the stored or the logical view of
+/// the same files: the one of that name whose bytes lie where its own do, else the packed one that
+/// it is a part of, or the first of its own parts, else the one whose bytes hold its own, else the
+/// one of that name. Empty: there is none.
+[[nodiscard]] std::optional<std::size_t> findCounterpart(const TensorSource& to,
+                                                         const TensorInfo& from);
 
 /// A matrix held in memory (fixtures, clipboards, slices, results).
 [[nodiscard]] std::shared_ptr<const RowSource> makeRowSource(std::int64_t rows,

@@ -89,6 +89,10 @@ TEST_CASE("inspect puts packed weights together, and --stored takes them apart")
         CHECK(tensor["code_bits"] == 4);
         CHECK(tensor["bits_per_weight"] == 5.125);
         CHECK(tensor["code_format"] == "uint4");
+        CHECK(tensor["group_size"] == 32);
+        CHECK(tensor["group_rows"] == 1);
+        CHECK(tensor["symmetric"].is_null());  // its configuration does not say
+        CHECK(tensor["act_order"] == true);
     }
     const nlohmann::json stored = inspect(folder, {"--stored"});
     CHECK(stored["tensors"].size() == 6);
@@ -96,7 +100,7 @@ TEST_CASE("inspect puts packed weights together, and --stored takes them apart")
     CHECK(stored["bytes"] == document["bytes"]);
 
     const ProcessResult text = runProgram("loupe", {"inspect", folder});
-    CHECK_THAT(text.out, ContainsSubstring("gptq: layer.qweight [12, 64] + 3 parts"));
+    CHECK_THAT(text.out, ContainsSubstring("gptq g32 act-order: layer.qweight [12, 64] + 3 parts"));
     CHECK_THAT(text.out,
                ContainsSubstring("6,144 weights at 5.125 bits with scales, 4.000 without"));
 }

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # requires: torch==2.5.1 safetensors==0.5.3 numpy==1.26.4 bitsandbytes==0.48.2
 #           compressed-tensors==0.20.0 mlx[cpu]==0.32.4
+# (the sections planar, marlin, sparse, mxfp6 and modelopt: torch==2.15.0 numpy==2.4.6 safetensors==0.8.0)
 # sources: gptqmodel==7.7.0 autoawq==0.2.9 auto-gptq==0.7.1 (as ag) nvidia-modelopt==0.47.0 (mo) transformers==5.23.0 (tf)
 #          compressed-tensors==0.11.0 (ct_old), unpacked; see SOURCES
 """Packed checkpoints and their weights as the formats' own libraries dequantize them.
@@ -469,7 +470,203 @@ def mlx():
         keep(mode, {"layer.weight": codes, "layer.scales": scales}, {"group_size": group, "bits": bits, "mode": mode}, back)
 
 
-SECTIONS = {"gptq": gptq, "awq": awq, "bnb": bnb, "compressed": compressed, "fp8": fp8, "nvfp4": nvfp4, "gpt_oss": gpt_oss,
+# --- GPTQModel's bit planes, Marlin ----------------------------------------------------------------
+
+def planar():
+    """gptq_p: packed and dequantized by GPTQModel's own functions; zero points as they are."""
+    rng = np.random.default_rng(20)
+    root = SOURCES / "gptqmodel-7.7.0" / "gptqmodel"
+    planes = functions(root / "utils" / "planar_packing.py",
+                       ["planar_pack_rows", "planar_unpack_rows", "planar_pack_cols", "planar_unpack_cols",
+                        "_require_planar_bits", "_require_int32_words"],
+                       torch=torch, _WORD_BITS=32, _MASK32=(1 << 32) - 1, PLANAR_FORMAT_BITS=(2, 3, 4, 5, 6, 7, 8),
+                       _PLANES={2: ((2, 0),), 3: ((2, 0), (1, 2)), 4: ((4, 0),), 5: ((4, 0), (1, 4)),
+                                6: ((4, 0), (2, 4)), 7: ((4, 0), (2, 4), (1, 6)), 8: ((8, 0),)})
+    linear = functions(root / "nn_modules" / "qlinear" / "__init__.py", ["dequantize_weight", "_dequantize_from_codes"],
+                       t=torch, torch=torch, planar_unpack_cols=planes.planar_unpack_cols,
+                       planar_unpack_rows=planes.planar_unpack_rows)
+    inputs, outputs, group = 160, 64, 32
+    for bits in (3, 4, 5, 6, 7):
+        index = torch.arange(inputs, dtype=torch.int32) // group
+        if bits == 6:
+            index = index[torch.from_numpy(rng.permutation(inputs))]
+        codes = torch.from_numpy(rng.integers(0, 2**bits, (inputs, outputs)).astype(np.int32))
+        zeros = torch.from_numpy(rng.integers(0, 2**bits, (inputs // group, outputs)).astype(np.int32))
+        scales = scales_of(rng, inputs // group, outputs)
+        qweight, qzeros = planes.planar_pack_rows(codes, bits), planes.planar_pack_cols(zeros, bits)
+        self = types.SimpleNamespace(planar=True, bits=bits, qweight=qweight, qzeros=qzeros, scales=scales, g_idx=index,
+                                     maxq=2**bits - 1, in_features=inputs, dequant_dtype=torch.int16)
+        self._dequantize_from_codes = lambda *a, **k: linear._dequantize_from_codes(self, *a, **k)
+        if bits == 4:  # one plane: the same words; dequantized as 5 bits and more are
+            assert torch.equal(planes.planar_unpack_rows(qweight, 4), codes)
+        weight = linear.dequantize_weight(self).t()
+        write("gptq", f"planar_b{bits}", {"layer.qweight": qweight, "layer.qzeros": qzeros, "layer.scales": scales,
+                                          "layer.g_idx": index},
+              gptq_config(bits, group, bits == 6, checkpoint_format="gptq_p", sym=False), {"layer.weight": weight})
+
+
+def marlin():
+    """Packed by AutoGPTQ's own QuantLinear.pack; what it packs lies on its grid, so that is what comes back."""
+    rng = np.random.default_rng(21)
+    path = SOURCES / "ag" / "auto_gptq" / "nn_modules" / "qlinear" / "qlinear_marlin.py"
+    perms = functions(path, ["_get_perms"], torch=torch, np=np)._get_perms()
+    scope = functions(path, ["pack"], torch=torch, np=np, nn=torch.nn, _perm=perms[0], _scale_perm=perms[1],
+                      _scale_perm_single=perms[2])
+    for name, inputs, outputs, group in (("b4_g128", 256, 128, 128), ("b4_channel", 128, 64, 128), ("b4_g64", 192, 64, 64)):
+        codes = torch.from_numpy(rng.integers(-8, 8, (outputs, inputs)).astype(np.float32)).half()
+        scales = torch.from_numpy(rng.uniform(0.001, 0.05, (outputs, inputs // group)).astype(np.float32)).half()
+        weight = codes * scales[:, torch.arange(inputs) // group]  # FP16, rounded once
+        linear = torch.nn.Linear(inputs, outputs, bias=False).half()
+        linear.weight.data = weight
+        self = types.SimpleNamespace(infeatures=inputs, outfeatures=outputs, group_size=group, bias=None,
+                                     B=torch.empty((inputs // 16, outputs * 2), dtype=torch.int32),
+                                     s=torch.empty((inputs // group, outputs), dtype=torch.half))
+        scope.pack(self, linear, scales)
+        write("marlin", name, {"layer.B": self.B, "layer.s": self.s, "layer.bias": torch.zeros(outputs).half()},
+              gptq_config(4, group, False, is_marlin_format=True, sym=True), {"layer.weight": weight})
+
+
+# --- compressed-tensors' sparse forms (removed after 0.11), MXFP6 ------------------------------------
+
+def sparse():
+    from compressed_tensors.compressors.naive_quantized.base import NaiveQuantizationCompressor
+    from compressed_tensors.quantization import QuantizationArgs, QuantizationScheme
+    from compressed_tensors.quantization.lifecycle.forward import dequantize, quantize
+    rng = np.random.default_rng(22)
+    root = SOURCES / "ct_old" / "compressed_tensors"
+    fp8 = torch.float8_e4m3fn
+    bits = functions(root / "utils" / "helpers.py", ["pack_bitmasks", "unpack_bitmasks"], torch=torch, numpy=np)
+    scope = {"torch": torch, "FP8_DTYPE": fp8, "pack_bitmasks": bits.pack_bitmasks, "unpack_bitmasks": bits.unpack_bitmasks}
+    folder = root / "compressors" / "sparse_compressors"
+    any_mask = functions(folder / "sparse_bitmask.py", ["bitmask_compress", "bitmask_decompress"], **scope)
+    two_four = functions(folder / "sparse_24_bitmask.py",
+                         ["sparse24_bitmask_compress", "sparse24_bitmask_decompress", "get_24_bytemasks"],
+                         SparsityStructure=type("S", (), {"TWO_FOUR": "2:4", "__new__": lambda cls, v: v}), **scope)
+
+    def pruned(shape, dtype, keep):
+        weight = torch.from_numpy(rng.normal(0, 0.05, shape).astype(np.float32))
+        mask = torch.from_numpy(rng.random(shape) < keep)
+        if keep == 0.5 and len(shape) == 2:  # two of every four
+            order = torch.from_numpy(rng.random((weight.numel() // 4, 4))).argsort(1)
+            mask = (order < 2).reshape(shape)
+        return torch.where(mask, weight, torch.zeros(())).to(dtype)  # no negative zeros
+
+    def config(fmt, **weights):
+        groups = {"config_groups": {"group_0": {"targets": ["Linear"], "weights": weights}}} if weights else {}
+        return {"quantization_config": {"quant_method": "compressed-tensors", "format": "dense", **groups,
+                                        "sparsity_config": {"format": fmt, "sparsity_structure": "unstructured"}}}
+
+    for name, shape, dtype, keep in (("bitmask_bf16", (24, 90), torch.bfloat16, 0.3), ("bitmask_f32", (9, 64), torch.float32, 0.1),
+                                     ("bitmask_conv", (6, 4, 3, 5), torch.float16, 0.4)):
+        weight = pruned(shape, dtype, keep)
+        values, mask, offsets = any_mask.bitmask_compress(weight)
+        stored = {"layer.compressed": values, "layer.bitmask": mask, "layer.shape": torch.tensor(shape)}
+        if len(shape) == 2:
+            stored["layer.row_offsets"] = offsets
+        back = any_mask.bitmask_decompress(values, mask, shape)
+        assert torch.equal(back, weight)
+        write("sparse", name, stored, config("sparse-bitmask"), {"layer.weight": back})
+    for name, dtype in (("24_f16", torch.float16), ("24_fp8", fp8), ("24_int8", torch.int8)):
+        shape = (32, 96)
+        weight = pruned(shape, torch.float32, 0.5)
+        stored, scale, scheme = {}, None, None
+        if dtype == torch.float16:
+            weight = weight.half()
+        else:  # quantized by the library first, as its two compressors stand one on the other
+            kind = "float" if dtype == fp8 else "int"
+            grid = (32, 1) if dtype == torch.int8 else (1,)
+            # Wide enough that no code is -128, which the mask's int8 abs() would take for the smallest.
+            scale = torch.from_numpy(rng.uniform(0.002, 0.004, grid).astype(np.float32)).to(torch.bfloat16)
+            args = QuantizationArgs(num_bits=8, type=kind, symmetric=True, strategy="channel" if dtype == torch.int8 else "tensor")
+            scheme = QuantizationScheme(targets=["Linear"], weights=args)
+            state = NaiveQuantizationCompressor.compress({"weight": weight.bfloat16(), "weight_scale": scale}, scheme)
+            weight = state["weight"]
+            assert weight.dtype == dtype
+            stored["layer.weight_scale"] = state["weight_scale"]
+        values, mask = two_four.sparse24_bitmask_compress(weight)
+        stored.update({"layer.compressed": values, "layer.bitmask": mask, "layer.shape": torch.tensor(shape).reshape(-1, 1)})
+        if dtype == fp8:  # torch's CPU has no masked assignment for this type: by its bytes
+            back = two_four.sparse24_bitmask_decompress(values.view(torch.int8), mask, shape).view(fp8)
+        else:
+            back = two_four.sparse24_bitmask_decompress(values, mask, shape)
+        assert torch.equal(back.view(torch.int8) if dtype == fp8 else back, weight.view(torch.int8) if dtype == fp8 else weight)
+        if scheme is not None:
+            back = NaiveQuantizationCompressor.decompress({"weight": back, "weight_scale": scale}, scheme)["weight"]
+        write("sparse", name, stored, config("sparse-24-bitmask"), {"layer.weight": back})
+    marlin_24(rng, root, pruned, QuantizationArgs, quantize, dequantize)
+
+
+def marlin_24(rng, root, pruned, arguments, quantize, dequantize):
+    """Packed by Marlin24Compressor.compress itself; it has no decompress, so the codes it packs are dequantized."""
+    halves = functions(root / "utils" / "semi_structured_conversions.py",
+                       ["sparse_semi_structured_from_dense_cutlass", "_calculate_meta_reordering_scatter_offsets"], torch=torch)
+    perms = functions(root / "utils" / "permutations_24.py", ["get_permutations_24"], torch=torch, numpy=np)
+    strategy = types.SimpleNamespace(GROUP="group", CHANNEL="channel")
+    scope = functions(root / "compressors" / "sparse_quantized_compressors" / "marlin_24.py",
+                      ["compress", "compress_weight_24", "marlin_permute_weights", "pack_weight_24", "pack_scales_24"],
+                      torch=torch, np=np, tqdm=lambda items, **k: items, quantize=quantize, QuantizationStrategy=strategy,
+                      merge_names=lambda a, b: a + "." + b, is_quantization_param=lambda name: name.endswith("weight_scale"),
+                      get_permutations_24=perms.get_permutations_24, _LOGGER=types.SimpleNamespace(debug=lambda *a: None),
+                      sparse_semi_structured_from_dense_cutlass=halves.sparse_semi_structured_from_dense_cutlass)
+    self = types.SimpleNamespace(validate_quant_compatability=lambda names: True, validate_sparsity_structure=lambda *a: True)
+    for name, bits, inputs, outputs, group in (("24_b4_g128", 4, 512, 64, 128), ("24_b4_channel", 4, 128, 128, 0),
+                                               ("24_b8_channel", 8, 64, 64, 0), ("24_b8_g128", 8, 384, 64, 128),
+                                               ("24_b4_two_groups", 4, 256, 64, 128)):
+        args = arguments(num_bits=bits, type="int", symmetric=True, strategy="group" if group else "channel", group_size=group or None)
+        groups = inputs // group if group else 1
+        weight = pruned((outputs, inputs), torch.float16, 0.5)
+        half = 2 ** (bits - 1)
+        scale = torch.from_numpy(rng.uniform(0.05 / half, 0.2 / half, (outputs, groups)).astype(np.float32)).half()
+        stored = scope.compress(self, {"layer.weight": weight, "layer.weight_scale": scale}, {"layer": types.SimpleNamespace(weights=args)})
+        codes = quantize(x=weight, scale=scale, zero_point=None, args=args)
+        back = dequantize(x_q=codes, scale=scale, args=args, dtype=torch.float16)
+        conf = {"quantization_config": {"quant_method": "compressed-tensors", "format": "marlin-24", "config_groups": {
+            "group_0": {"targets": ["Linear"], "weights": {"num_bits": bits, "type": "int", "symmetric": True,
+                                                           "strategy": "group" if group else "channel", "group_size": group or None}}}}}
+        write("marlin", name, stored, conf, {"layer.weight": back})
+
+
+def mxfp6():
+    from compressed_tensors.compressors.mxfp6.base import MXFP6PackedCompressor
+    from compressed_tensors.quantization import QuantizationArgs, QuantizationScheme
+    rng = np.random.default_rng(23)
+    args = QuantizationArgs(num_bits=6, type="float", symmetric=True, strategy="group", group_size=32,
+                            scale_dtype=torch.uint8, zp_dtype=torch.uint8)
+    scheme = QuantizationScheme(targets=["Linear"], weights=args)
+    weight = torch.from_numpy(rng.normal(0, 0.05, (24, 96)).astype(np.float32)).bfloat16()
+    scale = torch.exp2(torch.from_numpy(rng.integers(-8, -4, (24, 3)).astype(np.float32))).bfloat16()
+    stored = MXFP6PackedCompressor.compress({"weight": weight, "weight_scale": scale}, scheme)
+    back = MXFP6PackedCompressor.decompress(dict(stored), scheme)["weight"]
+    for name, conf in (("ct_mxfp6", compressed_config("mxfp6-pack-quantized", type="float", symmetric=True, num_bits=6,
+                                                      strategy="group", group_size=32)), ("ct_mxfp6_bare", {"model_type": "llama"})):
+        write("nvfp4", name, {"layer." + k: v for k, v in stored.items()}, conf, {"layer.weight": back})
+
+
+def modelopt():
+    """Packed by ModelOpt's exporter; what it packs lies on its grid in FP32, so that is what comes back."""
+    rng = np.random.default_rng(24)
+    export = functions(SOURCES / "mo" / "modelopt" / "torch" / "export" / "quant_utils.py",
+                       ["pack_int4_in_uint8", "_validate_int4_block_size", "from_quantized_weight"], torch=torch,
+                       QUANTIZATION_FP8="fp8", QUANTIZATION_INT8_SQ="int8_sq", QUANTIZATION_INT8_WO="int8_wo",
+                       QUANTIZATION_FP8_PB_REAL="fp8_pb_real", QUANTIZATION_FP8_PB_WO="fp8_pb_wo")
+    for name, shape, algorithm in (("int4", (24, 96), "W4A16_AWQ"), ("int4_experts", (3, 8, 64), "W4A8_AWQ")):
+        codes = torch.from_numpy(rng.integers(-8, 8, shape).astype(np.float32))
+        scale = scales_of(rng, *shape[:-1], shape[-1] // 32, dtype=torch.float32)
+        weight = codes * scale.repeat_interleave(32, -1)
+        packed = export.pack_int4_in_uint8(weight, scale, 32)
+        stored = {"layer.weight": packed, "layer.weight_scale": scale}
+        if algorithm == "W4A8_AWQ":
+            stored["layer.weight_scale_2"] = torch.tensor(0.0005)
+        write("modelopt_int4", name, stored, {"quantization_config": {"quant_method": "modelopt", "quant_algo": algorithm,
+                                                                      "group_size": 32}}, {"layer.weight": weight})
+    codes = torch.from_numpy(rng.integers(-128, 128, (24, 96)).astype(np.int8))
+    scale = scales_of(rng, 24, dtype=torch.float32)
+    back = export.from_quantized_weight(codes, scale, "int8_wo", torch.float32)
+    write("compressed_int", "modelopt_int8", {"layer.weight": codes, "layer.weight_scale": scale},
+          {"quantization_config": {"quant_method": "modelopt", "quant_algo": "W8A16"}}, {"layer.weight": back})
+
+
+SECTIONS = {"planar": planar, "marlin": marlin, "sparse": sparse, "mxfp6": mxfp6, "modelopt": modelopt, "gptq": gptq, "awq": awq, "bnb": bnb, "compressed": compressed, "fp8": fp8, "nvfp4": nvfp4, "gpt_oss": gpt_oss,
             "mlx": mlx}
 
 

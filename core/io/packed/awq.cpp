@@ -88,6 +88,10 @@ Result<void> describeGemm(const StoredTensors& stored, const Names& names, Found
     layout.title = "AWQ (GEMM)";
     layout.source = kPacked_awq.source;
     found.shape = {layout.outputs, layout.inputs};
+    found.groupRows = 1;
+    found.groupCols = layout.groupSize;
+    found.symmetric = stored.config().symmetric;
+    found.actOrder = false;
     found.open = openGemm(names, std::move(layout));
     return {};
 }
@@ -124,6 +128,8 @@ Result<void> describeGemv(const StoredTensors& stored, const Names& names, Found
     layout.title = "AWQ (GEMV)";
     layout.source = kPacked_awq.source;
     found.shape = {layout.rows, layout.cols};
+    describeGroups(layout, found);
+    found.symmetric = stored.config().symmetric;
     found.open =
         openGrid(std::move(layout), {names.qweight, names.scales, names.qzeros, {}, {}, {}});
     return {};

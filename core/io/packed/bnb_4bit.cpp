@@ -436,6 +436,10 @@ std::optional<Found> match(const StoredTensors& stored, std::size_t index) {
         return refused(std::move(found), sound.error().code, sound.error().what, stored);
     }
     found.shape = state->shape;
+    found.groupRows = 1;
+    found.groupCols = state->blockSize;
+    found.symmetric = true;
+    found.actOrder = false;
     found.rows = rowsOf(state->shape);
     found.open = [names, state = *state](const TensorSource& source) {
         return open(source, names, state);

@@ -102,6 +102,7 @@ std::optional<Found> match(const StoredTensors& stored, std::size_t index) {
     layout.title = "bitsandbytes LLM.int8()";
     layout.source = kPacked_bnb_int8.source;
     found.shape = codes.shape;
+    describeGroups(layout, found);
     found.open = openGrid(std::move(layout), {*weight, *scb, {}, {}, {}, {}});
     return found;
 }

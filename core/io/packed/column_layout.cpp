@@ -15,6 +15,14 @@ namespace {
 
 constexpr std::int64_t kStrip = 64;  ///< outputs decoded at once: whole cache lines of words
 constexpr std::int64_t kTile = 128;  ///< inputs decoded at once
+
+/// The bits of a piece, where they belong in the code.
+std::uint64_t bitsOf(std::uint32_t word, const CodePiece& piece) {
+    const auto mask = (std::uint64_t{1} << static_cast<unsigned>(piece.width)) - 1;
+    return ((word >> static_cast<unsigned>(piece.bit)) & mask)
+           << static_cast<unsigned>(piece.shift);
+}
+
 using Tile = std::array<std::array<std::uint8_t, static_cast<std::size_t>(kTile)>,
                         static_cast<std::size_t>(kStrip)>;
 
@@ -77,8 +85,15 @@ private:
             const std::uint32_t word = wordAt(zeros, group * layout_.zeroWords + output / 8);
             return (word >> static_cast<unsigned>(4 * awqNibble(output))) & 15U;
         }
-        const std::uint64_t stored = codeInWords(
-            zeros, layout_.zeroWords, 1, group * layout_.zeroWords, output, layout_.bits);
+        std::uint64_t stored = 0;
+        if (layout_.planar) {
+            for (const CodePiece& piece : piecesOf(output, layout_.bits, true)) {
+                stored |= bitsOf(wordAt(zeros, group * layout_.zeroWords + piece.word), piece);
+            }
+        } else {
+            stored = codeInWords(
+                zeros, layout_.zeroWords, 1, group * layout_.zeroWords, output, layout_.bits);
+        }
         return (stored + layout_.zeroAdd) & mask();
     }
 
@@ -126,6 +141,8 @@ private:
             const std::int64_t n = std::min(kTile, layout_.inputs - begin);
             if (layout_.alongOutputs) {
                 unpackAlongOutputs(codes, strip, begin, n, tile);
+            } else if (layout_.planar) {
+                unpackPlanes(codes, strip, begin, n, tile);
             } else {
                 unpackAlongInputs(codes, strip, begin, n, tile);
             }
@@ -170,6 +187,26 @@ private:
                 to[i] = static_cast<std::uint8_t>(pending & low);
                 pending >>= bits;
                 there -= bits;
+            }
+        }
+    }
+
+    /// kTile codes are whole blocks of 32.
+    void unpackPlanes(const std::byte* codes,
+                      const Strip& strip,
+                      std::int64_t begin,
+                      std::int64_t n,
+                      Tile& tile) const {
+        for (std::int64_t i = 0; i < n; ++i) {
+            const std::vector<CodePiece> pieces = piecesOf(begin + i, layout_.bits, true);
+            for (std::int64_t k = 0; k < strip.count; ++k) {
+                std::uint64_t code = 0;
+                for (const CodePiece& piece : pieces) {
+                    code |= bitsOf(wordAt(codes, piece.word * layout_.outputs + strip.first + k),
+                                   piece);
+                }
+                tile[static_cast<std::size_t>(k)][static_cast<std::size_t>(i)] =
+                    static_cast<std::uint8_t>(code);
             }
         }
     }
@@ -294,47 +331,46 @@ Result<BlockView> ColumnMatrix::block(std::int64_t row, std::int64_t col) const 
     builder.field("scales",
                   "scale of group " + std::to_string(group) + " and output " + std::to_string(row),
                   BlockRole::Scale);
-    // The words that hold this zero point: two where three bits cross a word.
-    const std::int64_t zeroBit =
-        layout_.alongOutputs ? row / 8 * 32 + 4 * awqNibble(row) : row * layout_.bits;
-    const std::int64_t zeroWord = zeroBit / 32;
-    const std::int64_t zeroCount = (zeroBit + layout_.bits - 1) / 32 - zeroWord + 1;
-    const auto zero =
-        builder.add(parts_.zeros, (group * layout_.zeroWords + zeroWord) * 4, zeroCount * 4);
-    if (!zero) {
-        return fail(zero.error());
-    }
-    builder.field("qzeros", "packed zero points", BlockRole::ZeroPoint);
-    const std::vector<BitRun> scaleBits = bitsAt(*scale, 0, static_cast<int>(width * 8));
-    const std::vector<BitRun> zeroBits = bitsAt(*zero, zeroBit % 32, layout_.bits);
-    for (const std::int64_t input : window(col)) {
-        std::vector<BitRun> codeBits;
-        const auto word = [&](std::int64_t index) {
-            return builder.add(parts_.codes, index * 4, 4);
-        };
-        if (layout_.alongOutputs) {
-            const auto at = word(input * ceilDiv(layout_.outputs, 8) + row / 8);
+    // Bits of a code may lie in several words: where three bits cross a word, or in planes.
+    const auto gather = [&builder](const Part& part,
+                                   const std::vector<CodePiece>& pieces,
+                                   std::int64_t first,
+                                   std::int64_t step) -> Result<std::vector<BitRun>> {
+        std::vector<BitRun> bits;
+        for (const CodePiece& piece : pieces) {
+            const auto at = builder.add(part, (first + piece.word * step) * 4, 4);
             if (!at) {
                 return fail(at.error());
             }
-            codeBits = bitsAt(*at, 4 * awqNibble(row), 4);
-        } else {
-            // Bits of the stream, which may go on in the next word.
-            const std::int64_t begin = input * layout_.bits;
-            for (std::int64_t bit = begin; bit < begin + layout_.bits;) {
-                const std::int64_t n = std::min(begin + layout_.bits, (bit / 32 + 1) * 32) - bit;
-                const auto at = word(bit / 32 * layout_.outputs + row);
-                if (!at) {
-                    return fail(at.error());
-                }
-                for (BitRun run : bitsAt(*at, bit % 32, static_cast<int>(n))) {
-                    run.shift += static_cast<int>(bit - begin);
-                    codeBits.push_back(run);
-                }
-                bit += n;
+            for (BitRun run : bitsAt(*at, piece.bit, piece.width)) {
+                run.shift += piece.shift;
+                bits.push_back(run);
             }
         }
-        builder.cell(row, input, {{std::move(codeBits), 0}, {scaleBits, 1}, {zeroBits, 2}});
+        return bits;
+    };
+    const auto nibble = [&] { return std::vector<CodePiece>{{row / 8, 4 * awqNibble(row), 4, 0}}; };
+    const auto zeroBits =
+        gather(parts_.zeros,
+               layout_.alongOutputs ? nibble() : piecesOf(row, layout_.bits, layout_.planar),
+               group * layout_.zeroWords,
+               1);
+    if (!zeroBits) {
+        return fail(zeroBits.error());
+    }
+    builder.field("qzeros", "packed zero points", BlockRole::ZeroPoint);
+    const std::vector<BitRun> scaleBits = bitsAt(*scale, 0, static_cast<int>(width * 8));
+    for (const std::int64_t input : window(col)) {
+        auto codeBits = layout_.alongOutputs
+                            ? gather(parts_.codes, nibble(), input * ceilDiv(layout_.outputs, 8), 1)
+                            : gather(parts_.codes,
+                                     piecesOf(input, layout_.bits, layout_.planar),
+                                     row,
+                                     layout_.outputs);
+        if (!codeBits) {
+            return fail(codeBits.error());
+        }
+        builder.cell(row, input, {{std::move(*codeBits), 0}, {scaleBits, 1}, {*zeroBits, 2}});
     }
     builder.field("qweight", "packed codes of this output", BlockRole::Codes);
     const std::int64_t shown = static_cast<std::int64_t>(window(col).size());
@@ -367,6 +403,32 @@ std::uint64_t codeInWords(const std::byte* data,
     }
     return (pair >> static_cast<unsigned>(first % 32)) &
            ((std::uint64_t{1} << static_cast<unsigned>(bits)) - 1);
+}
+
+std::vector<CodePiece> piecesOf(std::int64_t index, int bits, bool planar) {
+    std::vector<CodePiece> pieces;
+    if (!planar) {
+        for (int done = 0; done < bits;) {
+            const std::int64_t at = index * bits + done;
+            const auto bit = static_cast<int>(at % 32);
+            const int width = std::min(bits - done, 32 - bit);
+            pieces.push_back({at / 32, bit, width, done});
+            done += width;
+        }
+        return pieces;
+    }
+    std::int64_t word = index / 32 * bits;
+    for (int done = 0; done < bits;) {
+        // Widths that divide 32: 8; else 4, 2 and 1 as they fit, of 3 bits 2 and 1.
+        const int left = bits - done;
+        const int width = left == 8 ? 8 : left >= 4 ? 4 : left >= 2 ? 2 : 1;
+        const std::int64_t perWord = 32 / width;
+        pieces.push_back(
+            {word + index % 32 / perWord, static_cast<int>(index % perWord) * width, width, done});
+        word += width;
+        done += width;
+    }
+    return pieces;
 }
 
 bool looksLikeAwq(const StoredTensors& stored, std::string_view stem) {

@@ -19,6 +19,7 @@ struct ColumnLayout {
     std::int64_t groupSize = 0;
     int bits = 4;
     bool alongOutputs = false;   ///< AWQ: eight outputs in a word, interleaved
+    bool planar = false;         ///< GPTQModel's gptq_p: bit planes for 32 codes each
     std::int64_t zeroWords = 0;  ///< words in a row of zero points
     std::uint64_t zeroAdd = 0;   ///< GPTQ v1 stores z - 1
     std::shared_ptr<const std::vector<std::int32_t>> groupOf;  ///< null or empty: i / groupSize
@@ -41,6 +42,18 @@ struct ColumnParts {
                                         std::int64_t begin,
                                         std::int64_t index,
                                         int bits);
+
+/// A stretch of bits of one code in a stream of words.
+struct CodePiece {
+    std::int64_t word = 0;
+    int bit = 0;
+    int width = 0;
+    int shift = 0;  ///< of these bits in the code
+};
+
+/// Where code `index` of a stream of `bits`-bit codes lies: dense, or in planes (the low 4 bits of
+/// 32 codes, then the next 2, then the last; of 3 bits 2 and 1), every plane in whole words.
+[[nodiscard]] std::vector<CodePiece> piecesOf(std::int64_t index, int bits, bool planar);
 
 /// AWQ: which nibble of its word holds column c.
 [[nodiscard]] constexpr int awqNibble(std::int64_t column) {

@@ -219,6 +219,8 @@ Result<void> describePacked(const StoredTensors& stored, const Names& names, Fou
     layout.source = kPacked_compressed_int.source;
     found.dtype = "int" + std::to_string(layout.bits);
     found.shape = *shape;
+    describeGroups(layout, found);
+    found.actOrder = names.gIdx.has_value();
     found.open =
         openGrid(std::move(layout), {*names.codes, *names.scale, names.zero, {}, names.gIdx, {}});
     return {};
@@ -247,6 +249,8 @@ Result<void> describeBytes(const StoredTensors& stored, const Names& names, Foun
     layout.source = kPacked_compressed_int.source;
     found.dtype = "int8";
     found.shape = codes.shape;
+    describeGroups(layout, found);
+    found.actOrder = names.gIdx.has_value();
     found.open =
         openGrid(std::move(layout), {*names.codes, *names.scale, names.zero, {}, names.gIdx, {}});
     return {};
@@ -279,9 +283,6 @@ std::optional<Found> match(const StoredTensors& stored, std::size_t index) {
             return std::nullopt;
         }
     }
-    if (stored.find(*stem, ".meta") || stored.find(*stem, ".scale_packed")) {
-        return std::nullopt;  // Marlin's 2:4 form
-    }
     const bool bytes = !packed && stemOf(lead.name, ".weight").has_value();
     const Names names{stored.find(*stem, bytes ? ".weight" : ".weight_packed"),
                       stored.find(*stem, ".weight_scale"),
@@ -290,7 +291,7 @@ std::optional<Found> match(const StoredTensors& stored, std::size_t index) {
                       usedIndex(stored, *stem)};
     Found found;
     found.name = std::string(*stem) + ".weight";
-    found.quantization = kQuantization;
+    found.quantization = stored.config().method == "modelopt" ? "modelopt-int8" : kQuantization;
     found.dtype = "int4";
     for (const auto& part :
          {names.codes, names.scale, names.zero, names.shape, stored.find(*stem, ".weight_g_idx")}) {

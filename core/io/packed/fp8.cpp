@@ -46,7 +46,10 @@ Result<std::string> layScales(const TensorInfo& scale,
         layout.blockCols = layout.cols;
         return std::string("tensor");
     }
-    const std::vector<std::int64_t>& found = scale.shape;
+    std::vector<std::int64_t> found = scale.shape;
+    if (shape.size() == 2 && found.size() == 4 && found[1] == 1 && found[3] == 1) {
+        found = {found[0], found[2]};  // ModelOpt's block scales: [blocks, 1, blocks, 1]
+    }
     if (count == layout.rows && (found.back() == 1 || found.size() + 1 == shape.size())) {
         layout.blockCols = layout.cols;
         return std::string("channel");
@@ -123,6 +126,7 @@ Result<void> describe(const StoredTensors& stored,
                                               " x " + std::to_string(layout.blockCols);
     layout.source = kPacked_fp8.source;
     found.shape = codes.shape;
+    describeGroups(layout, found);
     found.open =
         openGrid(std::move(layout),
                  {codesIndex, scaleIndex, {}, {}, {}, scale.type->id == "uint8" ? "e8m0" : ""});
@@ -153,6 +157,7 @@ std::optional<Found> match(const StoredTensors& stored, std::size_t index) {
     }
     auto scale = stored.find(lead.name, "_scale_inv");
     scale = scale ? scale : stored.find(lead.name, "_scale");
+    scale = scale ? scale : stored.find(lead.name, "_weight_scale");  // ModelOpt's experts
     if (!scale) {
         const auto& method = stored.config().method;
         if (weight && (method == "fp8" || method == "modelopt" || method == "compressed-tensors")) {

@@ -51,6 +51,7 @@ Result<void> describe(const StoredTensors& stored, Found& found) {
     layout.source = kPacked_gpt_oss.source;
     found.shape.assign(shape.begin(), shape.end() - 2);
     found.shape.push_back(layout.cols);
+    describeGroups(layout, found);
     found.open = openGrid(
         std::move(layout),
         {found.parts[0], found.parts[1], {}, {}, {}, scales.type->id == "uint8" ? "e8m0" : ""});

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // GPTQ as AutoGPTQ and GPTQModel write it: codes packed along the inputs, zero points along the
 // outputs, one scale per group of inputs and output. W[i, o] = scales[g, o] · (q[i, o] − z[g, o]),
-// in the dtype of the scales, one rounding; g = g_idx[i].
+// in the dtype of the scales, one rounding; g = g_idx[i]. GPTQModel's gptq_p (always for 5, 6 and 7
+// bits) lays bit planes of 32 codes each beside one another, and stores zero points as they are.
 #include "core/base/text.hpp"
 #include "core/io/packed/column_layout.hpp"
 #include "core/io/packed/packed.hpp"
@@ -35,9 +36,6 @@ std::optional<std::string_view> leadOf(const StoredTensors& stored, std::size_t 
     if (const auto stem = stemOf(name, ".qzeros"); stem && !stored.find(*stem, ".qweight")) {
         return stem;
     }
-    if (const auto stem = stemOf(name, ".B"); stem && stored.find(*stem, ".s")) {
-        return stem;
-    }
     return std::nullopt;
 }
 
@@ -46,8 +44,9 @@ std::optional<int> bitsOf(std::int64_t outputs,
                           std::int64_t words,
                           const std::optional<std::int64_t>& declared) {
     std::optional<int> only;
-    for (const int bits : {2, 3, 4, 8}) {
-        if (ceilDiv(outputs * bits, 32) == words) {
+    for (int bits = 2; bits <= 8; ++bits) {
+        const bool planes = bits > 4 && bits < 8;  // whole blocks of 32 only
+        if (ceilDiv(outputs * bits, 32) == words && (!planes || outputs % 32 == 0)) {
             if (declared == bits) {
                 return bits;
             }
@@ -96,12 +95,14 @@ Result<ColumnLayout> layoutOf(const StoredTensors& stored,
     const auto bits = bitsOf(layout.outputs, qzeros.shape[1], config.bits);
     if (!bits || qweight.shape[0] * 32 % *bits != 0) {
         return wrong("expected qzeros of " + std::to_string(layout.outputs) +
-                     " zero points of 2, 3, 4 or 8 bits and whole words of codes, found qzeros " +
+                     " zero points of 2 to 8 bits and whole words of codes, found qzeros " +
                      shapeText(qzeros.shape) + ", qweight " + shapeText(qweight.shape));
     }
     layout.bits = *bits;
     layout.zeroWords = qzeros.shape[1];
     layout.inputs = qweight.shape[0] * 32 / layout.bits;
+    layout.planar =
+        (layout.bits > 4 && layout.bits < 8) || (config.format == "gptq_p" && layout.bits == 3);
     if (config.bits && *config.bits != layout.bits) {
         doubts.push_back(config.origin + " says " + std::to_string(*config.bits) +
                          " bits, the shapes say " + std::to_string(layout.bits));
@@ -116,6 +117,11 @@ Result<ColumnLayout> layoutOf(const StoredTensors& stored,
                          shapeText(gIdx->shape));
         }
         layout.inputs = found;
+    }
+    if (layout.planar && (layout.inputs % 32 != 0 || layout.outputs % 32 != 0)) {
+        return wrong("expected sides of whole blocks of 32 codes (planar layout), found " +
+                     std::to_string(layout.outputs) + " outputs, " + std::to_string(layout.inputs) +
+                     " inputs");
     }
     const std::int64_t declared = config.groupSize.value_or(0);
     layout.groupSize = declared < 0 ? layout.inputs : declared;
@@ -181,7 +187,8 @@ Result<std::shared_ptr<const PackedMatrix>> open(const TensorSource& source,
         }
         layout.groupOf = std::make_shared<const std::vector<std::int32_t>>(std::move(*groups));
     }
-    bool v2 = format == "gptq_v2";
+    // GPTQModel writes planes under the name gptq_p only, with zero points as they are.
+    bool v2 = format == "gptq_v2" || format == "gptq_p" || (layout.planar && format != "gptq");
     if (!v2 && format != "gptq") {
         const auto zeros = parts.zeros.data();
         if (!zeros) {
@@ -191,7 +198,7 @@ Result<std::shared_ptr<const PackedMatrix>> open(const TensorSource& source,
     }
     layout.zeroAdd = v2 ? 0 : 1;
     layout.scheme = "gptq";
-    layout.title = std::string("GPTQ ") + (v2 ? "v2" : "v1");
+    layout.title = std::string("GPTQ ") + (layout.planar ? "planar" : v2 ? "v2" : "v1");
     layout.source = kPacked_gptq.source;
     return makeColumnMatrix(std::move(layout), std::move(parts));
 }
@@ -215,23 +222,12 @@ std::optional<Found> match(const StoredTensors& stored, std::size_t index) {
             found.parts.push_back(*part);
         }
     }
-    if (const auto marlin = stored.find(*stem, ".B"); marlin && !names.qweight) {
-        found.parts = {*marlin, *stored.find(*stem, ".s")};
-        if (const auto workspace = stored.find(*stem, ".workspace")) {
-            found.parts.push_back(*workspace);
-        }
-    }
-    if (config.marlin || config.format == "marlin" || stored.find(*stem, ".B")) {
-        return refused(std::move(found),
-                       ErrorCode::Unsupported,
-                       "its codes lie in the order of Marlin's tiles, which is not read here",
-                       stored);
-    }
-    if (config.format == "gptq_p" || (config.bits && *config.bits > 4 && *config.bits < 8)) {
-        return refused(std::move(found),
-                       ErrorCode::Unsupported,
-                       "its codes lie in GPTQModel's planar layout, which is not read here",
-                       stored);
+    if (config.marlin || config.format == "marlin") {
+        return refused(
+            std::move(found),
+            ErrorCode::Unsupported,
+            "expected Marlin's tensors B and s, as " + config.origin + " says, found qweight",
+            stored);
     }
     for (const auto& [part, suffix] : {std::pair(names.qweight, ".qweight"),
                                        std::pair(names.qzeros, ".qzeros"),
@@ -252,6 +248,11 @@ std::optional<Found> match(const StoredTensors& stored, std::size_t index) {
     }
     found.dtype = "uint" + std::to_string(layout->bits);
     found.shape = {layout->outputs, layout->inputs};
+    found.groupRows = 1;
+    found.groupCols = layout->groupSize;
+    found.symmetric = config.symmetric;
+    const TensorInfo* gIdx = stored.info(names.gIdx);
+    found.actOrder = gIdx == nullptr || gIdx->parameters == 0 ? false : config.actOrder;
     found.open = [names, layout = *layout, format = config.format](const TensorSource& source) {
         return open(source, names, layout, format);
     };

@@ -37,7 +37,7 @@ public:
     [[nodiscard]] Result<BlockView> block(std::int64_t row, std::int64_t col) const override;
 
     void release(std::int64_t first, std::int64_t count) const override {
-        parts_.codes.release(first * layout_.rowBytes, count * layout_.rowBytes);
+        parts_.codes.release(rowBegin(first), rowBegin(first + count) - rowBegin(first));
     }
 
 private:
@@ -46,8 +46,14 @@ private:
     };
     [[nodiscard]] Result<Data> data() const;
 
-    [[nodiscard]] std::int64_t bitOf(std::int64_t col) const {
-        return layout_.codesPerWord > 0
+    /// Where the bytes of a row begin.
+    [[nodiscard]] std::int64_t rowBegin(std::int64_t row) const {
+        return (layout_.pairedRows ? row / 2 : row) * layout_.rowBytes;
+    }
+    /// Bit of a code after the beginning of its row.
+    [[nodiscard]] std::int64_t bitOf(std::int64_t row, std::int64_t col) const {
+        return layout_.pairedRows ? col * 8 + row % 2 * 4
+               : layout_.codesPerWord > 0
                    ? col / layout_.codesPerWord * 32 + col % layout_.codesPerWord * layout_.bits
                    : col * layout_.bits;
     }
@@ -69,8 +75,12 @@ private:
         return row / (rows() / parts_.tensorScales.elements());
     }
     void figures(const Data& data, std::int64_t row, RowFigures& into) const;
-    void decodeRow(const std::byte* codes, const RowFigures& figures, float* out) const;
+    void decodeRow(const std::byte* codes,
+                   std::int64_t row,
+                   const RowFigures& figures,
+                   float* out) const;
     void lookUp(const std::byte* codes,
+                std::int64_t row,
                 const float* table,
                 std::int64_t begin,
                 std::int64_t end,
@@ -123,10 +133,11 @@ Result<void> GridMatrix::check() const {
                     "expected a scale for each block of columns, found " +
                         std::to_string(layout_.scaleCols) + " for " + std::to_string(blocks_));
     }
-    if (auto enough = needs(parts_.codes, layout_.rows * layout_.rowBytes); !enough) {
+    if (auto enough = needs(parts_.codes, rowBegin(layout_.rows)); !enough) {
         return enough;
     }
-    if ((bitOf(layout_.cols - 1) + layout_.bits + 7) / 8 > layout_.rowBytes) {
+    if ((bitOf(1, layout_.cols - 1) + layout_.bits + 7) / 8 > layout_.rowBytes ||
+        (layout_.pairedRows && layout_.rows % 2 != 0)) {
         return fail(ErrorCode::Damaged,
                     "expected at least " + std::to_string(layout_.cols) + " codes of " +
                         std::to_string(layout_.bits) + " bits in a row, found " +
@@ -244,12 +255,18 @@ float GridMatrix::valueOf(float value, float scale, float zero) const {
 
 /// Values of `count` codes from column `begin`, looked up by their codes.
 void GridMatrix::lookUp(const std::byte* codes,
+                        std::int64_t row,
                         const float* table,
                         std::int64_t begin,
                         std::int64_t end,
                         float* out) const {
     std::int64_t c = begin;
-    if (layout_.bits == 4 && layout_.codesPerWord == 0 && begin % 2 == 0) {
+    if (layout_.pairedRows) {
+        const auto shift = static_cast<unsigned>(row % 2 * 4);
+        for (; c < end; ++c) {
+            out[c] = table[(std::to_integer<std::size_t>(codes[c]) >> shift) & 15U];
+        }
+    } else if (layout_.bits == 4 && layout_.codesPerWord == 0 && begin % 2 == 0) {
         for (; c + 1 < end; c += 2) {
             const auto pair = std::to_integer<std::size_t>(codes[c / 2]);
             out[c] = table[pair & 15U];
@@ -261,18 +278,22 @@ void GridMatrix::lookUp(const std::byte* codes,
         }
     }
     for (; c < end; ++c) {
-        out[c] = table[codeAt(codes, bitOf(c), layout_.bits)];
+        out[c] = table[codeAt(codes, bitOf(row, c), layout_.bits)];
     }
 }
 
-void GridMatrix::decodeRow(const std::byte* codes, const RowFigures& figures, float* out) const {
+void GridMatrix::decodeRow(const std::byte* codes,
+                           std::int64_t row,
+                           const RowFigures& figures,
+                           float* out) const {
     const float* values = layout_.values.data();
     const auto count = static_cast<std::int64_t>(layout_.values.size());
     if (permuted_) {
         for (std::int64_t c = 0; c < layout_.cols; ++c) {
             const auto b = static_cast<std::size_t>(blockOf(c));
-            out[c] = valueOf(
-                values[codeAt(codes, bitOf(c), layout_.bits)], figures.scales[b], figures.zeros[b]);
+            out[c] = valueOf(values[codeAt(codes, bitOf(row, c), layout_.bits)],
+                             figures.scales[b],
+                             figures.zeros[b]);
         }
         return;
     }
@@ -291,10 +312,10 @@ void GridMatrix::decodeRow(const std::byte* codes, const RowFigures& figures, fl
             if (product) {
                 roundAll(table.data(), count);
             }
-            lookUp(codes, table.data(), begin, end, out);
+            lookUp(codes, row, table.data(), begin, end, out);
             continue;
         }
-        lookUp(codes, values, begin, end, out);
+        lookUp(codes, row, values, begin, end, out);
         for (std::int64_t c = begin; c < end; ++c) {
             out[c] = product ? out[c] * scale : valueOf(out[c], scale, zero);
         }
@@ -325,7 +346,7 @@ Result<void> GridMatrix::read(std::int64_t first, std::int64_t count, float* out
             row.blockRow = -1;
         }
         figures(*bytes, r, row);
-        decodeRow(bytes->codes.data() + r * layout_.rowBytes, row, out + (r - first) * cols());
+        decodeRow(bytes->codes.data() + rowBegin(r), r, row, out + (r - first) * cols());
     }
     return {};
 }
@@ -484,8 +505,8 @@ Result<BlockView> GridMatrix::block(std::int64_t row, std::int64_t col) const {
     }
     const std::vector<std::int64_t> members = window(col);
     for (const std::int64_t c : members) {
-        const std::int64_t bit = bitOf(c);
-        const std::int64_t begin = row * layout_.rowBytes + bit / 8;
+        const std::int64_t bit = bitOf(row, c);
+        const std::int64_t begin = rowBegin(row) + bit / 8;
         const std::int64_t bytes = (bit % 8 + layout_.bits + 7) / 8;
         // Byte by byte: neighbours share bytes, and runs grow.
         std::vector<BitRun> bits;
@@ -577,6 +598,13 @@ OpenMatrix openGrid(GridLayout layout, GridNames names) {
     return [layout = std::move(layout), names](const TensorSource& source) {
         return openParts(source, layout, names);
     };
+}
+
+void describeGroups(const GridLayout& layout, Found& found) {
+    found.groupRows = std::min(layout.blockRows, layout.rows);
+    found.groupCols = std::min(layout.blockCols, layout.cols);
+    found.symmetric = layout.zero == ZeroKind::None;
+    found.actOrder = false;
 }
 
 Result<std::shared_ptr<const PackedMatrix>> makeGridMatrix(GridLayout layout, GridParts parts) {

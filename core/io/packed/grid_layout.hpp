@@ -25,8 +25,9 @@ struct GridLayout {
     std::int64_t rows = 0;
     std::int64_t cols = 0;
     int bits = 8;
-    std::int64_t rowBytes = 0;      ///< of codes
+    std::int64_t rowBytes = 0;      ///< of codes (of a pair of rows)
     std::int64_t codesPerWord = 0;  ///< > 0: so many codes in each 32-bit word, its top bits unused
+    bool pairedRows = false;        ///< a byte holds codes of two rows, the even one's low
     std::vector<float> values;      ///< of each code
     std::int64_t blockRows = 1;
     std::int64_t blockCols = 1;
@@ -69,6 +70,9 @@ struct GridNames {
 };
 /// What opens the parts later.
 [[nodiscard]] OpenMatrix openGrid(GridLayout layout, GridNames names);
+
+/// What the layout says of groups and zero points.
+void describeGroups(const GridLayout& layout, Found& found);
 
 /// @errors Damaged where a part is shorter than the layout says
 [[nodiscard]] Result<std::shared_ptr<const PackedMatrix>> makeGridMatrix(GridLayout layout,

@@ -155,6 +155,10 @@ TensorInfo describe(const Found& found, const TensorSource& stored) {
     const auto info = std::make_shared<PackedInfo>();
     info->quantization = found.quantization;
     info->storedShape = lead.shape;
+    info->groupRows = found.groupRows;
+    info->groupCols = found.groupCols;
+    info->symmetric = found.symmetric;
+    info->actOrder = found.actOrder;
     for (const std::size_t part : found.parts) {
         const TensorInfo& one = stored.tensors()[part];
         info->parts.push_back(one.name);
@@ -280,24 +284,11 @@ private:
 
 /// Cheap: most checkpoints are not packed.
 bool mayBePacked(std::span<const TensorInfo> tensors) {
-    constexpr std::array<std::string_view, 18> kSuffixes{".qweight",
-                                                         ".qzeros",
-                                                         ".absmax",
-                                                         ".SCB",
-                                                         ".quant_map",
-                                                         "_nf4",
-                                                         "_fp4",
-                                                         ".B",
-                                                         ".weight_packed",
-                                                         "_scale",
-                                                         "_scale_inv",
-                                                         ".weight_shape",
-                                                         "_blocks",
-                                                         ".blocks",
-                                                         ".biases",
-                                                         "_scales",
-                                                         ".scales",
-                                                         ".bitmask"};
+    constexpr std::array<std::string_view, 20> kSuffixes{
+        ".qweight",   ".qzeros",       ".absmax", ".SCB",           ".quant_map",
+        "_nf4",       "_fp4",          ".B",      ".weight_packed", "_scale",
+        "_scale_inv", ".weight_shape", "_blocks", ".blocks",        ".biases",
+        "_scales",    ".scales",       ".scale",  ".compressed",    ".bitmask"};
     return std::any_of(tensors.begin(), tensors.end(), [&](const TensorInfo& tensor) {
         return std::any_of(kSuffixes.begin(), kSuffixes.end(), [&](std::string_view suffix) {
             return stemOf(tensor.name, suffix).has_value();

@@ -165,6 +165,7 @@ Result<void> describe(const StoredTensors& stored, std::string_view stem, Found&
     layout.source = kPacked_mlx.source;
     found.shape = shape;
     found.shape.back() = layout.cols;
+    describeGroups(layout, found);
     found.open = openGrid(std::move(layout), names);
     return {};
 }

@@ -84,6 +84,10 @@ struct Found {
     std::vector<std::size_t> parts;   ///< stored tensors, the one with the codes first
     std::vector<std::int64_t> shape;  ///< [out, in] or [experts, out, in]; empty: unknown
     std::int64_t rows = 0;            ///< as a matrix; 0: all dimensions but the last
+    std::int64_t groupRows = 0;       ///< as PackedInfo
+    std::int64_t groupCols = 0;
+    std::optional<bool> symmetric;
+    std::optional<bool> actOrder;
     MaybeError problem;               ///< why it cannot be read; `open` is then not called
     std::vector<std::string> doubts;  ///< what config and tensors disagree about, without names
     OpenMatrix open;

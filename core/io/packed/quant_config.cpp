@@ -93,6 +93,9 @@ void fill(QuantConfig& config, const Json& json) {
     config.bits = integerOf(json, {"bits", "w_bit"});
     config.groupSize = integerOf(json, {"group_size", "q_group_size"});
     config.symmetric = flagOf(json, {"sym"});
+    if (const auto zeros = flagOf(json, {"zero_point"}); zeros && !config.symmetric) {
+        config.symmetric = !*zeros;  // AWQ
+    }
     config.actOrder = flagOf(json, {"desc_act"});
     config.marlin = flagOf(json, {"is_marlin_format"}).value_or(false);
     config.block = sizesOf(json, "weight_block_size");

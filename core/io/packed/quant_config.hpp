@@ -29,7 +29,7 @@ struct QuantConfig {
     std::string algorithm;  ///< ModelOpt's quant_algo
     std::optional<std::int64_t> bits;
     std::optional<std::int64_t> groupSize;
-    std::optional<bool> symmetric;
+    std::optional<bool> symmetric;  ///< also AWQ's zero_point, turned round
     std::optional<bool> actOrder;
     bool marlin = false;
     std::vector<std::int64_t> block;  ///< weight_block_size

@@ -15,28 +15,50 @@ Result<std::int64_t> ViewBuilder::add(const Part& part, std::int64_t first, std:
                     "the bytes of tensor " + info.name + " do not lie in a file as they are");
     }
     const std::uint64_t offset = *info.offset + static_cast<std::uint64_t>(first);
+    if (const auto begin = known(info.name, offset, count)) {
+        return *begin;
+    }
+    const auto data = part.data();
+    if (!data) {
+        return fail(data.error());
+    }
+    return addBytes(
+        info.name,
+        info.file,
+        offset,
+        data->subspan(static_cast<std::size_t>(first), static_cast<std::size_t>(count)));
+}
+
+std::optional<std::int64_t> ViewBuilder::known(const std::string& tensor,
+                                               std::uint64_t offset,
+                                               std::int64_t count) const {
     std::int64_t begin = 0;
     for (const BlockSpan& span : view_.spans) {
-        if (span.tensor == info.name && offset >= span.offset &&
+        if (span.tensor == tensor && offset >= span.offset &&
             offset + static_cast<std::uint64_t>(count) <=
                 span.offset + static_cast<std::uint64_t>(span.bytes)) {
             return begin + static_cast<std::int64_t>(offset - span.offset);
         }
         begin += span.bytes;
     }
-    const auto data = part.data();
-    if (!data) {
-        return fail(data.error());
+    return std::nullopt;
+}
+
+std::int64_t ViewBuilder::addBytes(const std::string& tensor,
+                                   int file,
+                                   std::uint64_t offset,
+                                   std::span<const std::byte> bytes) {
+    const auto count = static_cast<std::int64_t>(bytes.size());
+    if (const auto begin = known(tensor, offset, count)) {
+        return *begin;
     }
-    const auto bytes =
-        data->subspan(static_cast<std::size_t>(first), static_cast<std::size_t>(count));
     const auto at = static_cast<std::int64_t>(view_.bytes.size());
-    if (!view_.spans.empty() && view_.spans.back().tensor == info.name && at > fieldBegin_ &&
+    if (!view_.spans.empty() && view_.spans.back().tensor == tensor && at > fieldBegin_ &&
         view_.spans.back().offset + static_cast<std::uint64_t>(view_.spans.back().bytes) ==
             offset) {
         view_.spans.back().bytes += count;
     } else {
-        view_.spans.push_back({info.name, info.file, offset, count});
+        view_.spans.push_back({tensor, file, offset, count});
     }
     view_.bytes.insert(view_.bytes.end(), bytes.begin(), bytes.end());
     return at;

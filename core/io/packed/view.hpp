@@ -9,6 +9,8 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -45,6 +47,11 @@ public:
     [[nodiscard]] Result<std::int64_t> add(const Part& part,
                                            std::int64_t first,
                                            std::int64_t count);
+    /// The same of bytes that were read from a file, at `offset` of it.
+    [[nodiscard]] std::int64_t addBytes(const std::string& tensor,
+                                        int file,
+                                        std::uint64_t offset,
+                                        std::span<const std::byte> bytes);
     /// What was added since the last call is one field (or several of that name).
     void field(std::string name, std::string meaning, BlockRole role);
     /// One weight and its figures.
@@ -57,6 +64,10 @@ public:
                                    std::int64_t col);
 
 private:
+    [[nodiscard]] std::optional<std::int64_t> known(const std::string& tensor,
+                                                    std::uint64_t offset,
+                                                    std::int64_t count) const;
+
     BlockView view_;
     std::vector<std::vector<Figure>> figures_;
     std::int64_t fieldBegin_ = 0;

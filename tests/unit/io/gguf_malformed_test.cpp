@@ -442,15 +442,6 @@ TEST_CASE("gguf: files of the gguf package cut off, and changed byte by byte") {
     }
 }
 
-TEST_CASE("gguf: an NVFP4 tensor whose scale lies in another tensor says so") {
-    GgufBuilder file;
-    file.tensor("blk.0.ffn_up.weight", {64, 1}, 40, std::string(36, '\x38'));
-    file.tensor("blk.0.ffn_up.scale", {1}, 0, "abcd");
-    const auto source = openBytes(file.build(), "x.gguf").value();
-    CHECK(warns(*source,
-                "1 NVFP4 tensors have a scale in a tensor of its own, such as blk.0.ffn_up.scale"));
-}
-
 TEST_CASE("gguf: cut off at every byte, and every byte changed, in every version") {
     for (const std::uint32_t version : {1U, 2U, 3U}) {
         for (const bool big : {false, true}) {

@@ -3,12 +3,13 @@
 // tests/oracles/packed.py), whole and row by row, and every weight again from its microscope view.
 #include "core/io/packed/packed.hpp"
 
-#include "tests/unit/io/io_support.hpp"
+#include "tests/unit/io/view_support.hpp"
 
 #include <algorithm>
 #include <cmath>
 #include <filesystem>
 #include <map>
+#include <optional>
 
 using namespace loupe;
 using namespace loupe::test;
@@ -42,11 +43,6 @@ std::vector<Golden> goldens() {
     return found;
 }
 
-/// The same number; NaN is NaN.
-bool same(double a, double b) {
-    return a == b || (std::isnan(a) && std::isnan(b));
-}
-
 std::size_t firstDifference(const std::vector<double>& a, const std::vector<double>& b) {
     REQUIRE(a.size() == b.size());
     for (std::size_t i = 0; i < a.size(); ++i) {
@@ -69,58 +65,6 @@ void checkPieces(const RowSource& rows, const std::vector<double>& all) {
             REQUIRE(same(static_cast<double>(piece[static_cast<std::size_t>(i)]), all[at]));
         }
         first += n;
-    }
-}
-
-/// Views of blocks hold the weights that the matrix holds, and name the bits they come from.
-void checkViews(const TensorSource& source, std::size_t index, const std::vector<double>& all) {
-    const TensorInfo& tensor = source.tensors()[index];
-    std::vector<bool> seen(all.size(), false);
-    std::size_t looked = 0;
-    for (std::size_t at = 0; at < all.size() && looked < 400; ++at) {
-        if (seen[at]) {
-            continue;
-        }
-        ++looked;
-        const auto cols = static_cast<std::size_t>(tensor.cols);
-        const auto view = source.block(
-            index, static_cast<std::int64_t>(at / cols), static_cast<std::int64_t>(at % cols));
-        REQUIRE(view.has_value());
-        const std::vector<double> values = view->decode(view->bytes);
-        REQUIRE(values.size() == view->cells.size());
-        REQUIRE(
-            view->cells[static_cast<std::size_t>(view->element)] ==
-            std::pair(static_cast<std::int64_t>(at / cols), static_cast<std::int64_t>(at % cols)));
-        for (std::size_t i = 0; i < values.size(); ++i) {
-            const auto cell = static_cast<std::size_t>(view->cells[i].first) * cols +
-                              static_cast<std::size_t>(view->cells[i].second);
-            REQUIRE(same(values[i], all[cell]));
-            seen[cell] = true;
-        }
-        const BlockElement element = view->explain(view->bytes, view->element);
-        CHECK(same(element.value, all[at]));
-        CHECK(!element.equation.empty());
-        for (const BlockPart& part : element.parts) {
-            CHECK(gatherBits(view->bytes, part.bits) == part.code);
-        }
-        std::int64_t bytes = 0;
-        for (const BlockSpan& span : view->spans) {
-            // The bytes are those of the file.
-            const std::string file =
-                readFile(source.info().files[static_cast<std::size_t>(span.file)]);
-            REQUIRE(span.offset + static_cast<std::uint64_t>(span.bytes) <= file.size());
-            REQUIRE(std::memcmp(file.data() + span.offset,
-                                view->bytes.data() + bytes,
-                                static_cast<std::size_t>(span.bytes)) == 0);
-            bytes += span.bytes;
-        }
-        CHECK(bytes == static_cast<std::int64_t>(view->bytes.size()));
-        std::int64_t covered = 0;
-        for (const BlockViewField& field : view->fields) {
-            CHECK(field.begin == covered);
-            covered += field.bytes;
-        }
-        CHECK(covered == bytes);
     }
 }
 
@@ -274,4 +218,48 @@ TEST_CASE("parts of one weight may lie in different shards") {
     CHECK((*broken)->tensors()[*index2].problem.has_value());
     CHECK(!(*broken)->matrix(*index2).has_value());
     CHECK((*broken)->matrix(*(*broken)->find("norm.weight")).has_value());
+}
+
+TEST_CASE("groups, zero points and act-order are what the scheme says") {
+    struct Case {
+        const char* folder;
+        std::int64_t rows;
+        std::int64_t cols;
+        std::optional<bool> symmetric;
+        std::optional<bool> actOrder;
+    };
+    const std::vector<Case> cases{{"gptq/b4_v1", 1, 32, std::nullopt, false},
+                                  {"gptq/b4_act_order", 1, 32, std::nullopt, true},
+                                  {"gptq/b4_channel", 1, 96, std::nullopt, false},
+                                  {"gptq/autogptq_packed", 1, 32, true, false},
+                                  {"gptq/planar_b5", 1, 32, false, false},
+                                  {"gptq/planar_b6", 1, 32, false, true},
+                                  {"marlin/b4_g128", 1, 128, true, false},
+                                  {"marlin/24_b4_channel", 1, 128, true, false},
+                                  {"awq/gemm_g48", 1, 48, false, false},
+                                  {"bnb_4bit/fp4_f16", 1, 128, true, false},
+                                  {"bnb_int8/row", 1, 40, true, false},
+                                  {"compressed_int/pack_b4_asym", 1, 32, false, false},
+                                  {"compressed_int/pack_b4_act_order", 1, 32, true, true},
+                                  {"compressed_int/int8_tensor", 24, 96, true, false},
+                                  {"nvfp4/modelopt", 1, 16, true, false},
+                                  {"nvfp4/ct_mxfp6", 1, 32, true, false},
+                                  {"modelopt_int4/int4", 1, 32, true, false},
+                                  {"fp8/block_ragged", 128, 128, true, false},
+                                  {"mlx/b4_g64_bf16", 1, 64, false, false},
+                                  {"sparse/bitmask_bf16", 0, 0, std::nullopt, std::nullopt},
+                                  {"sparse/24_int8", 1, 96, true, false}};
+    for (const Case& wanted : cases) {
+        CAPTURE(wanted.folder);
+        const auto source = openSource((goldenDir() / "io" / "packed" / wanted.folder).string());
+        REQUIRE(source.has_value());
+        const auto index =
+            (*source)->find("layer.weight").value_or((*source)->find("proj.weight").value_or(0));
+        const TensorInfo& tensor = (*source)->tensors()[index];
+        REQUIRE(tensor.packed != nullptr);
+        CHECK(tensor.packed->groupRows == wanted.rows);
+        CHECK(tensor.packed->groupCols == wanted.cols);
+        CHECK(tensor.packed->symmetric == wanted.symmetric);
+        CHECK(tensor.packed->actOrder == wanted.actOrder);
+    }
 }
