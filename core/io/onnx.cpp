@@ -48,6 +48,22 @@ public:
                    ? dequantizedRows(tensor, *store_, store_->model.dequantized[*entry.dequantized])
                    : store_->rows(tensor, entry.stored);
     }
+    [[nodiscard]] Result<BlockView> block(std::size_t index,
+                                          std::int64_t row,
+                                          std::int64_t col) const override {
+        LOUPE_ASSERT(index < tensors_.size(), "an index of this source");
+        const Entry& entry = entries_[index];
+        if (!entry.dequantized) {
+            return TensorSource::block(index, row, col);
+        }
+        LOUPE_ASSERT(stored_ != nullptr, "dequantized tensors have stored ones beside them");
+        return dequantizedBlock(tensors_[index],
+                                *store_,
+                                stored_->tensors(),
+                                store_->model.dequantized[*entry.dequantized],
+                                row,
+                                col);
+    }
     [[nodiscard]] std::shared_ptr<const TensorSource> stored() const override { return stored_; }
 
 private:
@@ -73,7 +89,8 @@ public:
         if (request_.options.stored || store_->model.dequantized.empty()) {
             return stored;
         }
-        const bool folded = foldDequantized(tensors, entries);
+        info_.warnings = stored->info().warnings;
+        const bool folded = foldDequantized(stored->tensors(), tensors, entries);
         return make(std::move(tensors), std::move(entries), folded ? stored : nullptr);
     }
 
@@ -94,7 +111,7 @@ private:
                                              std::vector<Entry> entries,
                                              std::shared_ptr<const TensorSource> stored) {
         SourceInfo info = info_;
-        nameOnce(tensors, info);
+        nameOnce(tensors, entries, info);
         applyLayout(tensors, request_.options.layout, request_.config);
         for (std::size_t i = 0; i < tensors.size(); ++i) {
             const Entry& entry = entries[i];
@@ -107,25 +124,37 @@ private:
                 tensor.transposed = true;
                 std::swap(tensor.rows, tensor.cols);
             }
+            if (tensor.transposed && tensor.shape.size() == 2 && tensor.packed != nullptr) {
+                auto turned = std::make_shared<PackedInfo>(*tensor.packed);
+                std::swap(turned->groupRows, turned->groupCols);
+                tensor.packed = std::move(turned);
+            }
         }
         return std::make_shared<OnnxSource>(
             std::move(info), std::move(tensors), std::move(entries), store_, std::move(stored));
     }
 
-    /// Graphs inside of others, and files against the rules, use a name twice.
-    static void nameOnce(std::vector<TensorInfo>& tensors, SourceInfo& info) {
+    /// Graphs inside of others, and files against the rules, use a name twice. Stored tensors keep
+    /// theirs before dequantized ones: they are the same in both views.
+    static void nameOnce(std::vector<TensorInfo>& tensors,
+                         const std::vector<Entry>& entries,
+                         SourceInfo& info) {
         std::unordered_set<std::string> seen;
         std::size_t renamed = 0;
-        for (TensorInfo& tensor : tensors) {
-            if (seen.insert(tensor.name).second) {
-                continue;
+        for (const bool dequantized : {false, true}) {
+            for (std::size_t i = 0; i < tensors.size(); ++i) {
+                TensorInfo& tensor = tensors[i];
+                if (entries[i].dequantized.has_value() != dequantized ||
+                    seen.insert(tensor.name).second) {
+                    continue;
+                }
+                ++renamed;
+                std::string name;
+                for (std::size_t n = 2; name.empty() || !seen.insert(name).second; ++n) {
+                    name = tensor.name + " (" + std::to_string(n) + ")";
+                }
+                tensor.name = std::move(name);
             }
-            ++renamed;
-            std::string name;
-            for (std::size_t n = 2; name.empty() || !seen.insert(name).second; ++n) {
-                name = tensor.name + " (" + std::to_string(n) + ")";
-            }
-            tensor.name = std::move(name);
         }
         if (renamed > 0) {
             info.warnings.push_back(std::to_string(renamed) +
@@ -134,7 +163,9 @@ private:
     }
 
     /// Puts codes, scales and zero points together. @returns whether there were any
-    bool foldDequantized(std::vector<TensorInfo>& tensors, std::vector<Entry>& entries) {
+    bool foldDequantized(std::span<const TensorInfo> stored,
+                         std::vector<TensorInfo>& tensors,
+                         std::vector<Entry>& entries) {
         const OnnxModel& model = store_->model;
         std::vector<bool> folded(model.tensors.size(), false);
         std::vector<std::optional<std::size_t>> first(model.tensors.size());
@@ -163,15 +194,17 @@ private:
         for (std::size_t i = 0; i < model.tensors.size(); ++i) {
             if (!folded[i]) {
                 keptTensors.push_back(std::move(tensors[i]));
+                keptTensors.back().name = stored[i].name;
                 keptEntries.push_back(entries[i]);
             } else if (first[i]) {
-                keptTensors.push_back(dequantizedInfo(*store_, model.dequantized[*first[i]]));
+                keptTensors.push_back(
+                    dequantizedInfo(*store_, stored, model.dequantized[*first[i]]));
                 keptEntries.push_back({i, first[i]});
             }
         }
         for (std::size_t d = 0; d < model.dequantized.size(); ++d) {  // the same codes again
             if (fits[d] && first[model.dequantized[d].codes] != d) {
-                keptTensors.push_back(dequantizedInfo(*store_, model.dequantized[d]));
+                keptTensors.push_back(dequantizedInfo(*store_, stored, model.dequantized[d]));
                 keptTensors.back().name = model.dequantized[d].name;
                 keptEntries.push_back({model.dequantized[d].codes, d});
             }

@@ -9,6 +9,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
@@ -72,6 +73,18 @@ struct OnnxModel {
 /// @errors Damaged
 [[nodiscard]] Result<std::vector<std::byte>> decodeOnnxTyped(ProtoFile& file,
                                                              const OnnxTensor& tensor);
+/// Where the bytes of one number of a Typed tensor lie in the model's file.
+struct OnnxNumberPlace {
+    std::uint64_t begin = 0;
+    std::uint64_t end = 0;
+};
+/// Of the numbers of these indices, which must not fall. Below eight bits a number is a byte of
+/// elements. Walks over all numbers before the last one.
+/// @errors Damaged
+[[nodiscard]] Result<std::vector<OnnxNumberPlace>> locateOnnxTyped(
+    ProtoFile& file, const OnnxTensor& tensor, std::span<const std::uint64_t> numbers);
+/// Are the numbers of a Typed tensor varints (seven bits in a byte), not fixed words?
+[[nodiscard]] bool onnxIsVarint(const OnnxTensor& tensor);
 /// Bytes that the elements of a tensor take as raw_data; empty where sizes are too large.
 [[nodiscard]] std::optional<std::uint64_t> onnxBytes(const OnnxTensor& tensor);
 

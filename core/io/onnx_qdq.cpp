@@ -11,64 +11,27 @@ namespace loupe {
 
 namespace {
 
-/// How an element finds its scale.
-struct ScaleMap {
-    std::int64_t inner = 1;   ///< elements from one step along the axis to the next
-    std::int64_t size = 1;    ///< of the axis
-    std::int64_t block = 0;   ///< 0: one scale for each step, or for all
-    std::int64_t blocks = 1;  ///< along the axis
-    bool single = true;       ///< one for all
-
-    [[nodiscard]] std::int64_t operator()(std::int64_t element) const {
-        if (single) {
-            return 0;
-        }
-        const std::int64_t along = element / inner % size;
-        if (block == 0) {
-            return along;
-        }
-        return (element / (inner * size) * blocks + along / block) * inner + element % inner;
-    }
-};
-
 std::int64_t productOf(const std::vector<std::int64_t>& dims) {
     return static_cast<std::int64_t>(elementCount(dims).value_or(0));
 }
 
-/// Empty where the scale's dimensions fit, else what was expected.
-std::string mapScales(const OnnxTensor& codes,
-                      const OnnxTensor& scale,
-                      const OnnxDequantize& made,
-                      ScaleMap& map) {
-    const auto rank = static_cast<std::int64_t>(codes.dims.size());
-    if (productOf(scale.dims) == 1 && made.block == 0) {
-        return {};
+/// Weights that share a scale, as the matrix [out, in] has them: where that is a rectangle.
+void noteGroups(const OnnxScaleMap& map,
+                const std::vector<std::int64_t>& dims,
+                PackedInfo& packed) {
+    const std::int64_t count = productOf(dims);
+    const std::int64_t rows = dims.size() > 1 ? dims[0] : 1;
+    const std::int64_t cols = rows > 0 ? count / rows : 0;
+    if (map.single) {
+        packed.groupRows = rows;
+        packed.groupCols = cols;
+    } else if (dims.size() <= 2 && map.inner == 1) {  // along the columns
+        packed.groupRows = map.block > 0 ? 1 : rows;
+        packed.groupCols = map.block > 0 ? map.block : 1;
+    } else if (map.inner == cols) {  // along the rows
+        packed.groupRows = map.block > 0 ? map.block : 1;
+        packed.groupCols = map.block > 0 ? 1 : cols;
     }
-    const std::int64_t axis = made.axis < 0 ? made.axis + rank : made.axis;
-    if (axis < 0 || axis >= rank) {
-        return "expected an axis of " + std::to_string(rank) + " dimensions, found " +
-               std::to_string(made.axis);
-    }
-    map.single = false;
-    map.size = codes.dims[static_cast<std::size_t>(axis)];
-    map.inner = productOf({codes.dims.begin() + axis + 1, codes.dims.end()});
-    if (made.block == 0) {
-        return scale.dims == std::vector<std::int64_t>{map.size}
-                   ? std::string()
-                   : "expected " + std::to_string(map.size) + " scales along the axis, found " +
-                         std::to_string(productOf(scale.dims));
-    }
-    map.block = made.block;
-    if (made.block < 0) {
-        return "expected a block of some elements, found " + std::to_string(made.block);
-    }
-    map.blocks = map.size / map.block + (map.size % map.block != 0 ? 1 : 0);
-    std::vector<std::int64_t> expected = codes.dims;
-    expected[static_cast<std::size_t>(axis)] = map.blocks;
-    return scale.dims == expected
-               ? std::string()
-               : "expected one scale for each block of " + std::to_string(map.block) + ", found " +
-                     std::to_string(productOf(scale.dims)) + " of another shape";
 }
 
 Result<std::vector<float>> valuesOf(const OnnxStore& store, std::size_t index) {
@@ -90,13 +53,12 @@ class DequantizedRows final : public RowSource {
 public:
     DequantizedRows(std::shared_ptr<const RowSource> codes,
                     const TensorInfo& tensor,
-                    ScaleMap map,
+                    OnnxScaleMap map,
                     std::vector<float> scales,
                     std::vector<float> zeros,
                     const NumberFormat* rounded)
         : codes_(std::move(codes)),
-          transposed_(tensor.transposed),
-          inBatch_(tensor.transposed && tensor.shape.size() == 3 ? tensor.shape[2] : tensor.rows),
+          tensor_(tensor),
           map_(map),
           scales_(std::move(scales)),
           zeros_(std::move(zeros)),
@@ -114,7 +76,7 @@ public:
         for (std::int64_t row = first; row < first + count; ++row) {
             for (std::int64_t col = 0; col < cols(); ++col) {
                 float& value = out[(row - first) * cols() + col];
-                const auto at = static_cast<std::size_t>(map_(elementOf(row, col)));
+                const auto at = static_cast<std::size_t>(map_(storedElementOf(tensor_, row, col)));
                 value = (value - (zeros_.empty() ? 0.0F : zeros_[at])) * scales_[at];
             }
         }
@@ -146,24 +108,58 @@ public:
     }
 
 private:
-    /// Position of (row, col) among the stored codes.
-    [[nodiscard]] std::int64_t elementOf(std::int64_t row, std::int64_t col) const {
-        if (!transposed_) {
-            return row * cols() + col;
-        }
-        return (row / inBatch_ * cols() + col) * inBatch_ + row % inBatch_;
-    }
-
     std::shared_ptr<const RowSource> codes_;
-    bool transposed_;
-    std::int64_t inBatch_;
-    ScaleMap map_;
+    TensorInfo tensor_;
+    OnnxScaleMap map_;
     std::vector<float> scales_;
     std::vector<float> zeros_;
     const NumberFormat* rounded_;
 };
 
 }  // namespace
+
+std::string mapOnnxScales(const OnnxTensor& codes,
+                          const OnnxTensor& scale,
+                          const OnnxDequantize& made,
+                          OnnxScaleMap& map) {
+    const auto rank = static_cast<std::int64_t>(codes.dims.size());
+    if (productOf(scale.dims) == 1 && made.block == 0) {
+        return {};
+    }
+    const std::int64_t axis = made.axis < 0 ? made.axis + rank : made.axis;
+    if (axis < 0 || axis >= rank) {
+        return "expected an axis of " + std::to_string(rank) + " dimensions, found " +
+               std::to_string(made.axis);
+    }
+    map.single = false;
+    map.size = codes.dims[static_cast<std::size_t>(axis)];
+    map.inner = productOf({codes.dims.begin() + axis + 1, codes.dims.end()});
+    if (made.block == 0) {
+        return scale.dims == std::vector<std::int64_t>{map.size}
+                   ? std::string()
+                   : "expected " + std::to_string(map.size) + " scales along the axis, found " +
+                         std::to_string(productOf(scale.dims));
+    }
+    map.block = made.block;
+    if (made.block < 0) {
+        return "expected a block of some elements, found " + std::to_string(made.block);
+    }
+    map.blocks = map.size / map.block + (map.size % map.block != 0 ? 1 : 0);
+    std::vector<std::int64_t> expected = codes.dims;
+    expected[static_cast<std::size_t>(axis)] = map.blocks;
+    return scale.dims == expected
+               ? std::string()
+               : "expected one scale for each block of " + std::to_string(map.block) + ", found " +
+                     std::to_string(productOf(scale.dims)) + " of another shape";
+}
+
+std::int64_t storedElementOf(const TensorInfo& tensor, std::int64_t row, std::int64_t col) {
+    if (!tensor.transposed) {
+        return row * tensor.cols + col;
+    }
+    const std::int64_t inBatch = tensor.shape.size() == 3 ? tensor.shape[2] : tensor.rows;
+    return (row / inBatch * tensor.cols + col) * inBatch + row % inBatch;
+}
 
 std::string doubtDequantize(const OnnxStore& store, const OnnxDequantize& made) {
     const auto& tensors = store.model.tensors;
@@ -180,8 +176,8 @@ std::string doubtDequantize(const OnnxStore& store, const OnnxDequantize& made) 
     if (scale.type->id != "fp32" && scale.type->id != "fp16" && scale.type->id != "bf16") {
         return "expected scales of fp32, fp16 or bf16, found " + scale.dtypeName;
     }
-    ScaleMap map;
-    if (const std::string what = mapScales(codes, scale, made, map); !what.empty()) {
+    OnnxScaleMap map;
+    if (const std::string what = mapOnnxScales(codes, scale, made, map); !what.empty()) {
         return what;
     }
     if (made.zero && tensors[*made.zero].dims != scale.dims &&
@@ -192,20 +188,28 @@ std::string doubtDequantize(const OnnxStore& store, const OnnxDequantize& made) 
     return {};
 }
 
-TensorInfo dequantizedInfo(const OnnxStore& store, const OnnxDequantize& made) {
+TensorInfo dequantizedInfo(const OnnxStore& store,
+                           std::span<const TensorInfo> stored,
+                           const OnnxDequantize& made) {
     constexpr std::string_view kSuffix = "_quantized";
     TensorInfo tensor = store.info(made.codes);
     const TensorInfo scale = store.info(made.scale);
     auto packed = std::make_shared<PackedInfo>();
     packed->quantization = "qdq";
-    packed->parts = {tensor.name, scale.name};
+    packed->parts = {stored[made.codes].name, stored[made.scale].name};
     packed->storedShape = tensor.shape;
     packed->codeBits = tensor.type->bits;
+    const OnnxTensor& codes = store.model.tensors[made.codes];
+    OnnxScaleMap map;
+    static_cast<void>(mapOnnxScales(codes, store.model.tensors[made.scale], made, map));
+    noteGroups(map, codes.dims, *packed);
+    packed->symmetric = !made.zero;  // stored zero points may all be 0
+    packed->actOrder = false;
     const std::uint64_t codeBytes = tensor.bytes;
     tensor.bytes += scale.bytes;
     if (made.zero) {
         const TensorInfo zero = store.info(*made.zero);
-        packed->parts.push_back(zero.name);
+        packed->parts.push_back(stored[*made.zero].name);
         tensor.bytes += zero.bytes;
     }
     if (tensor.parameters > 0) {
@@ -243,9 +247,9 @@ Result<std::shared_ptr<const RowSource>> dequantizedRows(const TensorInfo& tenso
         }
         zeros = std::move(*values);
     }
-    ScaleMap map;
+    OnnxScaleMap map;
     const OnnxTensor& scale = store.model.tensors[made.scale];
-    static_cast<void>(mapScales(store.model.tensors[made.codes], scale, made, map));
+    static_cast<void>(mapOnnxScales(store.model.tensors[made.codes], scale, made, map));
     const NumberFormat* rounded = scale.type->id == "fp32" ? nullptr : scale.type->format;
     return std::make_shared<DequantizedRows>(
         std::move(*codes), tensor, map, std::move(*scales), std::move(zeros), rounded);

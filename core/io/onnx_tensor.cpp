@@ -297,6 +297,12 @@ private:
     bool tooManyDims_ = false;
 };
 
+/// Bytes that a number of a Typed tensor becomes.
+std::uint64_t onnxNumberBytes(const OnnxTensor& tensor) {
+    return static_cast<std::uint64_t>(
+        std::max(tensor.type->bits / (tensor.type->isComplex() ? 16 : 8), 1));
+}
+
 /// Appends a number as the bytes of an element.
 void append(std::vector<std::byte>& out, std::uint64_t value, std::uint64_t bytes) {
     for (std::uint64_t i = 0; i < bytes; ++i) {
@@ -320,8 +326,12 @@ Result<OnnxTensor> readOnnxTensor(ProtoFile& file, std::uint64_t begin, std::uin
     return TensorReader(file, begin, end).run();
 }
 
-Result<std::vector<std::byte>> decodeOnnxTyped(ProtoFile& file, const OnnxTensor& tensor) {
-    std::vector<std::byte> out;
+namespace {
+
+/// Every number of a Typed tensor in its order: where its bytes lie, and what they say. Ends where
+/// `take` returns false.
+template <class Take>
+Result<void> walkTyped(ProtoFile& file, const OnnxTensor& tensor, Take&& take) {
     const std::uint32_t typed = kDataTypes[static_cast<std::size_t>(tensor.dataType)].field;
     const bool fixed = isFixed(typed);
     // AttributeProto: f 2, i 3, floats 7, ints 8.
@@ -329,9 +339,7 @@ Result<std::vector<std::byte>> decodeOnnxTyped(ProtoFile& file, const OnnxTensor
         return tensor.scalarAttribute ? number == (fixed ? 2U : 3U) || number == (fixed ? 7U : 8U)
                                       : number == typed;
     };
-    const bool complex = tensor.type->isComplex();
-    const auto width =
-        static_cast<std::uint64_t>(std::max(tensor.type->bits / (complex ? 16 : 8), 1));
+    const std::uint64_t width = onnxNumberBytes(tensor);
     ProtoMessage message(file, tensor.begin, tensor.end);
     ProtoField field;
     for (;;) {
@@ -346,10 +354,25 @@ Result<std::vector<std::byte>> decodeOnnxTyped(ProtoFile& file, const OnnxTensor
             continue;
         }
         if (field.wire != ProtoWire::Bytes) {
-            append(out, field.value, width);
+            std::uint64_t begin = field.at;
+            std::uint64_t tag = 0;
+            std::uint64_t end = 0;
+            std::uint64_t value = 0;
+            if (!file.varint(begin, tensor.end, tag)) {
+                break;
+            }
+            end = field.wire == ProtoWire::Fixed32 ? begin + 4 : begin + 8;
+            if (field.wire == ProtoWire::Varint) {
+                end = begin;
+                static_cast<void>(file.varint(end, tensor.end, value));
+            }
+            if (!take(begin, end, field.value)) {
+                break;
+            }
             continue;
         }
         for (std::uint64_t at = field.begin; at < field.end;) {
+            const std::uint64_t begin = at;
             std::uint64_t value = 0;
             if (fixed) {
                 for (std::uint64_t i = 0; i < width; ++i) {
@@ -358,13 +381,57 @@ Result<std::vector<std::byte>> decodeOnnxTyped(ProtoFile& file, const OnnxTensor
             } else if (!file.varint(at, field.end, value)) {
                 break;
             }
-            append(out, value, width);
+            if (!take(begin, at, value)) {
+                return file.error();
+            }
         }
     }
-    if (Result<void> read = file.error(); !read) {
-        return fail(read.error());
+    return file.error();
+}
+
+}  // namespace
+
+Result<std::vector<std::byte>> decodeOnnxTyped(ProtoFile& file, const OnnxTensor& tensor) {
+    std::vector<std::byte> out;
+    const std::uint64_t width = onnxNumberBytes(tensor);
+    Result<void> walked =
+        walkTyped(file, tensor, [&](std::uint64_t, std::uint64_t, std::uint64_t value) {
+            append(out, value, width);
+            return true;
+        });
+    if (!walked) {
+        return fail(walked.error());
     }
     return out;
+}
+
+bool onnxIsVarint(const OnnxTensor& tensor) {
+    return !isFixed(kDataTypes[static_cast<std::size_t>(tensor.dataType)].field);
+}
+
+Result<std::vector<OnnxNumberPlace>> locateOnnxTyped(ProtoFile& file,
+                                                     const OnnxTensor& tensor,
+                                                     std::span<const std::uint64_t> numbers) {
+    std::vector<OnnxNumberPlace> places;
+    std::uint64_t number = 0;
+    Result<void> walked = walkTyped(
+        file, tensor, [&](std::uint64_t begin, std::uint64_t end, std::uint64_t /*value*/) {
+            while (places.size() < numbers.size() && numbers[places.size()] == number) {
+                places.push_back({begin, end});
+            }
+            ++number;
+            return places.size() < numbers.size();
+        });
+    if (!walked) {
+        return fail(walked.error());
+    }
+    if (places.size() != numbers.size()) {
+        return fail(ErrorCode::Damaged,
+                    "tensor \"" + tensor.name + "\": expected more than " + std::to_string(number) +
+                        " numbers",
+                    filePosition(file.file()->path(), tensor.at));
+    }
+    return places;
 }
 
 }  // namespace loupe

@@ -194,6 +194,46 @@ def quantized():
     expected["quantized.onnx"] = {name: entry(array) for name, array in values.items()}
 
 
+def quantized_typed():
+    """The same with numbers in int32_data and float_data, as onnxruntime's quantizer writes scales and zero points."""
+    rng = np.random.default_rng(5)
+    nodes, tensors, outputs, names = [], [], [], {}
+
+    def add(name, codes, scale, zero, logical, **attributes):
+        for part in (codes, scale, zero):
+            tensors.extend([part] if part is not None else [])
+        inputs = [part.name for part in (codes, scale, zero) if part is not None]
+        nodes.append(helper.make_node("DequantizeLinear", inputs, [name + "_out"], **attributes))
+        outputs.append(helper.make_tensor_value_info(name + "_out", TensorProto.FLOAT, None))
+        names[name + "_out"] = logical
+
+    def ints(kind, low, high, *shape):
+        return rng.integers(low, high, shape).astype(kind)
+
+    raw, make = numpy_helper.from_array, helper.make_tensor
+    add("pair", raw(ints("u1", 0, 256, 4, 6), "pair_quantized"), make("pair_scale", TensorProto.FLOAT, [], [0.01]),
+        make("pair_zero_point", TensorProto.UINT8, [], [131]), "pair")
+    # Negative numbers are varints of ten bytes.
+    add("rows", raw(ints("i1", -128, 128, 4, 6), "rows_quantized"), make("rows_scale", TensorProto.FLOAT, [4], rng.random(4).tolist()),
+        make("rows_zero_point", TensorProto.INT8, [4], [1, -2, 0, -128]), "rows", axis=0)
+    add("typed", make("typed_quantized", TensorProto.INT8, [3, 5], ints("i8", -128, 128, 15).tolist()),
+        raw(np.float32(0.5), "typed_scale"), None, "typed")
+    add("nibbles", make("nibbles_quantized", TensorProto.UINT4, [4, 6], ints("i8", 0, 16, 24).tolist()),
+        make("nibbles_scale", TensorProto.FLOAT, [4, 2], rng.random(8).tolist()),
+        make("nibbles_zero_point", TensorProto.UINT4, [4, 2], ints("i8", 0, 16, 8).tolist()), "nibbles", axis=1, block_size=3)
+    # A stored tensor has the name that the weights of taken_quantized would get.
+    add("taken", raw(ints("i1", -128, 128, 2, 3), "taken_quantized"), raw(np.float32(0.25), "taken_scale"), None, "taken (2)")
+    tensors.append(raw(rng.random((2, 2)).astype("f4"), "taken"))
+    nodes.append(helper.make_node("Identity", ["taken"], ["kept"]))
+    outputs.append(helper.make_tensor_value_info("kept", TensorProto.FLOAT, [2, 2]))
+    names["kept"] = "taken"
+    graph = helper.make_graph(nodes, "typed", [], outputs, tensors)
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 23)])
+    results = ReferenceEvaluator(model).run([o.name for o in outputs], {})
+    onnx.save(model, OUT / "quantized_typed.onnx")
+    expected["quantized_typed.onnx"] = {names[o.name]: entry(r) for o, r in zip(outputs, results)}
+
+
 def collect(graph, path, into):
     for tensor in graph.initializer:
         into.append((path + tensor.name, tensor))
@@ -227,6 +267,7 @@ def main():
     graphs()
     external()
     quantized()
+    quantized_typed()
     (OUT / "expected.json").write_text(json.dumps(expected, indent=0, sort_keys=True) + "\n")
     if len(sys.argv) > 2:
         testdata(Path(sys.argv[2]))

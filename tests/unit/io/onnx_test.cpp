@@ -70,14 +70,15 @@ const TensorInfo& tensorOf(const TensorSource& source, const std::string& name) 
 
 TEST_CASE("onnx: every data type, graph, constant, external and dequantized tensor") {
     const nlohmann::json expected = goldenOf("expected.json");
-    CHECK(expected.size() == 4);
+    CHECK(expected.size() == 5);
     CHECK(expected["types.onnx"].size() == 53);  // 25 types twice, three shapes
     for (const auto& [file, tensors] : expected.items()) {
         CAPTURE(file);
         const Opened source = openSource((kFolder / file).string());
         REQUIRE(source.has_value());
         CHECK((*source)->info().format == "onnx");
-        CHECK((*source)->info().warnings.empty());
+        // In one of them two tensors would have one name.
+        CHECK((*source)->info().warnings.size() == (file == "quantized_typed.onnx" ? 1U : 0U));
         CHECK((*source)->tensors().size() == tensors.size());
         for (const auto& [name, wanted] : tensors.items()) {
             const TensorInfo& tensor = tensorOf(**source, name);
