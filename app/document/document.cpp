@@ -184,9 +184,11 @@ void Document::setStored(bool stored) {
     edit(stored ? tr("Show stored tensors") : tr("Show logical weights"),
          [&](ExperimentSpec& spec) {
              spec.stored = stored;
-             if (stored && info != nullptr && info->packed != nullptr &&
-                 !info->packed->parts.empty()) {
-                 spec.tensor = info->packed->parts.front();
+             const auto other = m_source != nullptr ? m_source->stored() : nullptr;
+             if (stored && info != nullptr && other != nullptr) {
+                 if (const auto found = findCounterpart(*other, *info)) {
+                     spec.tensor = other->tensors()[*found].name;
+                 }
              }
          });
 }
@@ -199,6 +201,7 @@ void Document::reset(const ExperimentSpec& spec) {
     m_cursor->setPins({});
     m_cursor->setBrushed({});
     m_spec = spec;
+    m_left.reset();
     loadSource();
     announce(Change::All);
 }
@@ -211,8 +214,15 @@ void Document::reload() {
 }
 
 void Document::assign(const ExperimentSpec& next) {
+    const TensorInfo* info = tensor();
+    const std::optional<TensorInfo> left = info != nullptr ? std::optional(*info) : std::nullopt;
     const ExperimentSpec old = std::exchange(m_spec, next);
     Changes what;
+    if (old.source == m_spec.source && old.stored != m_spec.stored && left) {
+        m_left = left;
+    } else if (old.source != m_spec.source) {
+        m_left.reset();
+    }
     if (old.source != m_spec.source || old.layout != m_spec.layout ||
         old.stored != m_spec.stored) {
         loadSource();
@@ -304,15 +314,18 @@ void Document::takeSource(const Result<std::shared_ptr<const TensorSource>>& ope
 
 void Document::chooseTensor() {
     const std::span<const TensorInfo> tensors = m_source->tensors();
-    if (!m_spec.tensor.empty() && !m_source->find(m_spec.tensor)) {
-        // A part of a packed tensor whose stored entries were looked at: the weights it belongs to.
-        const auto whole = std::find_if(tensors.begin(), tensors.end(), [&](const TensorInfo& t) {
-            return t.packed != nullptr &&
-                   std::find(t.packed->parts.begin(), t.packed->parts.end(), m_spec.tensor) !=
-                       t.packed->parts.end();
-        });
-        if (whole != tensors.end()) {
-            m_spec.tensor = whole->name;
+    const std::optional<TensorInfo> left = std::exchange(m_left, std::nullopt);
+    const bool same = left && left->name == m_spec.tensor;
+    if (!m_spec.tensor.empty() && (same || !m_source->find(m_spec.tensor))) {
+        // The other view of the same files: the tensor that shows what was looked at. Without one
+        // that was (a session, a command line) a name may still be a part of packed weights.
+        TensorInfo named;
+        named.name = m_spec.tensor;
+        const auto found = findCounterpart(*m_source, left ? *left : named);
+        if (found) {
+            m_spec.tensor = tensors[*found].name;
+        } else if (left) {
+            m_spec.tensor.clear();
         }
     }
     if (m_spec.tensor.empty() && !tensors.empty()) {

@@ -121,6 +121,7 @@ private:
     /// and a mapping: small.
     std::vector<std::pair<std::string, std::shared_ptr<const TensorSource>>> m_recentSources;
     std::optional<Error> m_openError;
+    std::optional<TensorInfo> m_left;           ///< what was shown when the view was switched
     std::shared_ptr<const RowSource> m_stored;  ///< the tensor without edits
     std::shared_ptr<const RowSource> m_weights;
     std::optional<Error> m_tensorError;

@@ -17,6 +17,7 @@
 #include <QLabel>
 #include <QPushButton>
 #include <QTextBrowser>
+#include <QUrl>
 #include <QVBoxLayout>
 
 namespace loupe::app {
@@ -54,18 +55,44 @@ QTextBrowser* page(const QString& title, QWidget* parent) {
 
 }  // namespace
 
+namespace {
+
+/// The page of that name, as helpText() finds it; empty if there is none.
+QString helpPath(const QString& name) {
+    for (const char* folder : {"views/", ""}) {
+        const QString path =
+            QStringLiteral(":/tensorloupe/help/%1%2.md").arg(QLatin1String(folder), name);
+        if (QFile::exists(path)) {
+            return path;
+        }
+    }
+    return {};
+}
+
+}  // namespace
+
 QString helpText(const QString& name) {
-    const QString view = readResource(QStringLiteral(":/tensorloupe/help/views/%1.md").arg(name));
-    return view.isEmpty() ? readResource(QStringLiteral(":/tensorloupe/help/%1.md").arg(name))
-                          : view;
+    return readResource(helpPath(name));
 }
 
 void showHelp(const QString& name, QWidget* parent) {
-    QString text = helpText(name);
-    if (text.isEmpty()) {
-        text = helpText(QStringLiteral("start"));
-    }
-    page(tr("Help"), parent)->setMarkdown(text);
+    const QString path = helpPath(name);
+    const QString start = helpPath(QStringLiteral("start"));
+    QTextBrowser* text = page(tr("Help"), parent);
+    // As a source, so that links lead from page to page, and back.
+    const auto show = [text](const QString& resource) {
+        text->setSource(QUrl(QStringLiteral("qrc") + resource), QTextDocument::MarkdownResource);
+    };
+    auto* buttons = text->window()->findChild<QDialogButtonBox*>();
+    auto* back = buttons->addButton(tr("Back"), QDialogButtonBox::ActionRole);
+    back->setEnabled(false);
+    QObject::connect(back, &QPushButton::clicked, text, &QTextBrowser::backward);
+    QObject::connect(text, &QTextBrowser::backwardAvailable, back, &QPushButton::setEnabled);
+    QObject::connect(buttons->addButton(tr("All pages"), QDialogButtonBox::ActionRole),
+                     &QPushButton::clicked,
+                     text,
+                     [show, start] { show(start); });
+    show(path.isEmpty() ? start : path);
 }
 
 void showShortcuts(Actions& actions, QWidget* window) {

@@ -59,6 +59,26 @@ QString flagLine(const RaisedFlag& flag) {
                                : text + QStringLiteral(": ") + QString::fromStdString(flag.detail);
 }
 
+/// "32 weights share a scale, with zero points, in act-order"; empty where nothing is known.
+QString groupLine(const PackedInfo& packed) {
+    if (packed.groupCols <= 0) {
+        return {};
+    }
+    QString text = packed.groupRows > 1
+                       ? TensorTreeModel::tr("%1 × %2 weights share a scale")
+                             .arg(packed.groupRows)
+                             .arg(packed.groupCols)
+                       : TensorTreeModel::tr("%1 weights share a scale").arg(packed.groupCols);
+    if (packed.symmetric) {
+        text += *packed.symmetric ? TensorTreeModel::tr(", no zero points")
+                                  : TensorTreeModel::tr(", with zero points");
+    }
+    if (packed.actOrder == true) {
+        text += TensorTreeModel::tr(", in act-order");
+    }
+    return text;
+}
+
 /// Logical and stored shape, bits per weight and parts of a packed tensor.
 QStringList packingLines(const TensorInfo& info) {
     QStringList lines;
@@ -80,6 +100,9 @@ QStringList packingLines(const TensorInfo& info) {
                  .arg(QString::fromStdString(packed.quantization),
                       formatNumber(packed.bitsPerWeight),
                       formatNumber(packed.codeBits));
+    if (const QString groups = groupLine(packed); !groups.isEmpty()) {
+        lines << groups;
+    }
     lines << TensorTreeModel::tr("logical shape %1, stored %2")
                  .arg(QString::fromStdString(shapeText(info, " × ")),
                       QString::fromStdString(shapeText(stored, " × ")));

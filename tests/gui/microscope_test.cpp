@@ -484,6 +484,7 @@ TEST_CASE("stored or logical: the tree's switch, undo and the session") {
     CHECK(tip.contains("layer.qweight"));
     CHECK(tip.contains("stored 12"));
     CHECK(tip.contains("bits per weight"));
+    CHECK(tip.contains("32 weights share a scale, in act-order"));
     CHECK(tree->subtitle().contains("weights"));
     // 64 x 96 weights, a bias and a norm.
     CHECK(document.source()->info().parameters == 64 * 96 + 64 + 8);
@@ -516,6 +517,39 @@ TEST_CASE("stored or logical: the tree's switch, undo and the session") {
     document.setStored(false);
     REQUIRE(QTest::qWaitFor([&] { return document.tensor() != nullptr; }, 20000));
     CHECK(document.spec().tensor == "layer.weight");
+}
+
+TEST_CASE("stored or logical: the same tensor, or the one that its bytes belong to") {
+    {
+        Panels panels(gptqFolder());
+        Document& document = panels.document;
+        document.edit("Select", [](ExperimentSpec& spec) { spec.tensor = "norm.weight"; });
+        for (const bool stored : {true, false, true}) {
+            document.setStored(stored);
+            REQUIRE(QTest::qWaitFor([&] { return document.tensor() != nullptr; }, 20000));
+            CHECK(document.spec().tensor == "norm.weight");
+            CHECK_FALSE(document.tensorError().has_value());
+        }
+    }
+    // A model in which a stored tensor has the name that dequantized weights would get.
+    Panels panels((test::goldenDir() / "io" / "onnx" / "quantized_typed.onnx").string());
+    Document& document = panels.document;
+    for (const auto& [from, to] : {std::pair<const char*, const char*>{"taken", "taken"},
+                                   {"taken_scale", "taken (2)"},
+                                   {"taken_quantized", "taken (2)"},
+                                   {"pair_zero_point", "pair"}}) {
+        CAPTURE(from, to);
+        document.setStored(true);
+        REQUIRE(QTest::qWaitFor([&] { return document.tensor() != nullptr; }, 20000));
+        document.edit("Select", [&](ExperimentSpec& spec) { spec.tensor = from; });
+        document.setStored(false);
+        REQUIRE(QTest::qWaitFor([&] { return document.tensor() != nullptr; }, 20000));
+        CHECK(document.spec().tensor == to);
+        CHECK_FALSE(document.tensorError().has_value());
+    }
+    // What no file has is said, not replaced.
+    document.edit("Select", [](ExperimentSpec& spec) { spec.tensor = "not there"; });
+    CHECK(document.tensorError().has_value());
 }
 
 TEST_CASE("stored or logical: no choice where nothing is packed") {
