@@ -53,6 +53,16 @@ void writeMetadata(JsonWriter& json, const std::string& value) {
     json.value(value);
 }
 
+/// Which weights share a scale, and how: null where the packing does not say.
+void writeGroups(JsonWriter& json, const PackedInfo& packed) {
+    const auto size = [](std::int64_t count) {
+        return count > 0 ? std::optional(count) : std::nullopt;
+    };
+    json.key("group_size").value(size(packed.groupCols));
+    json.key("group_rows").value(size(packed.groupRows));
+    json.key("symmetric").value(packed.symmetric).key("act_order").value(packed.actOrder);
+}
+
 /// How the weights are packed, in which stored tensors, and what a weight costs.
 void writeQuantization(JsonWriter& json, const TensorInfo& tensor) {
     json.key("quantization");
@@ -82,16 +92,6 @@ void writeQuantization(JsonWriter& json, const TensorInfo& tensor) {
         json.key("bits_per_weight").value(tensor.block->bitsPerWeight());
         json.key("code_bits").value(tensor.block->codeBits);
     }
-}
-
-/// Which weights share a scale, and how: null where the packing does not say.
-void writeGroups(JsonWriter& json, const PackedInfo& packed) {
-    const auto size = [](std::int64_t count) {
-        return count > 0 ? std::optional(count) : std::nullopt;
-    };
-    json.key("group_size").value(size(packed.groupCols));
-    json.key("group_rows").value(size(packed.groupRows));
-    json.key("symmetric").value(packed.symmetric).key("act_order").value(packed.actOrder);
 }
 
 void writeTensor(JsonWriter& json, const TensorSource& source, const TensorInfo& tensor) {
