@@ -49,12 +49,16 @@ struct TileScratch {
                 return false;
             }
         }
-        bool good = true;
+        const float* const low = colMin.data();
+        const float* const high = colMax.data();
+        const float* const squares = colSquares.data();
+        constexpr auto kTiny = static_cast<float>(kLeastSquares);
+        int bad = 0;  // no branches: compilers turn this into vectors
         for (std::size_t c = 0; c < colSquares.size(); ++c) {
-            const bool tiny = static_cast<double>(colSquares[c]) < kLeastSquares && (colMin[c] != 0 || colMax[c] != 0);
-            good = good && colSquares[c] <= std::numeric_limits<float>::max() && !tiny;
+            const int tiny = (squares[c] < kTiny) & ((low[c] != 0) | (high[c] != 0));
+            bad |= tiny | !(squares[c] <= std::numeric_limits<float>::max());
         }
-        return good;
+        return bad == 0;
     }
 
     void addTo(ChannelPartial& rows, ChannelPartial& cols, std::int64_t row, std::int64_t col) const {
@@ -68,10 +72,13 @@ private:
         double* min = to.min.data() + first;
         double* max = to.max.data() + first;
         double* sum = to.squares.data() + first;
+        const float* const lows = low.data();
+        const float* const highs = high.data();
+        const T* const sums = squares.data();
         for (std::size_t i = 0; i < low.size(); ++i) {
-            min[i] = std::min(min[i], static_cast<double>(low[i]));
-            max[i] = std::max(max[i], static_cast<double>(high[i]));
-            sum[i] += static_cast<double>(squares[i]);
+            min[i] = std::min(min[i], static_cast<double>(lows[i]));
+            max[i] = std::max(max[i], static_cast<double>(highs[i]));
+            sum[i] += static_cast<double>(sums[i]);
         }
     }
 };

@@ -129,18 +129,40 @@ private:
         merge_.deliver(chunk, std::move(partial), [this](const ChunkPartial& part) { take(part); });
     }
 
+    /// Plain loops over pointers, which compilers turn into vectors.
     static void takeRange(ChannelRanges& into, std::int64_t first, const ChannelPartial& part) {
-        for (std::size_t i = 0; i < part.min.size(); ++i) {
-            const std::size_t to = static_cast<std::size_t>(first) + i;
-            into.min[to] = std::min(into.min[to], static_cast<float>(part.min[i]));
-            into.max[to] = std::max(into.max[to], static_cast<float>(part.max[i]));
-            const double top = std::max({0.0, -part.min[i], part.max[i]});
-            into.absmax[to] = std::max(into.absmax[to], static_cast<float>(part.min[i] <= part.max[i] ? top : 0.0));
-            into.sumSquares[to] += part.squares[i];
-            if (!into.wideAbsmax.empty() && part.min[i] <= part.max[i]) {
-                into.wideAbsmax[to] = std::max(into.wideAbsmax[to], top);
+        const std::size_t count = part.min.size();
+        const double* const low = part.min.data();
+        const double* const high = part.max.data();
+        float* const min = into.min.data() + first;
+        float* const max = into.max.data() + first;
+        float* const absmax = into.absmax.data() + first;
+        for (std::size_t i = 0; i < count; ++i) {
+            const auto least = static_cast<float>(low[i]);
+            const auto most = static_cast<float>(high[i]);
+            const float top = magnitudeOf(-least, most);
+            min[i] = least < min[i] ? least : min[i];
+            max[i] = most > max[i] ? most : max[i];
+            absmax[i] = top > absmax[i] ? top : absmax[i];
+        }
+        double* const squares = into.sumSquares.data() + first;
+        const double* const more = part.squares.data();
+        for (std::size_t i = 0; i < count; ++i) {
+            squares[i] += more[i];
+        }
+        if (!into.wideAbsmax.empty()) {
+            double* const wide = into.wideAbsmax.data() + first;
+            for (std::size_t i = 0; i < count; ++i) {
+                wide[i] = std::max(wide[i], magnitudeOf(-low[i], high[i]));
             }
         }
+    }
+
+    /// The largest magnitude between -a and b; 0 where nothing was seen, and both are minus infinity.
+    template <class T>
+    static T magnitudeOf(T a, T b) {
+        const T top = a > b ? a : b;
+        return top > 0 ? top : T{0};
     }
 
     /// Called in the order of the chunks, by one thread at a time.

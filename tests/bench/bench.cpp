@@ -216,7 +216,8 @@ Contender copyProbe(const Buffer& from, const Buffer& to) {
 
 Contender incrementProbe(std::int64_t increments) {
     constexpr std::int64_t kChunk = 1 << 18;
-    auto indices = std::make_shared<std::vector<std::uint16_t>>(1 << 13);
+    constexpr std::size_t kIndices = 1 << 13;
+    auto indices = std::make_shared<std::vector<std::uint16_t>>(kIndices);
     for (std::size_t i = 0; i < indices->size(); ++i) {
         (*indices)[i] = static_cast<std::uint16_t>(randomBits(1, i) % 4096);
     }
@@ -226,15 +227,18 @@ Contender incrementProbe(std::int64_t increments) {
     probe.run = timed([=] {
         parallelFor(increments, kChunk, {}, [&](std::int64_t begin, std::int64_t end, std::int64_t) {
             alignas(64) static thread_local std::uint32_t tables[2][4096];
+            const std::uint16_t* const places = indices->data();
+            std::uint32_t* const even = tables[0];
+            std::uint32_t* const odd = tables[1];
             std::size_t at = 0;
             for (std::int64_t i = begin; i < end; i += 4) {
                 std::uint64_t four;
-                std::memcpy(&four, indices->data() + at, sizeof four);
-                ++tables[0][four & 0xffffU];
-                ++tables[1][(four >> 16) & 0xffffU];
-                ++tables[0][(four >> 32) & 0xffffU];
-                ++tables[1][four >> 48];
-                at = (at + 4) % indices->size();
+                std::memcpy(&four, places + at, sizeof four);
+                ++even[four & 0xffffU];
+                ++odd[(four >> 16) & 0xffffU];
+                ++even[(four >> 32) & 0xffffU];
+                ++odd[four >> 48];
+                at = (at + 4) % kIndices;
             }
         });
     });
