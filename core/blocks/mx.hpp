@@ -9,6 +9,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -64,6 +65,33 @@ BlockElement mxElement(const std::byte* block, int index) {
 template <const MxShape& kShape>
 std::string checkMx(const std::byte* block) {
     return checkMx(kShape, block);
+}
+
+inline constexpr std::string_view kMxSource =
+    "OCP Microscaling Formats (MX) v1.0, section 5.2; the order of the bytes is this program's own";
+inline constexpr BlockField kMxScaleField{
+    "scale", 0, 1, BlockRole::Scale, "E8M0 scale of the block: 2^(code − 127)"};
+
+/// The layout of a shape: what is left to say are names and fields.
+template <const MxShape& kShape>
+constexpr BlockLayout mxLayout(std::string_view id,
+                               std::string_view title,
+                               std::string_view source,
+                               std::string_view summary,
+                               std::span<const BlockField> fields) {
+    return {.id = id,
+            .title = title,
+            .source = source,
+            .summary = summary,
+            .ggmlType = std::nullopt,
+            .elements = kShape.elements,
+            .bytes = kShape.bytes(),
+            .codeBits = kShape.bits,
+            .fields = fields,
+            .unpack = unpackMx<kShape>,
+            .pack = nullptr,
+            .element = mxElement<kShape>,
+            .check = checkMx<kShape>};
 }
 
 }  // namespace loupe::blocks

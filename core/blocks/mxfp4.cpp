@@ -11,7 +11,7 @@ namespace loupe {
 namespace {
 
 constexpr std::array kFields{
-    BlockField{"scale", 0, 1, BlockRole::Scale, "E8M0 scale of the block: 2^(code − 127)"},
+    blocks::kMxScaleField,
     BlockField{"codes",
                1,
                16,
@@ -23,20 +23,11 @@ static_assert(sizeof(blocks::Mx4) == blocks::kMxfp4.bytes());
 }  // namespace
 
 extern const BlockLayout kBlock_mxfp4;
-constinit const BlockLayout kBlock_mxfp4{
-    .id = "mxfp4",
-    .title = "MXFP4",
-    .source =
-        "OCP Microscaling Formats (MX) v1.0, section 5.2; the order of the bytes is this program's "
-        "own",
-    .summary = "FP4 elements with a power of two for 32: 4.25 bits for each weight.",
-    .ggmlType = std::nullopt,
-    .elements = 32,
-    .bytes = sizeof(blocks::Mx4),
-    .codeBits = 4,
-    .fields = kFields,
-    .unpack = blocks::unpackMx<blocks::kMxfp4>,
-    .element = blocks::mxElement<blocks::kMxfp4>,
-    .check = blocks::checkMx<blocks::kMxfp4>};
+constinit const BlockLayout kBlock_mxfp4 = blocks::mxLayout<blocks::kMxfp4>(
+    "mxfp4",
+    "MXFP4",
+    blocks::kMxSource,
+    "FP4 elements with a power of two for 32: 4.25 bits for each weight.",
+    kFields);
 
 }  // namespace loupe

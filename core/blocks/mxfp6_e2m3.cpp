@@ -11,7 +11,7 @@ namespace loupe {
 namespace {
 
 constexpr std::array kFields{
-    BlockField{"scale", 0, 1, BlockRole::Scale, "E8M0 scale of the block: 2^(code − 127)"},
+    blocks::kMxScaleField,
     BlockField{"codes",
                1,
                24,
@@ -23,20 +23,11 @@ static_assert(sizeof(blocks::Mx6) == blocks::kMxfp6E2m3.bytes());
 }  // namespace
 
 extern const BlockLayout kBlock_mxfp6_e2m3;
-constinit const BlockLayout kBlock_mxfp6_e2m3{
-    .id = "mxfp6_e2m3",
-    .title = "MXFP6 E2M3",
-    .source =
-        "OCP Microscaling Formats (MX) v1.0, section 5.2; the order of the bytes is this program's "
-        "own",
-    .summary = "FP6 elements of finer step with a power of two for 32: 6.25 bits for each weight.",
-    .ggmlType = std::nullopt,
-    .elements = 32,
-    .bytes = sizeof(blocks::Mx6),
-    .codeBits = 6,
-    .fields = kFields,
-    .unpack = blocks::unpackMx<blocks::kMxfp6E2m3>,
-    .element = blocks::mxElement<blocks::kMxfp6E2m3>,
-    .check = blocks::checkMx<blocks::kMxfp6E2m3>};
+constinit const BlockLayout kBlock_mxfp6_e2m3 = blocks::mxLayout<blocks::kMxfp6E2m3>(
+    "mxfp6_e2m3",
+    "MXFP6 E2M3",
+    blocks::kMxSource,
+    "FP6 elements of finer step with a power of two for 32: 6.25 bits for each weight.",
+    kFields);
 
 }  // namespace loupe

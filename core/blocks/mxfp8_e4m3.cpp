@@ -11,7 +11,7 @@ namespace loupe {
 namespace {
 
 constexpr std::array kFields{
-    BlockField{"scale", 0, 1, BlockRole::Scale, "E8M0 scale of the block: 2^(code − 127)"},
+    blocks::kMxScaleField,
     BlockField{"codes", 1, 32, BlockRole::Codes, "one E4M3 code to a byte"},
 };
 static_assert(sizeof(blocks::Mx8) == blocks::kMxfp8E4m3.bytes());
@@ -19,20 +19,11 @@ static_assert(sizeof(blocks::Mx8) == blocks::kMxfp8E4m3.bytes());
 }  // namespace
 
 extern const BlockLayout kBlock_mxfp8_e4m3;
-constinit const BlockLayout kBlock_mxfp8_e4m3{
-    .id = "mxfp8_e4m3",
-    .title = "MXFP8 E4M3",
-    .source =
-        "OCP Microscaling Formats (MX) v1.0, section 5.2; the order of the bytes is this program's "
-        "own",
-    .summary = "FP8 elements with a power of two for 32: 8.25 bits for each weight.",
-    .ggmlType = std::nullopt,
-    .elements = 32,
-    .bytes = sizeof(blocks::Mx8),
-    .codeBits = 8,
-    .fields = kFields,
-    .unpack = blocks::unpackMx<blocks::kMxfp8E4m3>,
-    .element = blocks::mxElement<blocks::kMxfp8E4m3>,
-    .check = blocks::checkMx<blocks::kMxfp8E4m3>};
+constinit const BlockLayout kBlock_mxfp8_e4m3 = blocks::mxLayout<blocks::kMxfp8E4m3>(
+    "mxfp8_e4m3",
+    "MXFP8 E4M3",
+    blocks::kMxSource,
+    "FP8 elements with a power of two for 32: 8.25 bits for each weight.",
+    kFields);
 
 }  // namespace loupe

@@ -23,22 +23,13 @@ static_assert(sizeof(blocks::Nvfp4) == blocks::kNvfp4.bytes());
 }  // namespace
 
 extern const BlockLayout kBlock_nvfp4;
-constinit const BlockLayout kBlock_nvfp4{
-    .id = "nvfp4",
-    .title = "NVFP4",
-    .source =
-        "NVIDIA ModelOpt, nvfp4_tensor.py; compressed-tensors, nvfp4; the order of the bytes is "
-        "this program's own",
-    .summary =
-        "FP4 elements with an E4M3 scale for 16, and an FP32 scale for the tensor outside the "
-        "block.",
-    .ggmlType = std::nullopt,
-    .elements = 16,
-    .bytes = sizeof(blocks::Nvfp4),
-    .codeBits = 4,
-    .fields = kFields,
-    .unpack = blocks::unpackMx<blocks::kNvfp4>,
-    .element = blocks::mxElement<blocks::kNvfp4>,
-    .check = blocks::checkMx<blocks::kNvfp4>};
+constinit const BlockLayout kBlock_nvfp4 = blocks::mxLayout<blocks::kNvfp4>(
+    "nvfp4",
+    "NVFP4",
+    "NVIDIA ModelOpt, nvfp4_tensor.py; compressed-tensors, nvfp4; the order of the bytes is "
+    "this program's own",
+    "FP4 elements with an E4M3 scale for 16, and an FP32 scale for the tensor outside the "
+    "block.",
+    kFields);
 
 }  // namespace loupe

@@ -69,6 +69,25 @@ std::string checkHalf(const std::byte* block, std::size_t offset, const char* na
     return checkHalf(load<std::uint16_t>(block + offset), name);
 }
 
+std::string checkTwoHalves(const std::byte* block, std::size_t offset, const char* second) {
+    const std::string found = checkHalf(block, offset, "d");
+    return found.empty() ? checkHalf(block, offset + sizeof(std::uint16_t), second) : found;
+}
+
+std::vector<BitRun> pairedScaleBits(std::size_t scales, int group) {
+    if (group < 4) {
+        return {{at(scales, group), 0, 6, 0}};
+    }
+    return {{at(scales, group + 4), 0, 4, 0}, {at(scales, group - 4), 6, 2, 4}};
+}
+
+std::vector<BitRun> pairedMinimumBits(std::size_t scales, int group) {
+    if (group < 4) {
+        return {{at(scales, group + 4), 0, 6, 0}};
+    }
+    return {{at(scales, group + 4), 4, 4, 0}, {at(scales, group), 6, 2, 4}};
+}
+
 int ElementParts::peek(const std::vector<BitRun>& bits) const {
     return static_cast<int>(gatherBits({block_, static_cast<std::size_t>(bytes_)}, bits));
 }

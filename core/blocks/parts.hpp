@@ -44,6 +44,10 @@ template <typename Block>
 [[nodiscard]] std::string checkHalf(std::uint16_t bits, const char* name);
 /// The same for the FP16 at `offset` of a block.
 [[nodiscard]] std::string checkHalf(const std::byte* block, std::size_t offset, const char* name);
+/// The same for d at `offset` and the FP16 of that name behind it.
+[[nodiscard]] std::string checkTwoHalves(const std::byte* block,
+                                         std::size_t offset,
+                                         const char* second);
 
 /// A place in a block, as the bit runs of elements have it.
 [[nodiscard]] constexpr std::int64_t at(std::size_t offset, int index = 0) {
@@ -77,6 +81,11 @@ private:
     BlockElement made_;
 };
 
+/// Scale `group` of the eight pairs of Q4_K and Q5_K, 6 bits of the 12 bytes at `scales`: the last
+/// four lie in pieces.
+[[nodiscard]] std::vector<BitRun> pairedScaleBits(std::size_t scales, int group);
+/// The minimum beside it.
+[[nodiscard]] std::vector<BitRun> pairedMinimumBits(std::size_t scales, int group);
 /// Level q of IQ4_NL and IQ4_XS.
 [[nodiscard]] int iq4Level(int q);
 /// Twice the value of an E2M1 code in ggml's blocks, which know no minus zero.

@@ -50,8 +50,7 @@ BlockElement element(const std::byte* block, int index) {
 }
 
 std::string check(const std::byte* block) {
-    const std::string found = blocks::checkHalf(block, offsetof(Q2K, d), "d");
-    return found.empty() ? blocks::checkHalf(block, offsetof(Q2K, dmin), "dmin") : found;
+    return blocks::checkTwoHalves(block, offsetof(Q2K, d), "dmin");
 }
 
 }  // namespace

@@ -39,8 +39,7 @@ BlockElement element(const std::byte* block, int index) {
 }
 
 std::string check(const std::byte* block) {
-    const std::string found = blocks::checkHalf(block, offsetof(Q4_1, d), "d");
-    return found.empty() ? blocks::checkHalf(block, offsetof(Q4_1, m), "m") : found;
+    return blocks::checkTwoHalves(block, offsetof(Q4_1, d), "m");
 }
 
 }  // namespace

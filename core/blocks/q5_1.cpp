@@ -41,8 +41,7 @@ BlockElement element(const std::byte* block, int index) {
 }
 
 std::string check(const std::byte* block) {
-    const std::string found = blocks::checkHalf(block, offsetof(Q5_1, d), "d");
-    return found.empty() ? blocks::checkHalf(block, offsetof(Q5_1, m), "m") : found;
+    return blocks::checkTwoHalves(block, offsetof(Q5_1, d), "m");
 }
 
 }  // namespace

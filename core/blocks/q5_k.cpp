@@ -34,37 +34,22 @@ void unpack(const std::byte* blocks, std::int64_t count, float* out) {
     blocks::unpackKernels().q5_k(blocks, count, out);
 }
 
-/// Scale `group` of eight, 6 bits of the 12 bytes: the last four lie in pieces.
-std::vector<BitRun> scaleBits(int group) {
-    constexpr std::size_t kAt = offsetof(Q5K, scales);
-    if (group < 4) {
-        return {{blocks::at(kAt, group), 0, 6, 0}};
-    }
-    return {{blocks::at(kAt, group + 4), 0, 4, 0}, {blocks::at(kAt, group - 4), 6, 2, 4}};
-}
-
-std::vector<BitRun> minimumBits(int group) {
-    constexpr std::size_t kAt = offsetof(Q5K, scales);
-    if (group < 4) {
-        return {{blocks::at(kAt, group + 4), 0, 6, 0}};
-    }
-    return {{blocks::at(kAt, group + 4), 4, 4, 0}, {blocks::at(kAt, group), 6, 2, 4}};
-}
-
 BlockElement element(const std::byte* block, int index) {
     blocks::ElementParts parts(block, sizeof(Q5K));
     const int group = index / 32;
     const int byte = index / 64 * 32 + index % 32;
     const float d = parts.half("d", BlockRole::Scale, offsetof(Q5K, d));
-    const int sc =
-        parts.code("sc " + std::to_string(group), BlockRole::SubScales, scaleBits(group));
+    const int sc = parts.code("sc " + std::to_string(group),
+                              BlockRole::SubScales,
+                              blocks::pairedScaleBits(offsetof(Q5K, scales), group));
     const int q = parts.code("q",
                              BlockRole::Codes,
                              {{blocks::at(offsetof(Q5K, qs), byte), group % 2 * 4, 4, 0},
                               {blocks::at(offsetof(Q5K, qh), index % 32), group, 1, 4}});
     const float dmin = parts.half("dmin", BlockRole::Minimum, offsetof(Q5K, dmin));
-    const int m =
-        parts.code("m " + std::to_string(group), BlockRole::SubScales, minimumBits(group));
+    const int m = parts.code("m " + std::to_string(group),
+                             BlockRole::SubScales,
+                             blocks::pairedMinimumBits(offsetof(Q5K, scales), group));
     return std::move(parts).finish(
         "(d · sc) · q − dmin · m",
         blocks::equation("(# · #) · # − # · #", {d, sc, q, dmin, m}),
@@ -72,8 +57,7 @@ BlockElement element(const std::byte* block, int index) {
 }
 
 std::string check(const std::byte* block) {
-    const std::string found = blocks::checkHalf(block, offsetof(Q5K, d), "d");
-    return found.empty() ? blocks::checkHalf(block, offsetof(Q5K, dmin), "dmin") : found;
+    return blocks::checkTwoHalves(block, offsetof(Q5K, d), "dmin");
 }
 
 }  // namespace

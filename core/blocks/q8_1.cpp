@@ -32,8 +32,7 @@ BlockElement element(const std::byte* block, int index) {
 }
 
 std::string check(const std::byte* block) {
-    const std::string found = blocks::checkHalf(block, offsetof(Q8_1, d), "d");
-    return found.empty() ? blocks::checkHalf(block, offsetof(Q8_1, s), "s") : found;
+    return blocks::checkTwoHalves(block, offsetof(Q8_1, d), "s");
 }
 
 }  // namespace
