@@ -11,25 +11,8 @@ namespace loupe {
 namespace {
 
 constexpr ParamSpec kParams[] = {
-    {.name = "bits",
-     .type = ParamType::Integer,
-     .defaultText = "4",
-     .min = 2,
-     .max = 8,
-     .label = "Bits",
-     .help = "Width b of a code: 2^b integer levels.",
-     .unit = "bit"},
-    {.name = "group",
-     .type = ParamType::Integer,
-     .defaultText = "128",
-     .min = 1,
-     .max = 1 << 30,
-     .label = "Group size",
-     .help = "Neighbouring inputs of a row that share a scale and zero point; the last group of a "
-             "row may be shorter.",
-     .unit = "weights",
-     .powersOfTwo = true,
-     .alwaysWritten = true},
+    uniform_params::kGroupBits,
+    uniform_params::groupSize("128"),
     {.name = "grid",
      .type = ParamType::Integer,
      .defaultText = "20",
@@ -51,12 +34,8 @@ Result<StepOutput> applyAwq(const StepInput& input, const Params& params, const 
     if (input.activations == nullptr) {
         return fail(ErrorCode::Missing, "awq needs activations: --activations FILE[:TENSOR]");
     }
-    const Result<AwqResult> result = searchAwq(input,
-                                               awqSpec(params),
-                                               params.integer("grid"),
-                                               params.flag("clip"),
-                                               AwqCurve::Least,
-                                               ctx);
+    const Result<AwqResult> result = searchAwq(
+        input, awqSpec(params), params.integer("grid"), params.flag("clip"), AwqCurve::Least, ctx);
     if (!result) {
         return fail(result.error());
     }

@@ -8,6 +8,7 @@
 #include "core/quant/coded_matrix.hpp"
 #include "core/quant/finite_rows.hpp"
 #include "core/quant/first_error.hpp"
+#include "core/quant/uniform_params.hpp"
 
 #include <algorithm>
 #include <limits>
@@ -248,25 +249,8 @@ Result<StepOutput> applyAs(const StepInput& input, const Params& params, const J
 }
 
 constexpr ParamSpec kParams[] = {
-    {.name = "bits",
-     .type = ParamType::Integer,
-     .defaultText = "4",
-     .min = 2,
-     .max = 8,
-     .label = "Bits",
-     .help = "Width b of a code: 2^b integer levels.",
-     .unit = "bit"},
-    {.name = "group",
-     .type = ParamType::Integer,
-     .defaultText = "64",
-     .min = 1,
-     .max = 1 << 30,
-     .label = "Group size",
-     .help = "Neighbouring inputs of a row that share a scale and a zero point; the last group of "
-             "a row may be shorter.",
-     .unit = "weights",
-     .powersOfTwo = true,
-     .alwaysWritten = true},
+    uniform_params::kGroupBits,
+    uniform_params::groupSize("64"),
     {.name = "iterations",
      .type = ParamType::Integer,
      .defaultText = "20",

@@ -10,7 +10,7 @@
 
 namespace loupe::uniform_params {
 
-// Rows of the parameter tables that absmax and zeropoint share. Only constants: each step's file
+// Rows of the parameter tables that steps on integer grids share. Only constants: each step's file
 // assembles its table.
 
 inline constexpr std::string_view kPer[] = {"tensor", "row", "column", "group"};
@@ -115,5 +115,29 @@ inline constexpr ParamSpec kActRangeParam{
         "dynamic: from the live tensor. max, percentile (99.9), mse, entropy: fixed from "
         "the calibration rows; values beyond clip.",
     .onlyWith = "act_per=tensor"};
+
+// Of awq and hqq, whose groups have a zero point each.
+inline constexpr ParamSpec kGroupBits{.name = "bits",
+                                      .type = ParamType::Integer,
+                                      .defaultText = "4",
+                                      .min = 2,
+                                      .max = 8,
+                                      .label = "Bits",
+                                      .help = "Width b of a code: 2^b integer levels.",
+                                      .unit = "bit"};
+constexpr ParamSpec groupSize(std::string_view defaultText) {
+    return {.name = "group",
+            .type = ParamType::Integer,
+            .defaultText = defaultText,
+            .min = 1,
+            .max = 1 << 30,
+            .label = "Group size",
+            .help =
+                "Neighbouring inputs of a row that share a scale and a zero point; the last "
+                "group of a row may be shorter.",
+            .unit = "weights",
+            .powersOfTwo = true,
+            .alwaysWritten = true};
+}
 
 }  // namespace loupe::uniform_params
