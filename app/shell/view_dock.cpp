@@ -104,6 +104,7 @@ ViewDock::ViewDock(const ViewDefinition& definition, Document& document, QWidget
     : QDockWidget(tr(definition.title), parent), m_definition(definition), m_document(document) {
     setObjectName(QStringLiteral("dock.%1").arg(QLatin1String(definition.id)));
     setAccessibleName(windowTitle());
+    setAutoFillBackground(true);  // else lines that the window draws between docks shine through
     m_header = new DockHeader(*this);
     setTitleBarWidget(m_header);
 }

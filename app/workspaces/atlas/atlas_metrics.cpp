@@ -246,7 +246,8 @@ QString metricCellText(const AtlasMetric& metric, double value) {
             rest /= 1000;
             ++power;
         }
-        return formatNumber(rest, kDigits) + QLatin1String(kPowers[power]);
+        return power == 0 ? formatCount(static_cast<qint64>(rest))
+                          : formatNumber(rest, kDigits) + QLatin1String(kPowers[power]);
     }
     return formatNumber(value, kDigits);
 }

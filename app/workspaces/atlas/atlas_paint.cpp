@@ -80,7 +80,8 @@ void AtlasPicture::paintHead(QPainter& painter,
         const QString count =
             section.outer
                 ? tr("%1 tensors").arg(formatCount(static_cast<qint64>(section.roles.size())))
-                : tr("%1 layers × %2 roles")
+                : (section.layers.size() == 1 ? tr("%1 layer × %2 roles")
+                                              : tr("%1 layers × %2 roles"))
                       .arg(formatCount(static_cast<qint64>(section.layers.size())),
                            formatCount(static_cast<qint64>(section.roles.size())));
         drawTextLine(painter,

@@ -11,6 +11,7 @@
 #include "app/workspaces/atlas/flag_list.hpp"
 #include "app/workspaces/atlas/metric_panel.hpp"
 #include "app/workspaces/atlas/treemap_bar.hpp"
+#include "core/base/units.hpp"
 
 #include <QAction>
 #include <QClipboard>
@@ -24,6 +25,7 @@
 #include <QMimeData>
 #include <QPainter>
 #include <QPushButton>
+#include <QScrollArea>
 #include <QSplitter>
 #include <QStackedWidget>
 #include <QUrl>
@@ -87,8 +89,16 @@ AtlasPane::AtlasPane(AtlasModel& model, QWidget* parent) : QWidget(parent), m_mo
     m_columns->setChildrenCollapsible(false);
     layout->addWidget(m_columns);
     m_metrics = new MetricPanel(model, m_columns);
-    m_middle = new QSplitter(Qt::Vertical, m_columns);
+    // In a scroll area: in a low window the list under the picture does not make it grow.
+    auto* scroll = new QScrollArea(m_columns);
+    scroll->setFrameShape(QFrame::NoFrame);
+    scroll->setWidgetResizable(true);
+    scroll->setFocusPolicy(Qt::NoFocus);
+    scroll->setHorizontalScrollBarPolicy(Qt::ScrollBarAlwaysOff);
+    scroll->setMinimumWidth(Theme::px(320));
+    m_middle = new QSplitter(Qt::Vertical, scroll);
     m_middle->setChildrenCollapsible(false);
+    scroll->setWidget(m_middle);
     buildCentre();
     m_flags = new FlagPanel(model, m_columns);
     m_columns->setStretchFactor(1, 1);
@@ -195,7 +205,7 @@ void AtlasPane::buildBody() {
     m_barBox = new QWidget(m_centre);
     auto* row = new QVBoxLayout(m_barBox);
     row->setContentsMargins(Theme::px(12), 0, Theme::px(12), Theme::px(6));
-    m_bar = new TreemapBar(m_model, *m_treemap, m_barBox);
+    m_bar = new TreemapBar(*m_treemap, m_barBox);
     row->addWidget(m_bar);
 }
 
@@ -292,6 +302,14 @@ void AtlasPane::showValues() {
                             ? m_model.document().scheme(metric.side)
                             : metric.help);
     const bool open = m_model.source() != nullptr;
+    if (open && isTreemap()) {
+        const SourceInfo& all = m_model.source()->info();
+        m_subtitle->setText(
+            tr("%1 All: %2, %3 parameters.")
+                .arg(m_subtitle->text(),
+                     QString::fromStdString(decimalBytes(static_cast<double>(all.bytes))),
+                     formatCount(static_cast<qint64>(all.parameters))));
+    }
     m_empty->setVisible(!open);
     m_body->setVisible(open);
     showSelection();

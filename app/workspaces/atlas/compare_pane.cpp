@@ -126,6 +126,10 @@ void ComparePane::buildHead() {
     row->addWidget(m_gate);
     m_tolerance = new QLineEdit(m_head);
     m_tolerance->setAccessibleName(tr("Tolerance, a relative error"));
+    m_tolerance->setPlaceholderText(formatNumber(kFirstTolerance));
+    m_tolerance->setToolTip(
+        tr("Largest relative error that passes, a share: 0.01 is one percent. A number switches the "
+           "gate on."));
     m_tolerance->setAlignment(Qt::AlignRight);
     m_tolerance->setFixedWidth(Theme::px(84));
     setTextRole(m_tolerance, TextRole::Number);
@@ -143,7 +147,8 @@ void ComparePane::buildList() {
     m_lists->setCompact(true);
     m_lists->setAccessibleName(tr("Which tensors are listed"));
     m_pause = new QPushButton(m_left);
-    row->addWidget(m_lists, 1);
+    row->addWidget(m_lists);
+    row->addStretch(1);
     row->addWidget(m_pause);
     column->addLayout(row);
     m_verdict = new QLabel(m_left);
@@ -330,8 +335,13 @@ void ComparePane::showPairs() {
                           : tr("Open A first; what B changed of it appears here."));
     m_empty->setButton(a ? tr("Choose B…") : QString());
     m_choose->setEnabled(a);
+    // Who chose B in the empty state goes on with the keys in the list.
+    const bool follow = a && b && m_empty->isAncestorOf(focusWidget());
     m_empty->setVisible(!a || !b);
     m_splitter->setVisible(a && b);
+    if (follow) {
+        m_view->setFocus(Qt::OtherFocusReason);
+    }
     const DiffPlan& plan = m_model->plan();
     const auto count = [](const QString& text, std::size_t n) {
         return QStringLiteral("%1 %2").arg(text, formatCount(static_cast<qint64>(n)));

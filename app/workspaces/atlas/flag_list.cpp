@@ -8,6 +8,7 @@
 #include "core/base/text.hpp"
 
 #include <QClipboard>
+#include <QFontMetricsF>
 #include <QGuiApplication>
 #include <QHBoxLayout>
 #include <QHeaderView>
@@ -538,7 +539,7 @@ void FlagPanel::fitColumns() {
     // Numbers never elide: as wide as the longest of those at the ends of the list. Nor do places,
     // as far as there is room; the name takes what is left, or goes where that is nothing.
     const QString title = m_model.metric().title;
-    const double arrow = Theme::px(36);
+    const double arrow = Theme::px(40);
     double widest = 0;
     double place = textWidth(tr("place"), TextRole::Caption) + arrow;
     const int rows = m_list->rowCount();
@@ -551,19 +552,28 @@ void FlagPanel::fitColumns() {
         place = std::max(
             place, textWidth(text(row, FlagModel::Place), TextRole::Small) + Theme::px(18));
     }
-    const double whole = textWidth(title, TextRole::Caption) + arrow;
+    const QFontMetricsF head(m_table->header()->font());
+    const double whole = head.horizontalAdvance(title) + arrow;
     double broken = 0;
     for (const QString& line : onTwoLines(title).split(QLatin1Char('\n'))) {
-        broken = std::max(broken, textWidth(line, TextRole::Caption) + arrow);
+        broken = std::max(broken, head.horizontalAdvance(line) + arrow);
     }
     const bool oneLine = whole <= std::max(widest, width * 0.4);
     m_list->setOneLine(oneLine);
     const int value = static_cast<int>(
         std::ceil(std::min<double>(std::max(widest, oneLine ? whole : broken), width * 0.75)));
     const int left = width - value;
-    const bool named = left - place >= Theme::px(64);
+    // "layer 0, q" is one tensor only where there is one stack of layers.
+    const std::shared_ptr<const AtlasLayout>& layout = m_model.layout();
+    const bool several =
+        layout != nullptr &&
+        std::count_if(layout->sections.begin(),
+                      layout->sections.end(),
+                      [](const AtlasSection& section) { return !section.outer; }) > 1;
+    const bool named = several || left - place >= Theme::px(64);
     m_table->setColumnHidden(FlagModel::Tensor, !named);
-    const int placed = named ? static_cast<int>(std::ceil(std::min(place, left * 0.6))) : left;
+    const int placed =
+        named ? static_cast<int>(std::ceil(std::min(place, left * (several ? 0.5 : 0.6)))) : left;
     m_table->header()->resizeSection(FlagModel::Value, value);
     m_table->header()->resizeSection(FlagModel::Place, std::max(Theme::px(30), placed));
     m_table->header()->resizeSection(FlagModel::Tensor, std::max(Theme::px(40), left - placed));

@@ -7,7 +7,6 @@
 #include "app/widgets/theme.hpp"
 #include "core/base/units.hpp"
 
-#include <QLabel>
 #include <QPainter>
 
 #include <algorithm>
@@ -98,8 +97,8 @@ void TypeKey::paintEvent(QPaintEvent*) {
 
 // --- bar
 
-TreemapBar::TreemapBar(AtlasModel& model, TreemapPicture& picture, QWidget* parent)
-    : FlowBox(parent), m_model(model), m_picture(picture) {
+TreemapBar::TreemapBar(TreemapPicture& picture, QWidget* parent)
+    : FlowBox(parent), m_picture(picture) {
     setAccessibleName(tr("What the rectangles show"));
     const auto added = [&](const QString& name, const std::vector<SegmentedControl::Option>& all) {
         auto* made = new SegmentedControl(this);
@@ -123,17 +122,11 @@ TreemapBar::TreemapBar(AtlasModel& model, TreemapPicture& picture, QWidget* pare
          {QStringLiteral("none"), tr("Tensors"), tr("No groups: each tensor by itself")}});
     m_colors = added(tr("What a colour means"),
                    {{QStringLiteral("metric"),
-                     tr("Coloured by metric"),
+                     tr("Metric colours"),
                      tr("The metric on the left, in the colours of layers × roles")},
                     {QStringLiteral("type"),
-                     tr("By type"),
+                     tr("Type colours"),
                      tr("The type that the weights are stored in")}});
-    m_total = new QLabel(this);
-    setTextRole(m_total, TextRole::Small);
-    setTone(m_total, Tone::Secondary);
-    FlowBox::add(m_total);
-    connect(&model, &AtlasModel::layoutChanged, this, &TreemapBar::showTotal);
-    showTotal();
 }
 
 void TreemapBar::choose() {
@@ -142,16 +135,6 @@ void TreemapBar::choose() {
                                                                       : TreemapSize::Bytes);
     m_picture.setByType(m_colors->current() == QLatin1String("type"));
     emit changed();
-}
-
-void TreemapBar::showTotal() {
-    const std::shared_ptr<const TensorSource>& source = m_model.source();
-    m_total->setText(source ? tr("%1 · %2 parameters")
-                                  .arg(QString::fromStdString(
-                                           decimalBytes(static_cast<double>(source->info().bytes))),
-                                       formatCount(static_cast<qint64>(source->info().parameters)))
-                            : QString());
-    relayout();
 }
 
 QJsonObject TreemapBar::save() const {

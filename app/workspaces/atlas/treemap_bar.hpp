@@ -6,8 +6,6 @@
 
 #include <QJsonObject>
 
-class QLabel;
-
 namespace loupe::app {
 
 class SegmentedControl;
@@ -35,9 +33,8 @@ class TreemapBar : public FlowBox {
     Q_OBJECT
 
 public:
-    TreemapBar(AtlasModel& model, TreemapPicture& picture, QWidget* parent = nullptr);
+    explicit TreemapBar(TreemapPicture& picture, QWidget* parent = nullptr);
 
-    void showTotal();
     [[nodiscard]] SegmentedControl* colors() const { return m_colors; }
     [[nodiscard]] QJsonObject save() const;
     void restore(const QJsonObject& state);
@@ -48,12 +45,10 @@ signals:
 private:
     void choose();
 
-    AtlasModel& m_model;
     TreemapPicture& m_picture;
     SegmentedControl* m_group = nullptr;
     SegmentedControl* m_size = nullptr;
     SegmentedControl* m_colors = nullptr;
-    QLabel* m_total = nullptr;
 };
 
 }  // namespace loupe::app

@@ -9,6 +9,7 @@
 #include "app/workspaces/atlas/value_paint.hpp"
 #include "core/base/units.hpp"
 
+#include <QFontMetricsF>
 #include <QHelpEvent>
 #include <QKeyEvent>
 #include <QMouseEvent>
@@ -29,6 +30,18 @@ namespace {
 constexpr auto kSlot = "atlas.treemap";
 constexpr int kLaterMs = 60;
 constexpr double kHead = 20;
+constexpr double kLeastWords = 44;
+
+/// A label as it fits into a width: whole, cut where some letters are left, or none.
+QString fitted(const QString& label, double width) {
+    if (textWidth(label, TextRole::Small) <= width) {
+        return label;
+    }
+    return width < Theme::px(kLeastWords)
+               ? QString()
+               : QFontMetricsF(Theme::font(TextRole::Small))
+                     .elidedText(label, Qt::ElideRight, width);
+}
 
 }  // namespace
 
@@ -257,7 +270,7 @@ void TreemapPicture::announce() {
 
 // --- painting
 
-/// The title of a group, and its size where there is room beside it. Nothing that does not fit.
+/// The title of a group, and its size where there is room beside it.
 void TreemapPicture::paintHead(QPainter& painter, const TreemapTile& tile) const {
     const Theme& theme = Theme::current();
     const QRectF head(tile.rect.left() + Theme::px(6),
@@ -268,14 +281,12 @@ void TreemapPicture::paintHead(QPainter& painter, const TreemapTile& tile) const
         return;
     }
     const QString size = sizeText(tile.size);
-    const double name = textWidth(tile.label, TextRole::Small);
-    if (name > head.width()) {
-        return;
-    }
+    const QString label = fitted(tile.label, head.width());
+    const double name = textWidth(label, TextRole::Small);
     drawTextLine(painter,
                  head,
                  Qt::AlignLeft | Qt::AlignVCenter,
-                 tile.label,
+                 label,
                  TextRole::Small,
                  theme.text);
     if (name + textWidth(size, TextRole::NumberAxis) + Theme::px(12) <= head.width()) {
@@ -294,7 +305,8 @@ void TreemapPicture::paintLabel(QPainter& painter,
                                 const QColor& ink) const {
     const QRectF box = tile.rect.adjusted(Theme::px(4), Theme::px(2), -Theme::px(4), -Theme::px(2));
     const double line = lineHeight(TextRole::Small);
-    std::vector<std::pair<QString, TextRole>> lines{{tile.label, TextRole::Small},
+    const QString label = fitted(tile.label, box.width());
+    std::vector<std::pair<QString, TextRole>> lines{{label, TextRole::Small},
                                                     {sizeText(tile.size), TextRole::NumberAxis}};
     const auto tensor = static_cast<std::size_t>(tile.tensor);
     const AtlasValues& values = m_model.values();
@@ -304,10 +316,10 @@ void TreemapPicture::paintLabel(QPainter& painter,
         lines.emplace_back(m_model.valueText(tensor), TextRole::NumberAxis);
     }
     std::erase_if(lines, [&](const auto& each) {
-        return textWidth(each.first, each.second) > box.width();
+        return each.first.isEmpty() || textWidth(each.first, each.second) > box.width();
     });
     const auto room = static_cast<std::size_t>(std::max(0.0, (box.height() + 3) / line));
-    if (lines.empty() || lines.front().first != tile.label || room == 0) {
+    if (lines.empty() || lines.front().first != label || room == 0) {
         return;
     }
     if (lines.size() > room) {
@@ -344,7 +356,10 @@ void TreemapPicture::paintTile(QPainter& painter,
         paintValue(painter, rect, m_colors, values.tensor[tensor], state, theme.raised);
     paintLabel(painter, tile, ink);
     if ((state & AtlasValues::kSampled) != 0) {
-        paintEstimate(painter, rect, ink);
+        // A dot where the sign would stand on the label.
+        const double side = Theme::px(7);
+        const bool low = rect.height() < 2 * lineHeight(TextRole::Small);
+        paintEstimate(painter, low ? QRectF(rect.topLeft(), QSizeF(side, side)) : rect, ink);
     }
     if (AtlasValues::hasValue(state) && m_model.isFlagged(values.tensor[tensor])) {
         paintFlag(painter, rect);
