@@ -539,7 +539,7 @@ void FlagPanel::fitColumns() {
     // Numbers never elide: as wide as the longest of those at the ends of the list. Nor do places,
     // as far as there is room; the name takes what is left, or goes where that is nothing.
     const QString title = m_model.metric().title;
-    const double arrow = Theme::px(40);
+    const double arrow = Theme::px(48);  // with the margins on both sides
     double widest = 0;
     double place = textWidth(tr("place"), TextRole::Caption) + arrow;
     const int rows = m_list->rowCount();
