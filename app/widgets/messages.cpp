@@ -55,6 +55,9 @@ MessageBar::MessageBar(QWidget* parent) : QWidget(parent) {
     m_text->setWordWrap(true);
     m_text->setTextFormat(Qt::RichText);
     m_text->setTextInteractionFlags(Qt::TextSelectableByMouse);
+    // The words take what icon and buttons leave: a stretch alone gave each of the three its share.
+    m_text->setSizePolicy(QSizePolicy::Expanding, QSizePolicy::Preferred);
+    m_icon->setSizePolicy(QSizePolicy::Fixed, QSizePolicy::Preferred);
     setTextRole(m_text, TextRole::Small);
     m_layout = new QHBoxLayout(this);
     m_layout->setContentsMargins(Theme::px(14), Theme::px(6), Theme::px(8), Theme::px(6));
@@ -106,6 +109,7 @@ void MessageBar::setActions(const std::vector<QAction*>& actions) {
     for (QAction* action : actions) {
         auto* button = new QPushButton(action->text(), this);
         button->setProperty("loupeSmall", true);
+        button->setSizePolicy(QSizePolicy::Fixed, QSizePolicy::Fixed);
         button->setToolTip(action->toolTip());
         button->setAccessibleName(action->text());
         setTextRole(button, TextRole::Small);

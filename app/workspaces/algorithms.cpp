@@ -71,6 +71,7 @@ private:
     void applyWidths();
     void takeTrace();
     void showError();
+    [[nodiscard]] QString ownSource() const;
     void useAs(Side side);
     bool handleKey(const QKeyEvent& event, QWidget* focus);
     [[nodiscard]] PageSize pageSize() const;
@@ -133,10 +134,8 @@ AlgorithmsPage::AlgorithmsPage(Document& document, QWidget* parent)
     connect(m_transport, &Transport::copyScheme, this, [this] {
         QApplication::clipboard()->setText(m_model->schemeText());
     });
-    m_fixture = new QAction(tr("Play the made-up layer F1"), this);
-    connect(m_fixture, &QAction::triggered, this, [this] {
-        m_model->setSource(QStringLiteral("synthetic:F1"));
-    });
+    m_fixture = new QAction(tr("Play a made-up layer"), this);
+    connect(m_fixture, &QAction::triggered, this, [this] { m_model->setSource(ownSource()); });
     m_inspect = new QAction(tr("Show in Inspect"), this);
     connect(m_inspect, &QAction::triggered, this, [this] {
         m_message->clear();
@@ -262,6 +261,14 @@ void AlgorithmsPage::takeTrace() {
     }
 }
 
+/// The made-up layer that shows the method well.
+QString AlgorithmsPage::ownSource() const {
+    const Method* method = m_model->method();
+    return method == nullptr ? QStringLiteral("synthetic:F1")
+                             : QString::fromUtf8(method->source.data(),
+                                                 static_cast<qsizetype>(method->source.size()));
+}
+
 void AlgorithmsPage::showError() {
     if (!m_model->error()) {
         m_message->clear();
@@ -277,7 +284,7 @@ void AlgorithmsPage::showError() {
             }
         }
     }
-    if (m_model->source() != QLatin1String("synthetic:F1")) {
+    if (m_model->source() != ownSource()) {
         actions.push_back(m_fixture);
     }
     m_message->setActions(actions);

@@ -276,5 +276,7 @@ TEST_CASE("a message's button stands beside the text, and below it where the bar
         REQUIRE(text != labels.end());
         CHECK((button->geometry().top() >= (*text)->geometry().bottom()) == (width < 400));
         CHECK((button->geometry().left() >= (*text)->geometry().right()) == (width > 400));
+        CHECK((*text)->width() > width / 2);
+        CHECK(button->width() <= button->sizeHint().width());
     }
 }

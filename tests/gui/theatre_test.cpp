@@ -25,6 +25,7 @@
 #include <QComboBox>
 #include <QElapsedTimer>
 #include <QListWidget>
+#include <QPushButton>
 #include <QSlider>
 #include <QTabBar>
 
@@ -329,6 +330,31 @@ TEST_CASE("theatre: a slice of the open tensor is played, and another one on dem
     CHECK(std::equal(applied.begin(), applied.end(), told.data()));
     model.setSlice({0, 0, 5000, 5000});  // too much: cut to what can be told
     CHECK(model.slice().rows * model.slice().cols <= kMostTracedWeights);
+}
+
+TEST_CASE("theatre: a slice holds a whole block, and a layer that fits is offered") {
+    Theatre theatre(QSize(1600, 900), "synthetic:student?rows=64&cols=512");
+    TheatreModel& model = theatre.model();
+    model.setMethod("ggml");
+    model.setSource({});
+    theatre.settle();
+    CHECK_FALSE(model.error().has_value());
+    CHECK(model.slice().cols == 256);
+    REQUIRE(model.trace() != nullptr);
+    model.setSource("synthetic:F1");  // of 64 inputs
+    theatre.settle();
+    REQUIRE(model.error().has_value());
+    auto* bar = theatre.window->workspaces().page()->findChild<MessageBar*>();
+    REQUIRE(bar != nullptr);
+    QPushButton* offer = nullptr;
+    for (QPushButton* button : bar->findChildren<QPushButton*>()) {
+        offer = button->text().contains("made-up") ? button : offer;
+    }
+    REQUIRE(offer != nullptr);
+    offer->click();
+    theatre.settle();
+    CHECK_FALSE(model.error().has_value());
+    CHECK(model.trace() != nullptr);
 }
 
 TEST_CASE("theatre: what cannot be played says why and how to go on") {

@@ -4,6 +4,7 @@
 #include "app/document/cursor.hpp"
 #include "app/document/inputs.hpp"
 #include "app/jobs/job_manager.hpp"
+#include "core/blocks/block_layout.hpp"
 #include "core/experiment/trace_scheme.hpp"
 
 #include <algorithm>
@@ -24,10 +25,15 @@ QString textOf(const Slice& slice) {
         .arg(slice.cols);
 }
 
-/// Weights that share a scale along a row; 0: no such groups.
+/// Weights that share a scale along a row, or a block; 0: no such groups.
 std::int64_t groupOf(const Scheme& scheme) {
     const Step& last = scheme.steps.back();
     const StepDefinition* definition = findStep(last.name);
+    if (last.name == "ggml") {
+        const BlockLayout* block =
+            findBlockLayout(Params(definition->params, last).text("type"));
+        return block == nullptr ? 0 : block->elements;
+    }
     const bool grouped = std::any_of(definition->params.begin(),
                                      definition->params.end(),
                                      [](const ParamSpec& spec) { return spec.name == "group"; }) &&
