@@ -3,71 +3,19 @@
 // to C.9), one code at a time, and read back through the reader that files go through.
 #include "core/base/rng.hpp"
 #include "core/base/text.hpp"
-#include "core/experiment/selftest_parts.hpp"
+#include "core/experiment/selftest_layers.hpp"
 #include "core/formats/codec.hpp"
 #include "core/io/packed/packed.hpp"
 #include "core/io/reader.hpp"
 
 #include <array>
 #include <cstring>
-#include <functional>
 #include <memory>
-#include <span>
+#include <string>
 
 namespace loupe::selftest {
 
 namespace {
-
-constexpr std::int64_t kIn = 64;
-constexpr std::int64_t kOut = 16;
-constexpr std::int64_t kGroup = 32;
-constexpr std::int64_t kGroups = kIn / kGroup;
-
-/// The bytes of a safetensors file.
-class File {
-public:
-    template <class T>
-    void add(const std::string& name,
-             const char* dtype,
-             const char* shape,
-             const std::vector<T>& values) {
-        const std::size_t begin = data_.size();
-        const auto bytes = std::as_bytes(std::span(values));
-        data_.insert(data_.end(), bytes.begin(), bytes.end());
-        header_.append(header_.empty() ? "{\"" : ",\"").append(name);
-        header_.append("\":{\"dtype\":\"").append(dtype).append("\",\"shape\":").append(shape);
-        header_.append(",\"data_offsets\":[").append(std::to_string(begin)).append(",");
-        header_.append(std::to_string(data_.size())).append("]}");
-    }
-    [[nodiscard]] std::vector<std::byte> bytes() const {
-        std::string text;
-        text.append(header_).append("}");
-        text.resize((text.size() + 7) / 8 * 8, ' ');
-        std::vector<std::byte> all(sizeof(std::uint64_t) + text.size() + data_.size());
-        const auto length = static_cast<std::uint64_t>(text.size());
-        std::memcpy(all.data(), &length, sizeof length);
-        std::memcpy(all.data() + sizeof length, text.data(), text.size());
-        std::memcpy(all.data() + sizeof length + text.size(), data_.data(), data_.size());
-        return all;
-    }
-
-private:
-    std::string header_;
-    std::vector<std::byte> data_;
-};
-
-std::uint64_t draw(std::uint64_t seed, std::int64_t index, std::uint64_t below) {
-    return randomBits(seed, static_cast<std::uint64_t>(index)) % below;
-}
-
-/// Powers of two: no product rounds.
-double scaleAt(std::int64_t index) {
-    return std::ldexp(1.0, static_cast<int>(draw(3, index, 6)) - 4);
-}
-
-std::uint16_t halfOf(double value) {
-    return static_cast<std::uint16_t>(encode(*findFormat("fp16"), value).value_or(0));
-}
 
 std::vector<std::uint16_t> halfScales() {
     std::vector<std::uint16_t> scales;
@@ -77,29 +25,8 @@ std::vector<std::uint16_t> halfScales() {
     return scales;
 }
 
-std::uint64_t codeAt(std::int64_t in, std::int64_t out) {
-    return draw(1, in * kOut + out, 16);
-}
-std::uint64_t zeroAt(std::int64_t group, std::int64_t out) {
-    return 1 + draw(2, group * kOut + out, 15);
-}
-
-/// What a layer's file and configuration are, and what the weight at (out, in) must be.
-struct Layer {
-    const char* name;
-    std::vector<std::byte> file;
-    std::string config;
-    std::function<double(std::int64_t out, std::int64_t in)> expected;
-};
-
-double groupedValue(std::int64_t out, std::int64_t in) {
-    const std::int64_t group = in / kGroup;
-    return scaleAt(group * kOut + out) *
-           (static_cast<double>(codeAt(in, out)) - static_cast<double>(zeroAt(group, out)));
-}
-
 /// Words of eight 4-bit codes: along the inputs for GPTQ's codes, along the outputs elsewhere.
-Layer gptqLayer() {
+PackedLayer gptqLayer() {
     std::vector<std::uint32_t> words(static_cast<std::size_t>(kIn / 8 * kOut));
     for (std::int64_t in = 0; in < kIn; ++in) {
         for (std::int64_t out = 0; out < kOut; ++out) {
@@ -118,18 +45,20 @@ Layer gptqLayer() {
     for (std::int64_t in = 0; in < kIn; ++in) {
         groups.push_back(static_cast<std::int32_t>(in / kGroup));
     }
-    File file;
+    SafetensorsBytes file;
     file.add("layer.qweight", "I32", "[8,16]", words);
     file.add("layer.qzeros", "I32", "[2,2]", zeros);
     file.add("layer.scales", "F16", "[2,16]", halfScales());
     file.add("layer.g_idx", "I32", "[64]", groups);
     return {"gptq",
+            "gptq",
+            "gptq",
             file.bytes(),
             R"({"quantization_config":{"quant_method":"gptq","bits":4,"group_size":32}})",
             groupedValue};
 }
 
-Layer awqLayer() {
+PackedLayer awqLayer() {
     constexpr std::array<std::int64_t, 8> kColumns{0, 2, 4, 6, 1, 3, 5, 7};
     const auto pack = [&](std::int64_t rows, const auto& code) {
         std::vector<std::uint32_t> words(static_cast<std::size_t>(rows * kOut / 8));
@@ -144,18 +73,20 @@ Layer awqLayer() {
         }
         return words;
     };
-    File file;
+    SafetensorsBytes file;
     file.add("layer.qweight", "I32", "[64,2]", pack(kIn, codeAt));
     file.add("layer.qzeros", "I32", "[2,2]", pack(kGroups, zeroAt));
     file.add("layer.scales", "F16", "[2,16]", halfScales());
     return {"awq",
+            "awq",
+            "awq",
             file.bytes(),
             R"({"quantization_config":{"quant_method":"awq","bits":4,"group_size":32,)"
             R"("zero_point":true,"version":"gemm"}})",
             groupedValue};
 }
 
-Layer nf4Layer() {
+PackedLayer nf4Layer() {
     constexpr std::int64_t kBlock = 64;
     const NumberFormat& nf4 = *findFormat("nf4");
     std::vector<std::uint8_t> bytes(static_cast<std::size_t>(kIn * kOut / 2));
@@ -173,7 +104,7 @@ Layer nf4Layer() {
     }
     const std::string state =
         R"({"quant_type":"nf4","blocksize":64,"dtype":"float32","shape":[16,64]})";
-    File file;
+    SafetensorsBytes file;
     file.add("layer.weight", "U8", "[512,1]", bytes);
     file.add("layer.weight.absmax", "F32", "[16]", absmax);
     file.add("layer.weight.quant_map", "F32", "[16]", levels);
@@ -181,16 +112,21 @@ Layer nf4Layer() {
     length.insert(0, 1, '[').push_back(']');
     file.add("layer.weight.quant_state.bitsandbytes__nf4",
              "U8",
-             length.c_str(),
+             length,
              std::vector<char>(state.begin(), state.end()));
-    return {"bnb-nf4", file.bytes(), {}, [&nf4](std::int64_t out, std::int64_t in) {
+    return {"bnb-nf4",
+            "bnb_4bit",
+            "bnb-nf4",
+            file.bytes(),
+            {},
+            [&nf4](std::int64_t out, std::int64_t in) {
                 const std::int64_t i = out * kIn + in;
                 return static_cast<double>(static_cast<float>(slowValue(nf4, draw(4, i, 16)))) *
                        scaleAt(i / kBlock);
             }};
 }
 
-Layer int8Layer() {
+PackedLayer int8Layer() {
     // bitsandbytes multiplies by this, not divides by 127.
     constexpr float kOver127 = 0.007874015718698502F;
     std::vector<std::int8_t> codes;
@@ -201,22 +137,45 @@ Layer int8Layer() {
     for (std::int64_t out = 0; out < kOut; ++out) {
         absmax.push_back(static_cast<float>(scaleAt(out)));
     }
-    File file;
+    SafetensorsBytes file;
     file.add("layer.weight", "I8", "[16,64]", codes);
     file.add("layer.SCB", "F32", "[16]", absmax);
     file.add("layer.weight_format", "U8", "[1]", std::vector<std::uint8_t>{0});
-    return {"bnb-int8", file.bytes(), {}, [](std::int64_t out, std::int64_t in) {
+    return {"bnb-int8",
+            "bnb_int8",
+            "bnb-int8",
+            file.bytes(),
+            {},
+            [](std::int64_t out, std::int64_t in) {
                 const auto code =
                     static_cast<float>(static_cast<int>(draw(5, out * kIn + in, 255)) - 127);
                 return static_cast<double>(code * static_cast<float>(scaleAt(out)) * kOver127);
             }};
 }
 
-Result<std::vector<float>> valuesOf(const Layer& layer, std::string& found) {
-    Result<std::shared_ptr<const TensorSource>> stored =
-        openFile({MappedFile::fromBytes(layer.file, "self-test.safetensors"),
-                  {},
-                  parseModelConfig(layer.config)});
+/// The scheme that takes one of these tensors, as packed.def calls it.
+std::string takenBy(const TensorSource& stored, const std::string& config) {
+    std::vector<std::string> warnings;
+    const packed::StoredTensors tensors(stored, packed::readQuantConfig(config, {}, warnings));
+    for (std::size_t i = 0; i < stored.tensors().size(); ++i) {
+        for (const packed::PackedScheme* scheme : packed::allPackedSchemes()) {
+            if (scheme->match(tensors, i)) {
+                return std::string(scheme->id);
+            }
+        }
+    }
+    return {};
+}
+
+struct ReadLayer {
+    std::string scheme;
+    std::string quantization;
+    std::vector<float> values;
+};
+
+Result<ReadLayer> readLayer(const PackedLayer& layer) {
+    Result<std::shared_ptr<const TensorSource>> stored = openFile(
+        {MappedFile::fromBytes(layer.file, layer.path), {}, parseModelConfig(layer.config)});
     if (!stored) {
         return fail(stored.error());
     }
@@ -227,47 +186,122 @@ Result<std::vector<float>> valuesOf(const Layer& layer, std::string& found) {
         if (tensor.packed == nullptr) {
             continue;
         }
-        found = tensor.packed->quantization;
-        if (tensor.rows != kOut || tensor.cols != kIn) {
-            return fail(ErrorCode::Invalid,
-                        "expected a matrix [16, 64], found [" + std::to_string(tensor.rows) + ", " +
-                            std::to_string(tensor.cols) + "]");
-        }
         const Result<std::shared_ptr<const RowSource>> rows = logical->matrix(i);
-        std::vector<float> values(static_cast<std::size_t>(kIn * kOut));
         if (!rows) {
             return fail(rows.error());
         }
-        if (Result<void> done = (*rows)->read(0, kOut, values.data()); !done) {
+        if (tensor.rows != layer.rows || tensor.cols != layer.cols) {
+            return fail(ErrorCode::Invalid,
+                        "expected a matrix [" + std::to_string(layer.rows) + ", " +
+                            std::to_string(layer.cols) + "], found [" +
+                            std::to_string(tensor.rows) + ", " + std::to_string(tensor.cols) + "]");
+        }
+        ReadLayer made{takenBy(**stored, layer.config), tensor.packed->quantization, {}};
+        made.values.resize(at(layer.rows * layer.cols));
+        if (Result<void> done = (*rows)->read(0, layer.rows, made.values.data()); !done) {
             return fail(done.error());
         }
-        return values;
+        return made;
     }
     return fail(ErrorCode::NotFound, "no packed tensor was recognised");
 }
 
 }  // namespace
 
+std::uint64_t draw(std::uint64_t seed, std::int64_t index, std::uint64_t below) {
+    return randomBits(seed, static_cast<std::uint64_t>(index)) % below;
+}
+
+int powerAt(std::int64_t index) {
+    return static_cast<int>(draw(3, index, 6)) - 4;
+}
+
+double scaleAt(std::int64_t index) {
+    return std::ldexp(1.0, powerAt(index));
+}
+
+std::uint16_t halfOf(double value) {
+    return static_cast<std::uint16_t>(encode(*findFormat("fp16"), value).value_or(0));
+}
+
+std::uint64_t codeAt(std::int64_t in, std::int64_t out) {
+    return draw(1, in * kOut + out, 16);
+}
+
+std::uint64_t zeroAt(std::int64_t group, std::int64_t out) {
+    return 1 + draw(2, group * kOut + out, 15);
+}
+
+double groupScale(std::int64_t group, std::int64_t out) {
+    return scaleAt(group * kOut + out);
+}
+
+double groupedValue(std::int64_t out, std::int64_t in) {
+    const std::int64_t group = in / kGroup;
+    return groupScale(group, out) *
+           (static_cast<double>(codeAt(in, out)) - static_cast<double>(zeroAt(group, out)));
+}
+
+void SafetensorsBytes::addBytes(const std::string& name,
+                                const char* dtype,
+                                const std::string& shape,
+                                std::span<const std::byte> bytes) {
+    const std::size_t begin = data_.size();
+    data_.insert(data_.end(), bytes.begin(), bytes.end());
+    header_.append(header_.empty() ? "{\"" : ",\"").append(name);
+    header_.append("\":{\"dtype\":\"").append(dtype).append("\",\"shape\":").append(shape);
+    header_.append(",\"data_offsets\":[").append(std::to_string(begin)).append(",");
+    header_.append(std::to_string(data_.size())).append("]}");
+}
+
+std::vector<std::byte> SafetensorsBytes::bytes() const {
+    std::string text;
+    text.append(header_).append("}");
+    text.resize((text.size() + 7) / 8 * 8, ' ');
+    std::vector<std::byte> all(sizeof(std::uint64_t) + text.size() + data_.size());
+    const auto length = static_cast<std::uint64_t>(text.size());
+    std::memcpy(all.data(), &length, sizeof length);
+    std::memcpy(all.data() + sizeof length, text.data(), text.size());
+    std::memcpy(all.data() + sizeof length + text.size(), data_.data(), data_.size());
+    return all;
+}
+
+std::vector<PackedLayer> packedLayers() {
+    std::vector<PackedLayer> layers{gptqLayer(), awqLayer(), nf4Layer(), int8Layer()};
+    addMoreLayers(layers);
+    return layers;
+}
+
+SelfTestItem testLayer(const PackedLayer& layer) {
+    Tally tally(layer.name);
+    const Result<ReadLayer> read = readLayer(layer);
+    tally.check(read.has_value(), [&] { return read.error().message(); });
+    if (!read) {
+        return tally.item();
+    }
+    const auto named = [&](const std::string& found, const std::string& expected) {
+        tally.check(found == expected,
+                    [&] { return "expected " + expected + ", found '" + found + "'"; });
+    };
+    named(read->scheme, layer.scheme);
+    named(read->quantization, layer.quantization);
+    for (std::int64_t i = 0; i < layer.rows * layer.cols; ++i) {
+        const double expected = layer.expected(i / layer.cols, i % layer.cols);
+        const auto found = static_cast<double>(read->values[at(i)]);
+        tally.check(found == expected, [&] {
+            return "weight (" + std::to_string(i / layer.cols) + ", " +
+                   std::to_string(i % layer.cols) + "): expected " + shortest(expected) +
+                   ", found " + shortest(found);
+        });
+    }
+    return tally.item();
+}
+
 std::vector<SelfTestItem> testPacked(const JobContext& ctx) {
     std::vector<SelfTestItem> items;
-    for (const Layer& layer : {gptqLayer(), awqLayer(), nf4Layer(), int8Layer()}) {
+    for (const PackedLayer& layer : packedLayers()) {
         ctx.checkpoint();
-        Tally tally(layer.name);
-        std::string quantization;
-        const Result<std::vector<float>> values = valuesOf(layer, quantization);
-        tally.check(values.has_value(), [&] { return values.error().message(); });
-        tally.check(quantization == layer.name, [&] {
-            return std::string("expected ") + layer.name + ", found '" + quantization + "'";
-        });
-        for (std::int64_t i = 0; values && i < kIn * kOut; ++i) {
-            const double expected = layer.expected(i / kIn, i % kIn);
-            const auto found = static_cast<double>((*values)[static_cast<std::size_t>(i)]);
-            tally.check(found == expected, [&] {
-                return "weight (" + std::to_string(i / kIn) + ", " + std::to_string(i % kIn) +
-                       "): expected " + shortest(expected) + ", found " + shortest(found);
-            });
-        }
-        items.push_back(tally.item());
+        items.push_back(testLayer(layer));
     }
     return items;
 }

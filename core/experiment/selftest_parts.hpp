@@ -49,7 +49,7 @@ inline bool same(double a, double b) {
 
 [[nodiscard]] SelfTestItem testScalar(const NumberFormat& format, const JobContext& ctx);
 [[nodiscard]] SelfTestItem testBlocks(const BlockLayout& layout, const JobContext& ctx);
-/// One item for each packed checkpoint scheme that has a golden layer.
+/// At least one item for each packed checkpoint scheme.
 [[nodiscard]] std::vector<SelfTestItem> testPacked(const JobContext& ctx);
 
 }  // namespace loupe::selftest

@@ -2,7 +2,9 @@
 // The self-test passes here, covers every format, and notices what is wrong.
 #include "core/experiment/selftest.hpp"
 
+#include "core/experiment/selftest_layers.hpp"
 #include "core/experiment/selftest_parts.hpp"
+#include "core/io/packed/packed.hpp"
 #include "tests/support/catch.hpp"
 
 #include <cstring>
@@ -32,8 +34,45 @@ TEST_CASE("the self-test passes, over every format") {
         CAPTURE(layout->id);
         CHECK(seen.count(std::string(layout->id)) == 1);
     }
-    for (const char* scheme : {"gptq", "awq", "bnb-nf4", "bnb-int8"}) {
-        CHECK(seen.count(scheme) == 1);
+    std::set<std::string> schemes;  // of packed.def: each has a layer, and each layer its line
+    for (const selftest::PackedLayer& layer : selftest::packedLayers()) {
+        CAPTURE(layer.name);
+        CHECK(seen.count(layer.name) == 1);
+        schemes.insert(layer.scheme);
+    }
+    for (const packed::PackedScheme* scheme : packed::allPackedSchemes()) {
+        CAPTURE(scheme->id);
+        CHECK(schemes.count(std::string(scheme->id)) == 1);
+    }
+}
+
+TEST_CASE("the self-test notices a packed layer that is read otherwise than it says") {
+    for (const selftest::PackedLayer& layer : selftest::packedLayers()) {
+        CAPTURE(layer.name);
+        const std::int64_t row = layer.rows - 1;
+        const std::int64_t col = layer.cols - 1;
+        selftest::PackedLayer wrong = layer;
+        wrong.expected = [&](std::int64_t out, std::int64_t in) {
+            return layer.expected(out, in) + (out == row && in == col ? 0.0625 : 0.0);
+        };
+        const SelfTestItem item = selftest::testLayer(wrong);
+        CHECK(item.failed == 1);
+        CHECK(item.passed == 2 + static_cast<std::uint64_t>(layer.rows * layer.cols));
+        CHECK_THAT(item.firstFailure, Catch::Matchers::ContainsSubstring("weight ("));
+        wrong = layer;
+        wrong.scheme = "another";
+        CHECK(selftest::testLayer(wrong).failed == 1);
+        wrong = layer;
+        wrong.file.resize(wrong.file.size() - 64);
+        CHECK(selftest::testLayer(wrong).failed == 1);
+        // Bytes near the end of the file, of codes, scales or indices: a weight hangs on each.
+        std::size_t noticed = 0;
+        for (std::size_t i = 1; i <= 8; ++i) {
+            wrong = layer;
+            wrong.file[wrong.file.size() - 40 - 4 * i] ^= std::byte{4};
+            noticed += selftest::testLayer(wrong).failed > 0 ? 1U : 0U;
+        }
+        CHECK(noticed == 8U);
     }
 }
 
